@@ -1,1 +1,14 @@
-//! Placeholder.
+//! The pure core of Styx: workflows and schedules, the run graph, records, the world they fold to, and all decisions.
+//!
+//! No clock, no randomness, no I/O: time and seed are arguments, and what they decided stands in the record.
+
+pub mod config;
+pub mod event;
+pub mod execution;
+pub mod executor;
+pub mod id;
+pub mod log;
+pub mod record;
+pub mod run;
+pub mod verdict;
+pub mod world;

@@ -1,0 +1,46 @@
+//! The life of an execution: one try outside, which may outlive the run's interest in it.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    id::{InstanceId, Position},
+    record::Ending,
+};
+
+/// One try of a run. It begins with `submit`, ends with `terminate` or `ended`, and is gone after `cleaned`.
+///
+/// It holds its resource units until it has *ended*, whatever its run did since (W-7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// Whose try it is.
+    pub instance: InstanceId,
+    /// The record that began it.
+    pub submitted_by: Position,
+    /// How far it is.
+    pub phase: Phase,
+    /// When it entered its phase.
+    pub since: DateTime<Utc>,
+}
+
+/// How far an execution is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The executor is asked to launch it and hasn't answered; if it refused, it is asked again at that time.
+    Launching {
+        /// When to ask again.
+        retry_at: Option<DateTime<Utc>>,
+    },
+    /// The executor has it.
+    Launched,
+    /// It runs.
+    Running,
+    /// It has ended; what is left outside is to be removed.
+    Ended(Ending),
+}
+
+impl Execution {
+    /// Whether it may still run, now or later.
+    pub fn is_alive(&self) -> bool {
+        !matches!(self.phase, Phase::Ended(_))
+    }
+}

@@ -1,0 +1,162 @@
+//! The contract of an executor: what it is asked for, and what it reports.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{
+    event::Trigger,
+    id::{ExecutionId, InstanceId},
+    record::Origin,
+};
+
+/// Runs executions somewhere else. What happened comes back as [`Observation`]s, on whatever channel it was built with.
+///
+/// # What every implementation holds
+///
+/// 1. `perform` returns at once and never fails: every outcome is an observation.
+/// 2. Asked twice for the same execution, it does it once: a launch of an id that was ever claimed starts nothing.
+/// 3. Effects of one execution take place in the order asked: a stop isn't confirmed while a launch is outstanding.
+/// 4. A stop of an id that was never launched makes sure that it never will be.
+/// 5. It touches only what carries the log id of the request.
+/// 6. Every launch, adoption and stop leads to an observation sooner or later, in this process or, asked again, the next.
+pub trait Executor: Send + Sync {
+    /// Takes on an effect.
+    fn perform(&self, effect: Effect);
+}
+
+/// What the world owes to the outside, with all that an executor needs to do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Start this execution; report `Launched`, then `Started`, then its end.
+    Launch(Box<Launch>),
+    /// It was launched before this process began: report how it stands and how it ends.
+    Adopt {
+        /// The log that launched it.
+        log_id: Uuid,
+        /// Which execution.
+        execution: ExecutionId,
+    },
+    /// End it, or make sure that it never starts; report its end.
+    Stop {
+        /// The log that launched it.
+        log_id: Uuid,
+        /// Which execution.
+        execution: ExecutionId,
+    },
+    /// It has ended: remove what is left of it, and report `Cleaned`.
+    CleanUp {
+        /// The log that launched it.
+        log_id: Uuid,
+        /// Which execution.
+        execution: ExecutionId,
+    },
+}
+
+impl Effect {
+    /// Which execution it is about.
+    pub fn execution(&self) -> &ExecutionId {
+        match self {
+            Self::Launch(launch) => &launch.execution,
+            Self::Adopt { execution, .. } | Self::Stop { execution, .. } | Self::CleanUp { execution, .. } => execution,
+        }
+    }
+
+    /// What is asked.
+    pub fn kind(&self) -> EffectKind {
+        match self {
+            Self::Launch(_) => EffectKind::Launch,
+            Self::Adopt { .. } => EffectKind::Adopt,
+            Self::Stop { .. } => EffectKind::Stop,
+            Self::CleanUp { .. } => EffectKind::CleanUp,
+        }
+    }
+}
+
+/// The kind of an [`Effect`]: with the execution's id it names the effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is the effect of the same name")]
+pub enum EffectKind {
+    Launch,
+    Adopt,
+    Stop,
+    CleanUp,
+}
+
+/// All that a launch needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// The log that launches it.
+    pub log_id: Uuid,
+    /// Which execution.
+    pub execution: ExecutionId,
+    /// Whose try it is.
+    pub instance: InstanceId,
+    /// The image.
+    pub docker_image: String,
+    /// Arguments, with the parameter put in.
+    pub docker_args: Vec<String>,
+    /// Environment of the workflow and of the trigger; STYX_* variables come on top (spec part (d)).
+    pub env: BTreeMap<String, String>,
+    /// The trigger.
+    pub trigger: Option<Trigger>,
+    /// How many tries there were before this one.
+    pub tries: u32,
+    /// Service account to run as.
+    pub service_account: Option<String>,
+    /// Commit that the image was built from.
+    pub commit_sha: Option<String>,
+    /// Whether the container reports its exit code in its termination log.
+    pub docker_termination_logging: bool,
+    /// Where the workflow comes from: the local executor runs in the folder of its file.
+    pub origin: Origin,
+}
+
+/// A fact about an execution, as an executor saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// Which execution.
+    pub execution: ExecutionId,
+    /// Who saw it.
+    pub runner: Arc<str>,
+    /// What was seen.
+    pub what: Observed,
+    /// The raw observation as JSON; kept in the record, cut at [`Cause::MAX_EVIDENCE`](crate::record::Cause::MAX_EVIDENCE).
+    pub evidence: Arc<[u8]>,
+}
+
+/// What an executor saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observed {
+    /// It is taken: the answer to a launch.
+    Launched,
+    /// It can't be taken now; ask again.
+    Refused {
+        /// When to ask again.
+        retry_at: DateTime<Utc>,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// It can't be started at all, and never will be under this id: the workflow's fault, e.g. no such program.
+    NotLaunchable {
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// It runs.
+    Started,
+    /// It ended by itself or by a stop.
+    Exited {
+        /// The exit code, if one is known.
+        code: Option<i32>,
+    },
+    /// It was taken, is gone, and nobody knows how it ended.
+    Lost {
+        /// What is known.
+        reason: Arc<str>,
+    },
+    /// It never started and never will: the answer to a stop that came first.
+    NeverStarted,
+    /// Nothing is left of it outside.
+    Cleaned,
+}

@@ -1,0 +1,123 @@
+//! The contract of a log: a total order of records, and beside it the rows that are folded from them.
+
+use crate::{
+    id::{Epoch, Position},
+    record::{Record, Subject},
+    world::{Row, RowKey, RowScope},
+};
+
+/// A total order of records. One writer at a time, named by its epoch.
+///
+/// # What every implementation holds
+///
+/// 1. A batch is durable when [`append`](Self::append) returns `Ok`; otherwise, after a reopen, all of it is there or none.
+/// 2. No gap, no fork: a batch starts right after `expected_tail`, and no older epoch writes after a newer one.
+/// 3. What was read once reads the same for ever, across crashes too.
+/// 4. Any error ends this writer: it must be opened again to go on.
+pub trait Log: Send {
+    /// Appends a batch and its rows, atomically and durably.
+    ///
+    /// To hold the contract: check epoch and tail in the same step that writes; sync before returning; after an error
+    /// refuse every further append.
+    ///
+    /// # Errors
+    ///
+    /// `Fenced` when a newer epoch has written, `Conflict` when the tail is another one, `Failed` when the write or the
+    /// sync failed and `Corrupt` when what is there can't be right.
+    fn append(&mut self, epoch: Epoch, expected_tail: Position, batch: &Batch) -> Result<Position, LogError>;
+
+    /// Starts a new epoch, durably: whoever writes under an older one is fenced from here on.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    fn begin_epoch(&mut self) -> Result<Epoch, LogError>;
+
+    /// Something that reads what is durable; it may be moved to other threads.
+    fn reader(&self) -> Box<dyn LogReader>;
+}
+
+/// Records and the rows that change with them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Consecutive records.
+    pub records: Vec<Record>,
+    /// The rows that differ after them: each key once, `None` where the row is gone.
+    pub rows: Vec<(RowKey, Option<Row>)>,
+}
+
+/// Reads what is durable. Each call sees one consistent state; two calls may see two.
+pub trait LogReader: Send + Sync {
+    /// The last position, zero when the log is empty.
+    ///
+    /// # Errors
+    ///
+    /// `Failed` or `Corrupt`, as all of these.
+    fn tail(&self) -> Result<Position, LogError>;
+
+    /// At most `limit` records from `from` on, in order.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` when a record is damaged or missing.
+    fn read(&self, from: Position, limit: usize) -> Result<Vec<Record>, LogError>;
+
+    /// At most `limit` records about `subject` from `from` on, in order.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` when a record is damaged or missing.
+    fn history(&self, subject: &Subject, from: Position, limit: usize) -> Result<Vec<Record>, LogError>;
+
+    /// The row of a key.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` when the row can't be read.
+    fn get(&self, key: &RowKey) -> Result<Option<Row>, LogError>;
+
+    /// At most `limit` rows of `scope`, ascending by key, those after `after`.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` when a row can't be read.
+    fn scan(&self, scope: &RowScope, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, LogError>;
+}
+
+/// Why a log can't go on. Every one ends the writer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// Another writer took over.
+    #[error("another writer has taken over: epoch {newer} is newer than {mine}")]
+    Fenced {
+        /// The epoch of this writer.
+        mine: Epoch,
+        /// The epoch that was found.
+        newer: Epoch,
+    },
+    /// The log doesn't end where the writer thinks.
+    #[error("the log ends at {found}, not at {expected}")]
+    Conflict {
+        /// Where the writer thought it ends.
+        expected: Position,
+        /// Where it ends.
+        found: Position,
+    },
+    /// The write or the sync failed; whether it took effect shows only after a reopen.
+    #[error("{doing}: {reason}")]
+    Failed {
+        /// What was being done.
+        doing: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// What is stored can't be right.
+    #[error("{place} is damaged: {reason}")]
+    Corrupt {
+        /// Where: a position, a key or a file.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+}

@@ -1,0 +1,304 @@
+//! Records: facts in their place in the one log.
+
+use std::{fmt, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use crate::{
+    config::Config,
+    event::Event,
+    id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
+    run::Rules,
+};
+
+/// A fact in its place: the only thing that changes a [`World`](crate::world::World).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Place in the log: global, gapless, the first is 1.
+    pub position: Position,
+    /// Position of the first record of the decision that this one belongs to; its own when it stands alone.
+    pub decision: Position,
+    /// When it was decided: whole milliseconds, never less than in the record before.
+    pub at: DateTime<Utc>,
+    /// The writer's epoch.
+    pub epoch: Epoch,
+    /// Names a request that may come twice; reserved for the API.
+    pub idempotency_key: Option<Arc<str>>,
+    /// Who or what caused it.
+    pub cause: Cause,
+    /// What happened, and to whom.
+    pub fact: Fact,
+}
+
+impl Record {
+    /// Under which rules the record is folded (decided by its cause alone).
+    pub fn rules(&self) -> Rules {
+        match self.cause {
+            Cause::Imported { .. } => Rules::Styx2,
+            _ => Rules::Ours,
+        }
+    }
+
+    /// What the record is about.
+    pub fn subject(&self) -> Subject {
+        self.fact.subject()
+    }
+}
+
+/// What happened, and to whom. The subject and its events are one type, so no record can pair the wrong ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// About the log itself.
+    Log(LogEvent),
+    /// About what all decisions depend on.
+    Config(ConfigEvent),
+    /// About a workflow.
+    Workflow(WorkflowId, WorkflowEvent),
+    /// About a run: Styx's events.
+    Run(InstanceId, RunEvent),
+    /// About an execution.
+    Execution(ExecutionId, ExecutionEvent),
+}
+
+impl Fact {
+    /// Whom it is about.
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::Log(_) => Subject::Log,
+            Self::Config(_) => Subject::Config,
+            Self::Workflow(id, _) => Subject::Workflow(id.clone()),
+            Self::Run(id, _) => Subject::Run(id.clone()),
+            Self::Execution(id, _) => Subject::Execution(id.clone()),
+        }
+    }
+}
+
+/// Whom records are about: the key of the index by subject.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// The log itself.
+    Log,
+    /// The configuration.
+    Config,
+    /// A workflow.
+    Workflow(WorkflowId),
+    /// The run (all runs, one after the other) of an instance.
+    Run(InstanceId),
+    /// An execution.
+    Execution(ExecutionId),
+    /// A backfill; its records come with the API.
+    Backfill(Arc<str>),
+    /// A resource; its records come with the API.
+    Resource(Arc<str>),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log => f.write_str("log"),
+            Self::Config => f.write_str("config"),
+            Self::Workflow(id) => write!(f, "workflow {id}"),
+            Self::Run(id) => write!(f, "run {id}"),
+            Self::Execution(id) => write!(f, "execution {id}"),
+            Self::Backfill(id) => write!(f, "backfill {id}"),
+            Self::Resource(id) => write!(f, "resource {id}"),
+        }
+    }
+}
+
+/// Events of the log itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogEvent {
+    /// The first record of every log.
+    Started {
+        /// Names this log: executions carry it, and an executor adopts only what carries it.
+        log_id: Uuid,
+        /// What all draws are made from.
+        root_seed: Uuid,
+    },
+    /// A copy or a restore goes its own way from here, under a new name.
+    Forked {
+        /// The new name.
+        log_id: Uuid,
+    },
+}
+
+/// Events of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigEvent {
+    /// From here on decisions follow these values.
+    Set(Arc<Config>),
+}
+
+/// Events of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkflowEvent {
+    /// Created or replaced.
+    Stored(Arc<StoredWorkflow>),
+    /// Removed, with its switch and its cursor.
+    Deleted,
+    /// Natural triggers turned on or off.
+    Switched {
+        /// On or off.
+        enabled: bool,
+    },
+    /// The next natural trigger is another one.
+    CursorMoved {
+        /// The new cursor; `None` when the schedule has no further instant.
+        to: Option<Cursor>,
+        /// Why it moved.
+        why: CursorMove,
+    },
+}
+
+/// A workflow as a record holds it: what the fold needs as fields, all the rest as its canonical JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredWorkflow {
+    /// Canonical JSON of the whole configuration; `apply` never reads it.
+    pub json: Arc<str>,
+    /// Schedule, in Styx's JSON form.
+    pub schedule: Arc<str>,
+    /// Offset, as written; `None` means the schedule's own.
+    pub offset: Option<Arc<str>>,
+    /// The workflow's limit of RUNNING.
+    pub running_timeout: Option<TimeDelta>,
+    /// Whether it names something that can be run; without, triggers are skipped (TR-15).
+    pub runnable: bool,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a workflow comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file of the workflow folder, by its path relative to the folder.
+    File {
+        /// The file.
+        path: Arc<str>,
+        /// Its `enabled` line; counts at first sight and when it changes.
+        enabled: bool,
+    },
+    /// The API.
+    Api,
+}
+
+/// Which natural trigger comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// The logical instant: it becomes the parameter.
+    pub instant: DateTime<Utc>,
+    /// When it fires: the instant plus the offset.
+    pub fires_at: DateTime<Utc>,
+}
+
+/// Why a cursor moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CursorMove {
+    /// Its instant was triggered.
+    Triggered,
+    /// The instance of its instant was active already.
+    AlreadyActive,
+    /// The instance of its instant was completed by an earlier natural trigger.
+    AlreadyCompleted,
+    /// The workflow names nothing that can be run.
+    NoExecution,
+    /// The workflow is new, or its schedule or offset changed.
+    Edited,
+    /// The workflow was enabled: what was missed before is not made up for.
+    Enabled,
+    /// An operator set it.
+    Operator,
+}
+
+/// An event of a run in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEvent {
+    /// One of Styx's events.
+    Styx {
+        /// Styx's number of the event: one more than that of the instance's last event, over all its runs.
+        counter: Counter,
+        /// The event.
+        event: Event,
+    },
+    /// An imported event that the graph refuses: kept, and without effect.
+    Ignored {
+        /// The event.
+        event: Event,
+        /// Why it was refused.
+        error: Arc<str>,
+    },
+}
+
+/// An event of an execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExecutionEvent {
+    /// It has ended, after its run had moved on or together with the run's own event.
+    Ended(Ending),
+    /// What was left of it outside has been removed.
+    Cleaned,
+    /// The executor can't take it now; it is asked again.
+    Refused {
+        /// When.
+        retry_at: DateTime<Utc>,
+    },
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It ran to its end.
+    Exit {
+        /// The exit code, if one is known.
+        code: Option<i32>,
+    },
+    /// It never started and never will.
+    NeverStarted,
+    /// The executor lost it.
+    Lost,
+    /// An operator declared it over.
+    Operator,
+}
+
+/// Who or what caused a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// The schedule: a natural trigger.
+    Schedule,
+    /// Something else whose time had come.
+    Timer,
+    /// The engine itself, at start or after another record.
+    Engine,
+    /// A person or a program, over the API or the command line.
+    Operator(Arc<Operator>),
+    /// An executor's observation.
+    Executor {
+        /// Which executor.
+        runner: Arc<str>,
+        /// The raw observation: JSON, at most [`Cause::MAX_EVIDENCE`] bytes.
+        evidence: Arc<[u8]>,
+    },
+    /// An event of another system's history.
+    Imported {
+        /// When it happened there.
+        at: DateTime<Utc>,
+        /// The counter that it carried there.
+        counter: Counter,
+    },
+}
+
+impl Cause {
+    /// The most bytes of raw evidence or of a request that a record carries.
+    pub const MAX_EVIDENCE: usize = 16 * 1024;
+}
+
+/// A person or a program that asked for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// Who: a name, or `anonymous`.
+    pub actor: Arc<str>,
+    /// The id of the request.
+    pub request_id: Arc<str>,
+    /// What was asked, as JSON.
+    pub request: Arc<str>,
+}

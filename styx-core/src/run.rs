@@ -1,0 +1,361 @@
+//! The run graph: Styx's states, and which event leads from which to which.
+
+use std::{fmt, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    event::{Description, Event, EventKind, ExecutionDescription, FailureClass, Note, Trigger, TriggerParameters},
+    id::{Counter, ExecutionId},
+    verdict::{EXIT_MISSING_DEPENDENCIES, EXIT_SUCCESS, cost_tenths},
+};
+
+/// Where a run is: the nodes of Styx's graph (spec SM §2), nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is the state of the same name")]
+pub enum State {
+    New,
+    Queued,
+    Prepare,
+    Submitting,
+    Submitted,
+    Running,
+    Terminated,
+    Failed,
+    Error,
+    Done,
+}
+
+impl State {
+    /// All of them, in the order of the graph.
+    pub const ALL: [Self; 10] = [
+        Self::New,
+        Self::Queued,
+        Self::Prepare,
+        Self::Submitting,
+        Self::Submitted,
+        Self::Running,
+        Self::Terminated,
+        Self::Failed,
+        Self::Error,
+        Self::Done,
+    ];
+
+    /// Styx's name of the state, upper case (SM-8).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "NEW",
+            Self::Queued => "QUEUED",
+            Self::Prepare => "PREPARE",
+            Self::Submitting => "SUBMITTING",
+            Self::Submitted => "SUBMITTED",
+            Self::Running => "RUNNING",
+            Self::Terminated => "TERMINATED",
+            Self::Failed => "FAILED",
+            Self::Error => "ERROR",
+            Self::Done => "DONE",
+        }
+    }
+
+    /// The state of this name, in either case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a run ends here.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Error | Self::Done)
+    }
+
+    /// Whether a run here holds a unit of each of its resources (SM-7).
+    pub fn consumes_resources(self) -> bool {
+        matches!(self, Self::Prepare | Self::Submitting | Self::Submitted | Self::Running)
+    }
+
+    /// Where `event` leads from here; `None` where the graph has no such edge (spec SM §9).
+    pub fn next(self, event: EventKind, rules: Rules) -> Option<Self> {
+        use EventKind as E;
+        let next = match (self, event) {
+            (Self::New, E::TriggerExecution) => Self::Queued,
+            (Self::Queued, E::Info) => Self::Queued,
+            (Self::Queued, E::Dequeue) => Self::Prepare,
+            (Self::Prepare, E::Submit) => Self::Submitting,
+            (Self::Submitting, E::Submitted) => Self::Submitted,
+            (Self::Submitted, E::Started) => Self::Running,
+            (Self::Running, E::Terminate) => Self::Terminated,
+            (Self::Queued | Self::Prepare | Self::Submitting | Self::Submitted | Self::Running, E::RunError) => {
+                Self::Failed
+            }
+            (Self::Terminated, E::Success) => Self::Done,
+            (Self::Queued | Self::Terminated | Self::Failed, E::RetryAfter) => Self::Queued,
+            (Self::Terminated | Self::Failed, E::Stop) => Self::Error,
+            (state, E::Timeout) if state.is_active() => Self::Failed,
+            (state, E::Halt) if state.is_active() => Self::Error,
+            (state, event) if rules == Rules::Styx2 => return state.next_in_old_histories(event),
+            _ => return None,
+        };
+        Some(next)
+    }
+
+    /// The edges that only imported histories may take: deprecated events, shortcuts, and events after the end.
+    fn next_in_old_histories(self, event: EventKind) -> Option<Self> {
+        use EventKind as E;
+        let next = match (self, event) {
+            (_, E::Timeout) => Self::Failed,
+            (_, E::Halt) => Self::Error,
+            (Self::Queued, E::Submit) => Self::Submitting,
+            (Self::Prepare, E::Started) => Self::Running,
+            (Self::New, E::TimeTrigger) => Self::Submitted,
+            (Self::Queued | Self::Prepare, E::Created) => Self::Submitted,
+            (Self::Queued | Self::Terminated | Self::Failed, E::Retry) => Self::Prepare,
+            _ => return None,
+        };
+        Some(next)
+    }
+
+    /// Whether a run is stored as active here (SM-6).
+    pub fn is_active(self) -> bool {
+        self != Self::New && !self.is_terminal()
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which graph and which bookkeeping a record is folded under; fixed by the record's cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// The strict graph with our improvements.
+    Ours,
+    /// All that Styx 2.x accepts, as it counted it: for imported histories.
+    Styx2,
+}
+
+/// The fold of one run's events so far: flat and compact, since a million of them are in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Where the run is.
+    pub state: State,
+    /// Styx's number of the last event of the instance; `None` before the first.
+    pub counter: Option<Counter>,
+    /// When the run entered its state.
+    pub since: DateTime<Utc>,
+    /// When its last event happened: what v3 shows.
+    pub last_event_at: DateTime<Utc>,
+    /// From when on a queued run may go on; set by a retry's delay.
+    pub eligible_at: Option<DateTime<Utc>>,
+    /// Delay of the last `retryAfter`, until the run is dequeued.
+    pub retry_delay_millis: Option<i64>,
+    /// How often an executor took an execution of this run.
+    pub tries: u32,
+    /// Failures since the last exit with 0 or 20.
+    pub consecutive_failures: u32,
+    /// Failures of the infrastructure since an execution last ended by itself.
+    pub infrastructure_failures: u32,
+    /// What the tries have cost, in tenths.
+    pub cost_tenths: u32,
+    /// How the last try ended.
+    pub last_exit: Option<i32>,
+    /// Who asked for the run.
+    pub trigger: Option<Trigger>,
+    /// What the trigger set.
+    pub parameters: Option<TriggerParameters>,
+    /// The run belongs to a catch-up.
+    pub missed: bool,
+    /// The try that the run follows: from SUBMITTING until it is queued again.
+    pub execution: Option<ExecutionId>,
+    /// The executor that took the last try.
+    pub runner: Option<Arc<str>>,
+    /// What the try runs.
+    pub description: Option<Description>,
+    /// Limit of RUNNING for this try.
+    pub running_timeout: Option<TimeDelta>,
+    /// Resources held since `dequeue`; none, or present and perhaps empty.
+    pub resources: Option<Arc<[Arc<str>]>>,
+    /// What the last events left for the reader.
+    pub note: Option<Note>,
+}
+
+impl Run {
+    /// A run before its first event; `counter` is that of the instance's last event, if it had any.
+    pub fn new(counter: Option<Counter>, at: DateTime<Utc>) -> Self {
+        Self {
+            state: State::New,
+            counter,
+            since: at,
+            last_event_at: at,
+            eligible_at: None,
+            retry_delay_millis: None,
+            tries: 0,
+            consecutive_failures: 0,
+            infrastructure_failures: 0,
+            cost_tenths: 0,
+            last_exit: None,
+            trigger: None,
+            parameters: None,
+            missed: false,
+            execution: None,
+            runner: None,
+            description: None,
+            running_timeout: None,
+            resources: None,
+            note: None,
+        }
+    }
+
+    /// Folds one event.
+    ///
+    /// ```
+    /// use chrono::DateTime;
+    /// use styx_core::{event::{Event, Trigger, TriggerParameters}, run::{Rules, Run, State}};
+    ///
+    /// let at = DateTime::UNIX_EPOCH;
+    /// let mut run = Run::new(None, at);
+    /// let trigger = Event::TriggerExecution {
+    ///     trigger: Trigger::Natural,
+    ///     parameters: TriggerParameters::default(),
+    ///     missed: false,
+    /// };
+    /// run.apply(&trigger, at, Rules::Ours)?;
+    /// assert_eq!(run.state, State::Queued);
+    /// assert!(run.apply(&Event::Started, at, Rules::Ours).is_err());
+    /// # Ok::<(), styx_core::run::IllegalTransition>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the graph has no such edge, or the event lacks what only imported histories may lack. The run is as it was.
+    pub fn apply(&mut self, event: &Event, at: DateTime<Utc>, rules: Rules) -> Result<(), IllegalTransition> {
+        let kind = event.kind();
+        let next = self.state.next(kind, rules);
+        let Some(next) = next.filter(|_| rules == Rules::Styx2 || self.is_complete(event)) else {
+            return Err(IllegalTransition { state: self.state, event: kind });
+        };
+        self.update(event, at, rules);
+        if next != self.state || kind == EventKind::RetryAfter || rules == Rules::Styx2 {
+            self.since = at;
+        }
+        self.state = next;
+        self.last_event_at = at;
+        self.counter = Some(self.counter.map_or(Counter(0), Counter::next));
+        Ok(())
+    }
+
+    /// What clients see as the retry cost.
+    pub fn retry_cost(&self) -> f64 {
+        f64::from(self.cost_tenths) / 10.0
+    }
+
+    /// Whether the event has what only imported histories may lack.
+    fn is_complete(&self, event: &Event) -> bool {
+        match event {
+            Event::Submit { description, execution, .. } => {
+                execution.is_some() && matches!(description, Description::Stored(_))
+            }
+            Event::Submitted { execution, .. } => execution.is_some() && *execution == self.execution,
+            _ => true,
+        }
+    }
+
+    /// Everything but state, times and counter (spec SM §10).
+    fn update(&mut self, event: &Event, at: DateTime<Utc>, rules: Rules) {
+        match event {
+            Event::TriggerExecution { trigger, parameters, missed } => {
+                self.trigger = Some(trigger.clone());
+                self.parameters = Some(parameters.clone());
+                self.missed = *missed;
+            }
+            Event::Info { message } => self.note = Some(Note::Said(message.clone())),
+            Event::Dequeue { resources } => {
+                self.retry_delay_millis = None;
+                self.eligible_at = None;
+                self.resources = Some(Arc::clone(resources));
+            }
+            Event::Submit { description, execution, running_timeout } => {
+                self.description = Some(description.clone());
+                self.execution.clone_from(execution);
+                self.running_timeout = *running_timeout;
+            }
+            Event::Submitted { execution, runner } => {
+                self.tries = self.tries.saturating_add(1);
+                if self.execution.is_none() {
+                    self.execution.clone_from(execution);
+                }
+                self.runner.clone_from(runner);
+            }
+            Event::Terminate { exit_code } => {
+                self.cost_tenths = self.cost_tenths.saturating_add(cost_tenths(*exit_code));
+                self.last_exit = *exit_code;
+                self.infrastructure_failures = 0;
+                self.consecutive_failures = match *exit_code {
+                    Some(EXIT_SUCCESS | EXIT_MISSING_DEPENDENCIES) => 0,
+                    _ => self.consecutive_failures.saturating_add(1),
+                };
+                self.note = Some(Note::Exit(*exit_code));
+            }
+            Event::RunError { message, class } => {
+                match class {
+                    FailureClass::Infrastructure if rules == Rules::Ours => {
+                        self.infrastructure_failures = self.infrastructure_failures.saturating_add(1);
+                    }
+                    _ => self.count_failure(),
+                }
+                self.last_exit = None;
+                self.note = Some(Note::Error(Arc::clone(message)));
+            }
+            // Ours counts it as the failure that it is (W-2); Styx 2.x leaves all as it was.
+            Event::Timeout { .. } if rules == Rules::Ours => {
+                self.count_failure();
+                self.last_exit = None;
+                self.note = Some(Note::TimedOut { state: self.state, since: self.since, at });
+            }
+            Event::RetryAfter { delay_millis } => {
+                self.retry_delay_millis = Some(*delay_millis);
+                self.eligible_at = Some(saturating_add_millis(at, *delay_millis));
+                self.execution = None;
+                self.description = None;
+                self.running_timeout = None;
+                self.resources = None;
+            }
+            Event::TimeTrigger => self.trigger = Some(Trigger::Unknown("UNKNOWN".into())),
+            Event::Created { execution, docker_image } => {
+                self.tries = self.tries.saturating_add(1);
+                self.execution = Some(execution.clone());
+                let docker_image = Some(docker_image.to_string());
+                self.description =
+                    Some(Description::Inline(Arc::new(ExecutionDescription { docker_image, ..Default::default() })));
+            }
+            Event::Started
+            | Event::Success
+            | Event::Stop { .. }
+            | Event::Timeout { .. }
+            | Event::Halt { .. }
+            | Event::Retry => {}
+        }
+    }
+
+    fn count_failure(&mut self) {
+        self.cost_tenths = self.cost_tenths.saturating_add(cost_tenths(None));
+        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+    }
+}
+
+/// `at` plus milliseconds of any size: what lies beyond the calendar becomes its edge.
+pub fn saturating_add_millis(at: DateTime<Utc>, millis: i64) -> DateTime<Utc> {
+    let edge = if millis < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
+    TimeDelta::try_milliseconds(millis).and_then(|delay| at.checked_add_signed(delay)).unwrap_or(edge)
+}
+
+/// The graph has no such edge: nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("received {event} while in {state}")]
+#[non_exhaustive]
+pub struct IllegalTransition {
+    /// Where the run is.
+    pub state: State,
+    /// What it was to take.
+    pub event: EventKind,
+}

@@ -1,0 +1,182 @@
+//! Rows: the world cut into keys and values, as a store keeps them beside the log.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Index, Workflow, World};
+use crate::{
+    config::Config,
+    event::Trigger,
+    execution::Execution,
+    id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
+    run::{Run, State},
+};
+
+/// The key of a row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowKey {
+    /// How far the fold is.
+    Log,
+    /// The configuration.
+    Config,
+    /// A workflow.
+    Workflow(WorkflowId),
+    /// An active run.
+    Run(InstanceId),
+    /// An execution that isn't cleaned up yet.
+    Execution(ExecutionId),
+    /// The last finished run of an instance that a trigger of this kind began; not part of the world.
+    Finished(InstanceId, TriggerKind),
+}
+
+/// A row: what the world holds under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the row of the key of the same name")]
+pub enum Row {
+    Log(LogRow),
+    Config(Arc<Config>),
+    Workflow(Workflow),
+    Run(Run),
+    Execution(Execution),
+    Finished(Finished),
+}
+
+/// Which rows a scan visits, ascending by key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowScope {
+    /// Every row of the world, without what has finished.
+    World,
+    /// All workflows, or those of one component.
+    Workflows {
+        /// The component.
+        component: Option<Arc<str>>,
+    },
+    /// Active runs: all, those of a component, or those of a workflow.
+    Runs {
+        /// The component.
+        component: Option<Arc<str>>,
+        /// The workflow's id within the component.
+        workflow: Option<Arc<str>>,
+    },
+    /// All executions.
+    Executions,
+    /// Finished runs of a workflow.
+    Finished {
+        /// The workflow.
+        workflow: WorkflowId,
+    },
+}
+
+/// How far the fold is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogRow {
+    /// The log's name and root seed, once it has started.
+    pub identity: Option<(Uuid, Uuid)>,
+    /// The last record.
+    pub tail: Position,
+    /// Its time.
+    pub at: DateTime<Utc>,
+}
+
+impl Default for LogRow {
+    fn default() -> Self {
+        Self { identity: None, tail: Position(0), at: DateTime::UNIX_EPOCH }
+    }
+}
+
+/// The end of the last run of an instance that a trigger of one kind began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Styx's number of its last event: the next run goes on from here.
+    pub counter: Counter,
+    /// DONE or ERROR.
+    pub state: State,
+    /// When it ended.
+    pub at: DateTime<Utc>,
+    /// The id of its trigger.
+    pub trigger_id: Option<Arc<str>>,
+    /// How its last try ended.
+    pub last_exit: Option<i32>,
+    /// How many tries it took.
+    pub tries: u32,
+}
+
+/// What kind of trigger began a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is the trigger of the same name")]
+pub enum TriggerKind {
+    Natural,
+    AdHoc,
+    Backfill,
+    Unknown,
+}
+
+impl TriggerKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Natural, Self::AdHoc, Self::Backfill, Self::Unknown];
+
+    /// The kind of a trigger; unknown when a run has none, as in damaged imported histories.
+    pub fn of(trigger: Option<&Trigger>) -> Self {
+        match trigger {
+            Some(Trigger::Natural) => Self::Natural,
+            Some(Trigger::AdHoc(_)) => Self::AdHoc,
+            Some(Trigger::Backfill(_)) => Self::Backfill,
+            Some(Trigger::Unknown(_)) | None => Self::Unknown,
+        }
+    }
+}
+
+/// Rows that don't make a world.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the row of {key:?} doesn't fit its key")]
+pub struct MisplacedRow {
+    /// The key.
+    pub key: RowKey,
+}
+
+impl World {
+    /// The row of a key; `None` when the world holds nothing there.
+    pub fn row(&self, key: &RowKey) -> Option<Row> {
+        match key {
+            RowKey::Log => Some(Row::Log(self.log)),
+            RowKey::Config => Some(Row::Config(Arc::clone(&self.config))),
+            RowKey::Workflow(id) => self.workflows.get(id).cloned().map(Row::Workflow),
+            RowKey::Run(id) => self.runs.get(id).cloned().map(Row::Run),
+            RowKey::Execution(id) => self.executions.get(id).cloned().map(Row::Execution),
+            RowKey::Finished(..) => None,
+        }
+    }
+
+    /// Every row of the world, ascending by key.
+    pub fn rows(&self) -> impl Iterator<Item = (RowKey, Row)> + '_ {
+        let head = [RowKey::Log, RowKey::Config].into_iter();
+        let workflows = self.workflows.keys().cloned().map(RowKey::Workflow);
+        let runs = self.runs.keys().cloned().map(RowKey::Run);
+        let executions = self.executions.keys().cloned().map(RowKey::Execution);
+        let keys = head.chain(workflows).chain(runs).chain(executions);
+        keys.filter_map(|key| self.row(&key).map(|row| (key, row)))
+    }
+
+    /// The world that these rows were cut from: `from_rows(rows(w)) == w`.
+    ///
+    /// # Errors
+    ///
+    /// When a row isn't of its key's kind.
+    pub fn from_rows(rows: impl IntoIterator<Item = (RowKey, Row)>) -> Result<Self, MisplacedRow> {
+        let mut world = Self::default();
+        for (key, row) in rows {
+            match (key, row) {
+                (RowKey::Log, Row::Log(row)) => world.log = row,
+                (RowKey::Config, Row::Config(row)) => world.config = row,
+                (RowKey::Workflow(id), Row::Workflow(row)) => drop(world.workflows.insert(id, row)),
+                (RowKey::Run(id), Row::Run(row)) => drop(world.runs.insert(id, row)),
+                (RowKey::Execution(id), Row::Execution(row)) => drop(world.executions.insert(id, row)),
+                (key, _) => return Err(MisplacedRow { key }),
+            }
+        }
+        world.index = Index::build(&world.config, &world.workflows, &world.runs, &world.executions);
+        Ok(world)
+    }
+}
