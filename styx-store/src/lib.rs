@@ -1,1 +1,4 @@
-//! Placeholder.
+//! How records and rows are kept.
+
+pub mod codec;
+pub mod keys;
