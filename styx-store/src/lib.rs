@@ -1,4 +1,4 @@
-//! Logs that keep the contract of [`styx_core::log`].
+//! Logs that keep the contract of [`styx_core::log`]: one in memory, one on RocksDB.
 //!
 //! The smallest complete use: append to a log, open it again, read back.
 //!
@@ -31,14 +31,23 @@
 //! assert_eq!(reopened.reader().read(Position::FIRST, 10)?, [started]);
 //! # Ok::<(), styx_core::log::LogError>(())
 //! ```
+//!
+//! [`RocksLog`] does the same in a folder and across crashes; `docs/log-format.md` says how.
 
 mod check;
 pub mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod error;
 #[cfg(feature = "conformance")]
 pub mod fault;
+mod fold;
 pub mod keys;
 pub mod memory;
+pub mod rocks;
 
-pub use self::memory::{MemoryLog, MemoryStorage};
+pub use self::{
+    error::OpenError,
+    memory::{MemoryLog, MemoryStorage},
+    rocks::{RocksLog, open_read_only, verify},
+};
