@@ -366,6 +366,17 @@ impl World {
         &self.executions
     }
 
+    /// Whether the run of an execution still waits for what becomes of it.
+    ///
+    /// When it doesn't (a halt, a time-out), the execution is to be stopped.
+    pub fn is_followed(&self, id: &ExecutionId) -> bool {
+        let run = self.executions.get(id).and_then(|execution| self.runs.get(&execution.instance));
+        run.is_some_and(|run| {
+            run.execution.as_ref() == Some(id)
+                && matches!(run.state, State::Submitting | State::Submitted | State::Running)
+        })
+    }
+
     /// What is waiting for what, by time.
     pub fn index(&self) -> &Index {
         &self.index
