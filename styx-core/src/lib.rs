@@ -1,3 +1,4 @@
 //! Placeholder.
 
 pub mod id;
+pub mod workflow;
