@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The pure core of Styx: no clock, no randomness, no I/O; `now` is an argument.
+
+pub mod schedule;
