@@ -15,7 +15,7 @@ fn read(members: &str) -> Result<WorkflowConfiguration, JsonError> {
 }
 
 fn refused(members: &str) -> String {
-    read(members).unwrap_err().to_string()
+    read(members).expect_err(members).to_string()
 }
 
 #[test]

@@ -41,7 +41,8 @@ fn schedule() -> impl Strategy<Value = ScheduleText> {
 
 fn span() -> impl Strategy<Value = Span> {
     let any_size = (any::<i64>(), 0..1_000_000_000_i128).prop_map(|(seconds, nanos)| {
-        Span::from_nanos(i128::from(seconds) * 1_000_000_000 + nanos).unwrap()
+        Span::from_nanos(i128::from(seconds) * 1_000_000_000 + nanos)
+            .expect("64 bits of seconds are enough")
     });
     prop_oneof![
         any_size,
@@ -52,8 +53,9 @@ fn span() -> impl Strategy<Value = Span> {
 fn instant() -> impl Strategy<Value = DateTime<Utc>> {
     let millis = (0..1000_u32).prop_map(|millis| millis * 1_000_000);
     let nanos = prop_oneof![Just(0), millis, 0..1_000_000_000_u32];
-    (-62_167_219_200..253_402_300_800_i64, nanos)
-        .prop_map(|(at, nanos)| DateTime::from_timestamp(at, nanos).unwrap())
+    (-62_167_219_200..253_402_300_800_i64, nanos).prop_map(|(at, nanos)| {
+        DateTime::from_timestamp(at, nanos).expect("the year has four digits")
+    })
 }
 
 fn flyte() -> impl Strategy<Value = FlyteExecConf> {
