@@ -6,8 +6,15 @@
 mod harness;
 #[path = "vectors/schedule.rs"]
 mod schedule;
+#[path = "vectors/validation.rs"]
+mod validation;
 
 #[test]
 fn vectors_schedule() {
     harness::run("schedule", schedule::RULES, schedule::check);
+}
+
+#[test]
+fn vectors_validation() {
+    harness::run("validation", validation::RULES, validation::check);
 }
