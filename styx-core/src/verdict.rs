@@ -123,7 +123,7 @@ impl Backoff {
         // The low bits draw Styx's multiplier (a power of two divides evenly), the high ones the jitter.
         let multiplier = Self::multiplier(random % self.draws(failures));
         let base = self.base.num_milliseconds().max(0);
-        let jitter = i128::from(base) * i128::from(random >> 32) >> 32;
+        let jitter = (i128::from(base) * i128::from(random >> 32)) >> 32;
         let millis = match multiplier {
             1 => i128::from(base) + jitter,
             m => i128::from(base) * i128::from(m) - jitter,
