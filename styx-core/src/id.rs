@@ -31,10 +31,7 @@ pub struct WorkflowId {
 impl WorkflowId {
     /// Names a workflow. Nothing is checked here: an id that came from outside is judged by `workflow::validate`.
     pub fn new(component: impl Into<Arc<str>>, workflow: impl Into<Arc<str>>) -> Self {
-        Self {
-            component: component.into(),
-            workflow: workflow.into(),
-        }
+        Self { component: component.into(), workflow: workflow.into() }
     }
 
     /// Reads `component#workflow`, splitting at the first `#`.
@@ -43,9 +40,7 @@ impl WorkflowId {
     /// When there is no `#`, or nothing before it.
     pub fn parse_key(key: &str) -> Result<Self, ParseKeyError> {
         match key.split_once('#') {
-            Some((component, workflow)) if !component.is_empty() => {
-                Ok(Self::new(component, workflow))
-            }
+            Some((component, workflow)) if !component.is_empty() => Ok(Self::new(component, workflow)),
             _ => Err(ParseKeyError { key: key.into() }),
         }
     }
@@ -93,10 +88,7 @@ pub struct InstanceId {
 impl InstanceId {
     /// Names the instance of a workflow for a parameter.
     pub fn new(workflow: WorkflowId, parameter: impl Into<Arc<str>>) -> Self {
-        Self {
-            workflow,
-            parameter: parameter.into(),
-        }
+        Self { workflow, parameter: parameter.into() }
     }
 
     /// Reads `component#workflow#parameter`.
@@ -104,9 +96,9 @@ impl InstanceId {
     /// # Errors
     /// When the part before the last `#` is not the key of a workflow.
     pub fn parse_key(key: &str) -> Result<Self, ParseKeyError> {
-        let parsed = key.rsplit_once('#').and_then(|(workflow, parameter)| {
-            Some(Self::new(WorkflowId::parse_key(workflow).ok()?, parameter))
-        });
+        let parsed = key
+            .rsplit_once('#')
+            .and_then(|(workflow, parameter)| Some(Self::new(WorkflowId::parse_key(workflow).ok()?, parameter)));
         parsed.ok_or_else(|| ParseKeyError { key: key.into() })
     }
 
@@ -157,9 +149,7 @@ impl ExecutionId {
 
     /// Reads an id. Every text is one; only the exact form that Styx makes is `Run`.
     pub fn parse(text: &str) -> Self {
-        text.strip_prefix(EXECUTION_PREFIX)
-            .and_then(canonical_v4)
-            .map_or_else(|| Self::Text(text.into()), Self::Run)
+        text.strip_prefix(EXECUTION_PREFIX).and_then(canonical_v4).map_or_else(|| Self::Text(text.into()), Self::Run)
     }
 }
 
@@ -242,11 +232,7 @@ impl fmt::Display for Counter {
 /// assert_eq!(generated_id("ad-hoc-cli", at, 53384), "ad-hoc-cli-1489054446085-53384");
 /// ```
 pub fn generated_id(prefix: &str, at: DateTime<Utc>, random: u32) -> String {
-    format!(
-        "{prefix}-{:013}-{:05}",
-        at.timestamp_millis(),
-        random % 100_000
-    )
+    format!("{prefix}-{:013}-{:05}", at.timestamp_millis(), random % 100_000)
 }
 
 /// Reads a UUID of version 4 in its only canonical form, so that what is read is written the same again.
@@ -262,10 +248,7 @@ mod tests {
 
     #[test]
     fn a_workflow_key_splits_at_the_first_hash() {
-        assert_eq!(
-            WorkflowId::parse_key("c#a#b"),
-            Ok(WorkflowId::new("c", "a#b"))
-        );
+        assert_eq!(WorkflowId::parse_key("c#a#b"), Ok(WorkflowId::new("c", "a#b")));
         assert_eq!(WorkflowId::parse_key("c#"), Ok(WorkflowId::new("c", "")));
         for key in ["", "#", "#a", "##a", "a"] {
             assert!(WorkflowId::parse_key(key).is_err(), "{key:?}");
@@ -284,8 +267,7 @@ mod tests {
 
     #[test]
     fn instances_are_ordered_by_component_then_workflow_then_parameter() {
-        let ids = ["a#b#c", "a#b#d", "a#c#a", "a-b#a#a", "b#a#a"]
-            .map(|key| InstanceId::parse_key(key).unwrap());
+        let ids = ["a#b#c", "a#b#d", "a#c#a", "a-b#a#a", "b#a#a"].map(|key| InstanceId::parse_key(key).unwrap());
         assert!(ids.is_sorted());
     }
 
@@ -320,9 +302,6 @@ mod tests {
     #[test]
     fn generated_ids_are_padded() {
         let at = DateTime::from_timestamp_millis(7).unwrap();
-        assert_eq!(
-            generated_id("backfill", at, 100_042),
-            "backfill-0000000000007-00042"
-        );
+        assert_eq!(generated_id("backfill", at, 100_042), "backfill-0000000000007-00042");
     }
 }

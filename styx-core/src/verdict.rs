@@ -88,10 +88,11 @@ pub fn verdict(ended: &Ended, max_cost_tenths: u32) -> Option<Verdict> {
                 Verdict::Stop(StopReason::CostLimit)
             } else if ended.last_exit == Some(EXIT_UNRECOVERABLE) {
                 Verdict::Stop(StopReason::Unrecoverable)
+            } else if ended.infrastructure_failures > 0 {
+                // Before the condition: it says what the workflow's own failures mean, and this was none (W-19).
+                Verdict::Retry(Delay::Infrastructure)
             } else if !ended.condition_met {
                 Verdict::Stop(StopReason::ConditionNotMet)
-            } else if ended.infrastructure_failures > 0 {
-                Verdict::Retry(Delay::Infrastructure)
             } else if ended.last_exit == Some(EXIT_MISSING_DEPENDENCIES) {
                 Verdict::Retry(Delay::MissingDependencies)
             } else {
