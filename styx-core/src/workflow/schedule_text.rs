@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::schedule::Schedule;
+
 /// A schedule in the form that Styx writes it: `hours`, `days`, … for the well-known ones, lower-case text for any
 /// other.
 ///
@@ -43,5 +45,8 @@ impl fmt::Display for ScheduleText {
 }
 
 fn canonical(text: &str) -> String {
-    text.to_lowercase()
+    match Schedule::parse(text) {
+        Ok(schedule) => schedule.as_json().to_owned(),
+        Err(_) => text.to_lowercase(),
+    }
 }

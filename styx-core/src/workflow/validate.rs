@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use super::email::is_email;
 use super::image::image_errors;
 use super::{FlyteExecConf, Span, WorkflowConfiguration};
+use crate::schedule::{Offset, Schedule};
 
 const MAX_LENGTH: usize = 256;
 const MAX_RESOURCES: usize = 5;
@@ -326,11 +327,9 @@ fn utf16_length(text: &str) -> usize {
 }
 
 fn offset_error(text: &str) -> Option<String> {
-    let _ = text;
-    None
+    Offset::parse(text).err().map(|error| error.to_string())
 }
 
 fn is_schedule(text: &str) -> bool {
-    let _ = text;
-    true
+    Schedule::parse(text).is_ok()
 }
