@@ -95,10 +95,8 @@ fn is_refused_on_purpose(run: &Run, event: &Event) -> bool {
         _ => false,
     };
     let deprecated = matches!(event.kind(), EventKind::TimeTrigger | EventKind::Created | EventKind::Retry);
-    let compatibility = matches!(
-        (run.state, event.kind()),
-        (State::Queued, EventKind::Submit) | (State::Prepare, EventKind::Started)
-    );
+    let compatibility =
+        matches!((run.state, event.kind()), (State::Queued, EventKind::Submit) | (State::Prepare, EventKind::Started));
     let before_trigger = run.state == State::New && event.kind() != EventKind::TriggerExecution;
     incomplete || deprecated || compatibility || before_trigger || run.state.is_terminal()
 }
@@ -152,8 +150,7 @@ fn read_data(run: &mut Run, data: &Value) {
     run.parameters = data["trigger_parameters"].is_object().then(|| parameters(&data["trigger_parameters"]));
     run.execution = execution(&data["execution_id"]);
     run.runner = text(&data["runner_id"]);
-    run.description =
-        data["execution_description"].is_object().then(|| description(&data["execution_description"]));
+    run.description = data["execution_description"].is_object().then(|| description(&data["execution_description"]));
     run.resources = data["resource_ids"].is_array().then(|| strings(&data["resource_ids"]));
     run.note = data["messages"].as_array().and_then(|messages| messages.last()).map(|m| Note::Said(read_message(m)));
 }
@@ -178,10 +175,9 @@ fn event(value: &Value) -> Event {
         }
         "started" => Event::Started,
         "terminate" => Event::Terminate { exit_code: exit(&value["exit_code"]) },
-        "runError" => Event::RunError {
-            message: value["message"].as_str().unwrap_or_default().into(),
-            class: FailureClass::User,
-        },
+        "runError" => {
+            Event::RunError { message: value["message"].as_str().unwrap_or_default().into(), class: FailureClass::User }
+        }
         "success" => Event::Success,
         "retryAfter" => Event::RetryAfter { delay_millis: value["delay_millis"].as_i64().unwrap_or_default() },
         "stop" => Event::Stop { reason: None },
