@@ -73,6 +73,7 @@ situations! {
     MissingDependencies: "a run was retried after an exit with 20",
     InfrastructureRetry: "a run was retried after a failure that wasn't its own",
     FutureAllowed: "a run was begun for an instant of the future",
+    ApiWorkflowRefused: "a workflow of the API was refused by an executor that runs those of the folder only",
     FutureRefused: "a run for an instant of the future was refused",
     BadParameter: "a parameter that can't be read was refused",
     TriggerOfActive: "a trigger of an active instance was refused",

@@ -142,6 +142,7 @@ impl Marks {
     /// Looks at an answer.
     pub(super) fn answer(reply: &Reply, coverage: &mut Coverage) {
         match reply {
+            Reply::Refused(Refusal::ApiWorkflow { .. }) => coverage.reach(Situation::ApiWorkflowRefused),
             Reply::Refused(Refusal::Future) => coverage.reach(Situation::FutureRefused),
             Reply::Refused(Refusal::BadParameter { .. }) => coverage.reach(Situation::BadParameter),
             Reply::Refused(Refusal::AlreadyActive) => coverage.reach(Situation::TriggerOfActive),

@@ -58,7 +58,7 @@ impl Default for Options {
 
 impl Options {
     /// The steps with faults that a simulation makes unless told otherwise.
-    pub const STEPS: u32 = 70;
+    pub const STEPS: u32 = 120;
     /// The lines of a story that are told of a failure.
     pub const STORY: usize = 40;
 }

@@ -578,6 +578,8 @@ impl Simulation {
         };
         self.story.note(self.now, "phase", || "nothing new begins".to_owned());
         self.phase = Phase::Draining;
+        // A limit of none would hold everything back for ever.
+        let config = Arc::new(self.workload.config());
         let wall = self.wall();
         let workflows: Vec<_> = process.machine.world().workflows().keys().cloned().collect();
         for id in workflows {
@@ -588,6 +590,7 @@ impl Simulation {
             };
             self.ask(request);
         }
+        self.ask(Request::Configure(config));
         if self.random.chance(80) {
             self.phase = Phase::Released;
             self.ask(Request::SwitchScheduling { enabled: true });

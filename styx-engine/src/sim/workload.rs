@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
-    config::{Backoff, Config, Timeouts},
+    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
     decide::Request,
     event::TriggerParameters,
     id::{InstanceId, WorkflowId},
@@ -40,6 +40,7 @@ impl Workload {
             (State::Submitted, random.seconds(20, 300)),
             (State::Running, random.seconds(60, 900)),
         ]);
+        let executor = ExecutorCapabilities { runs_api_workflows: random.chance(85), ..Config::default().executor };
         Config {
             scheduling: true,
             max_executions: *random.pick(&[None, None, Some(1), Some(2), Some(3), Some(5)]),
@@ -49,6 +50,7 @@ impl Workload {
             backoff: Backoff { base: random.millis(100, 20_000), max_exponent: random.between(0, 3) as u32 },
             infrastructure_backoff: Backoff { base: random.millis(100, 5_000), max_exponent: 2 },
             timeouts: Timeouts { by_state, max_running: Some(TimeDelta::minutes(20)), ..Timeouts::default() },
+            executor,
             ..Config::default()
         }
     }
@@ -85,7 +87,8 @@ impl Workload {
             67..75 => self.store(id),
             75..79 => Request::DeleteWorkflow { id },
             79..87 => self.move_cursor(world, id, wall),
-            87..93 => Request::Configure(Arc::new(self.config())),
+            87..92 => Request::Configure(Arc::new(self.config())),
+            92..93 => Request::Configure(Arc::new(Config { max_executions: Some(0), ..self.config() })),
             _ => Request::SwitchScheduling { enabled: self.random.chance(65) },
         }
     }
