@@ -12,7 +12,7 @@ use styx_core::{
     id::{Epoch, ExecutionId, Position},
     log::{Batch, Log, LogError, LogReader},
     owed,
-    record::{Cause, ExecutionEvent, Fact, Origin, Record, StoredWorkflow, WorkflowEvent},
+    record::{Cause, Fact, Origin, Record, StoredWorkflow, WorkflowEvent},
     seed::Seed,
     workflow::WorkflowConfiguration,
     world::{Finished, Row, RowKey, RowScope, World},
@@ -292,11 +292,8 @@ impl Machine {
         let batch = Batch { rows: rows.chain(finished).collect(), records: open.records };
         self.log.append(self.epoch, expected_tail, &batch)?;
         for record in batch.records {
-            match &record.fact {
-                Fact::Workflow(_, WorkflowEvent::Stored(stored)) => drop(self.remember(record.position, stored)?),
-                // Asked again when its time comes, which may have passed before the refusal was heard of.
-                Fact::Execution(id, ExecutionEvent::Refused { .. }) => drop(self.asked.remove(id)),
-                _ => {}
+            if let Fact::Workflow(_, WorkflowEvent::Stored(stored)) = &record.fact {
+                self.remember(record.position, stored)?;
             }
         }
         Ok(open.dirty)
