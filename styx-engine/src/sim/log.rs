@@ -33,8 +33,11 @@ struct Disk {
     fault: Option<AppendFault>,
     sabotage: Option<Sabotage>,
     /// With [`Sabotage::NoSync`]: how to undo the last append.
-    unsynced: Option<(usize, Vec<(RowKey, Option<Row>)>)>,
+    unsynced: Option<Undo>,
 }
+
+/// How long the log was, and the rows that the append changed.
+type Undo = (usize, Vec<(RowKey, Option<Row>)>);
 
 /// Rows by key.
 pub(super) type Rows = Vec<(RowKey, Row)>;

@@ -7,6 +7,7 @@ use styx_core::{
     decide::{Refusal, Reply},
     event::{Event, FailureClass, Trigger},
     execution::Phase,
+    executor::Observed,
     id::{InstanceId, WorkflowId},
     record::{Cause, ConfigEvent, CursorMove, Ending, ExecutionEvent, Fact, Record, RunEvent, WorkflowEvent},
     run::State,
@@ -29,21 +30,22 @@ impl Marks {
         match &record.fact {
             Fact::Run(instance, RunEvent::Styx { event, .. }) => self.run(record, instance, event, coverage),
             Fact::Workflow(id, event) => self.workflow(id, event, coverage),
-            Fact::Execution(_, ExecutionEvent::Ended(ending)) => {
-                if let Ending::Exit { code } = ending {
-                    coverage.reach(Situation::LateExit);
-                    if *code == Some(0) {
-                        coverage.reach(Situation::LateSuccess);
-                    }
+            Fact::Execution(_, ExecutionEvent::Ended(Ending::Exit { code })) => {
+                coverage.reach(Situation::LateExit);
+                if *code == Some(0) {
+                    coverage.reach(Situation::LateSuccess);
                 }
             }
-            Fact::Execution(_, ExecutionEvent::Refused { retry_at, .. }) if *retry_at <= record.at => {
-                coverage.reach(Situation::RefusedLate);
-            }
-            Fact::Config(ConfigEvent::Set(config)) => {
-                if config.max_executions.is_some_and(|max| (max as usize) < self.world.index().living_count()) {
-                    coverage.reach(Situation::LimitLowered);
+            Fact::Execution(_, ExecutionEvent::Refused { .. }) => match &record.cause {
+                Cause::Executor { what: Observed::Refused { retry_at, .. }, .. } if *retry_at <= record.at => {
+                    coverage.reach(Situation::RefusedLate);
                 }
+                _ => {}
+            },
+            Fact::Config(ConfigEvent::Set(config))
+                if config.max_executions.is_some_and(|max| (max as usize) < self.world.index().living_count()) =>
+            {
+                coverage.reach(Situation::LimitLowered);
             }
             _ => {}
         }
