@@ -456,8 +456,8 @@ impl Simulation {
         let wall = self.wall();
         let mut follows = self.outside.arrive(&effect, wall, &mut self.coverage);
         if !current {
-            // Whoever asked is gone: nobody hears of it.
-            follows.reports.clear();
+            // Whoever asked is gone. What became true is seen by who watches now, a refusal by nobody.
+            follows.reports.retain(|what| !matches!(what, Observed::Refused { .. }));
         }
         self.follow(effect.execution(), follows);
     }

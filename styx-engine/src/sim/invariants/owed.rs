@@ -1,7 +1,7 @@
 //! What is owed to the outside has been asked for: no execution lives on whose run has moved on without a stop, none waits
 //! for a launch that nobody asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use styx_core::{
     execution::{Execution, Phase},
@@ -16,8 +16,10 @@ use super::{Check, Invariant, View};
 
 #[derive(Default)]
 pub(super) struct Owed {
-    /// The last effect that this process asked for, and that wasn't refused for now.
+    /// The last effect that this process asked for.
     asked: BTreeMap<ExecutionId, EffectKind>,
+    /// Those whose launch was refused for now since it was asked for.
+    refused: BTreeSet<ExecutionId>,
 }
 
 /// Whether the run of an execution still waits for it.
@@ -38,7 +40,7 @@ impl Invariant for Owed {
 
     fn recorded(&mut self, record: &Record) -> Check {
         if let Fact::Execution(id, ExecutionEvent::Refused { .. }) = &record.fact {
-            self.asked.remove(id);
+            self.refused.insert(id.clone());
         }
         Ok(())
     }
@@ -46,18 +48,21 @@ impl Invariant for Owed {
     fn stepped(&mut self, view: &View<'_>) -> Check {
         for effect in view.effects {
             self.asked.insert(effect.execution().clone(), effect.kind());
+            self.refused.remove(effect.execution());
         }
         for (id, execution) in view.world.executions() {
             let asked = self.asked.get(id).copied();
+            let launched = asked == Some(EffectKind::Launch) && !self.refused.contains(id);
             let followed = is_followed(view.world, id, execution);
             let fits = match execution.phase {
                 Phase::Ended(_) => asked == Some(EffectKind::CleanUp),
                 _ if !followed => asked == Some(EffectKind::Stop),
                 // It may have been asked before the clock was set back to before that time.
                 Phase::Launching { retry_at: Some(at) } if at > view.now => {
-                    asked == Some(EffectKind::Launch) || view.wake.is_some_and(|wake| wake <= at)
+                    launched || view.wake.is_some_and(|wake| wake <= at)
                 }
-                Phase::Launching { .. } => asked == Some(EffectKind::Launch),
+                Phase::Launching { .. } => launched,
+                // Whoever launched it here watches it, though a refusal was heard of before it was taken.
                 _ => matches!(asked, Some(EffectKind::Launch | EffectKind::Adopt)),
             };
             if !fits {
@@ -70,5 +75,6 @@ impl Invariant for Owed {
 
     fn crashed(&mut self) {
         self.asked.clear();
+        self.refused.clear();
     }
 }
