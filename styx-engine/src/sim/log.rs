@@ -96,7 +96,7 @@ impl Disk {
         }
         self.records.extend(batch.records.iter().cloned());
         for (key, row) in &batch.rows {
-            let row = self.damaged(key, row.clone());
+            let row = Sabotage::damaged(self.sabotage, self.rows.get(key), row.clone());
             self.set(key.clone(), row);
         }
     }
@@ -106,24 +106,6 @@ impl Disk {
             Some(row) => self.rows.insert(key, row),
             None => self.rows.remove(&key),
         };
-    }
-
-    /// What becomes of a row when the log is broken on purpose.
-    fn damaged(&self, key: &RowKey, row: Option<Row>) -> Option<Row> {
-        match (self.sabotage, row) {
-            (Some(Sabotage::StaleCursor), Some(Row::Workflow(mut workflow))) => {
-                if let Some(Row::Workflow(before)) = self.rows.get(key) {
-                    workflow.cursor = before.cursor;
-                }
-                Some(Row::Workflow(workflow))
-            }
-            (Some(Sabotage::CostForgotten), Some(Row::Run(mut run))) => {
-                run.cost_tenths = 0;
-                Some(Row::Run(run))
-            }
-            (Some(Sabotage::FinishedForgotten), Some(Row::Finished(_))) => None,
-            (_, row) => row,
-        }
     }
 }
 

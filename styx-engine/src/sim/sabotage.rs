@@ -1,5 +1,7 @@
 //! Breaking the system on purpose: a simulation that can't fail proves nothing.
 
+use styx_core::world::Row;
+
 /// One thing that is broken, so that an invariant must notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sabotage {
@@ -19,4 +21,24 @@ pub enum Sabotage {
     EndsEarly,
     /// The executor ends what it is told to stop and never says so.
     StopNeverAnswers,
+}
+
+impl Sabotage {
+    /// What the log makes of a row when it is broken; `before` is the row that is there.
+    pub(super) fn damaged(sabotage: Option<Self>, before: Option<&Row>, row: Option<Row>) -> Option<Row> {
+        match (sabotage, row) {
+            (Some(Self::StaleCursor), Some(Row::Workflow(mut workflow))) => {
+                if let Some(Row::Workflow(before)) = before {
+                    workflow.cursor = before.cursor;
+                }
+                Some(Row::Workflow(workflow))
+            }
+            (Some(Self::CostForgotten), Some(Row::Run(mut run))) => {
+                run.cost_tenths = 0;
+                Some(Row::Run(run))
+            }
+            (Some(Self::FinishedForgotten), Some(Row::Finished(_))) => None,
+            (_, row) => row,
+        }
+    }
 }

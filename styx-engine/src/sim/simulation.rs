@@ -1,4 +1,7 @@
-//! The simulation itself: what happens next, and what follows from it.
+//! The simulation itself: what happens next, and the process that steps, crashes and starts again.
+
+mod operators;
+mod traffic;
 
 use std::{
     collections::BTreeMap,
@@ -8,23 +11,22 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
-    decide::{Input, Request},
-    executor::{Effect, Observation, Observed},
+    decide::Input,
+    executor::{Effect, Observation},
     id::{ExecutionId, Position},
-    record::Operator,
 };
 use uuid::Uuid;
 
 use super::{
     Coverage, Options, Outcome, Sabotage, Situation, Violation, describe,
-    invariants::{self, Check, End, Invariant, View},
+    invariants::{self, Check, Invariant, View},
     log::{AppendFault, SimLog},
     marks::Marks,
-    outside::{Follows, JobEvent, Outside},
+    outside::{JobEvent, Outside},
     process::Process,
     random::Random,
     story::Story,
-    workload::{self, Workload},
+    workload::Workload,
 };
 use crate::machine::Outputs;
 
@@ -232,8 +234,6 @@ impl Simulation {
         self.violation.get_or_insert(Violation { invariant, sentence, found, at: self.now });
     }
 
-    // The process.
-
     fn start(&mut self) {
         self.processes += 1;
         self.story.note(self.now, "process", || format!("{} starts", self.processes));
@@ -419,215 +419,6 @@ impl Simulation {
             self.story.note(self.now, "record", || describe::record(&record));
             self.marks.record(&record, &mut self.coverage);
             self.check(|invariant| invariant.recorded(&record));
-        }
-    }
-
-    // The outside.
-
-    fn perform(&mut self, effect: Effect) {
-        self.story.note(self.now, "effect", || describe::effect(&effect));
-        let slow = self.faulty() && self.random.chance(10);
-        let way = if slow { self.random.millis(2_000, 60_000) } else { self.random.millis(0, 500) };
-        let mut at = self.now + way;
-        if let Some(process) = &mut self.process {
-            let last = process.arrivals.entry(effect.execution().clone()).or_insert(at);
-            at = at.max(*last);
-            *last = at;
-        }
-        self.later(at - self.now, Happening::Arrive { process: self.processes, effect });
-    }
-
-    fn arrive(&mut self, process: u64, effect: Effect) {
-        let current = self.processes == process && self.process.is_some();
-        if !current && self.random.chance(30) {
-            let way = self.random.seconds(5, 200);
-            return self.later(way, Happening::Arrive { process, effect });
-        }
-        if !current && self.random.chance(30) {
-            self.coverage.reach(Situation::EffectLost);
-            return self.story.note(self.now, "fault", || format!("lost: {}", describe::effect(&effect)));
-        }
-        self.story.note(self.now, "arrives", || describe::effect(&effect));
-        if current {
-            self.watchers.insert(effect.execution().clone(), process);
-        } else {
-            self.coverage.reach(Situation::EffectLate);
-        }
-        let wall = self.wall();
-        let mut follows = self.outside.arrive(&effect, wall, &mut self.coverage);
-        if !current {
-            // Whoever asked is gone. What became true is seen by who watches now, a refusal by nobody.
-            follows.reports.retain(|what| !matches!(what, Observed::Refused { .. }));
-        }
-        self.follow(effect.execution(), follows);
-    }
-
-    fn follow(&mut self, execution: &ExecutionId, follows: Follows) {
-        for fact in follows.facts {
-            self.check(|invariant| invariant.happened(&fact));
-        }
-        for (after, event) in follows.later {
-            self.later(after, Happening::Job { execution: execution.clone(), event });
-        }
-        for what in follows.reports {
-            self.report(execution, what);
-        }
-    }
-
-    /// Sends an observation to the process that watches: late, twice or not at all.
-    fn report(&mut self, execution: &ExecutionId, what: Observed) {
-        let Some(process) = self.watchers.get(execution).copied() else {
-            return;
-        };
-        let faulty = self.faulty();
-        if faulty && self.random.chance(4) {
-            self.lost = true;
-            self.coverage.reach(Situation::ObservationLost);
-            return self.story.note(self.now, "fault", || format!("unheard: {}", describe::observed(execution, &what)));
-        }
-        let copies = if faulty && self.random.chance(6) { 2 } else { 1 };
-        if copies == 2 {
-            self.coverage.reach(Situation::ObservationDoubled);
-        }
-        for _ in 0..copies {
-            let slow = faulty && self.random.chance(12);
-            let way = if slow { self.random.millis(1_000, 90_000) } else { self.random.millis(0, 400) };
-            if slow && what == Observed::Started {
-                self.coverage.reach(Situation::ObservationOvertaken);
-            }
-            let observation = Observation {
-                execution: execution.clone(),
-                runner: "default".into(),
-                what: what.clone(),
-                observed_at: Some(self.now),
-                evidence: Arc::from(&b"{}"[..]),
-            };
-            self.later(way, Happening::Observe { process, observation });
-        }
-    }
-
-    // Operators, and the clock.
-
-    fn operate(&mut self) {
-        if self.phase != Phase::Safety {
-            return;
-        }
-        let wall = self.wall();
-        if let Some(process) = &self.process {
-            let requests = match process.machine.world().workflows().is_empty() && self.requests == 0 {
-                true => self.workload.first(),
-                false => vec![self.workload.next(process.machine.world(), wall)],
-            };
-            requests.into_iter().for_each(|request| self.ask(request));
-        }
-        if self.random.chance(3) {
-            self.set_clock();
-        }
-        let pause = match self.random.below(10) {
-            0..3 => self.random.millis(0, 500),
-            3..8 => self.random.seconds(1, 60),
-            _ => self.random.seconds(60, 900),
-        };
-        self.later(pause, Happening::Ask);
-    }
-
-    fn ask(&mut self, request: Request) {
-        self.requests += 1;
-        let id = format!("req-{}", self.requests);
-        self.story.note(self.now, "request", || describe::request(&id, &request));
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        process.asked.insert(self.requests, id.clone());
-        let operator = Operator { actor: "sim".into(), request_id: id.into(), request: "{}".into() };
-        self.input(self.requests, Input::Asked(request, Arc::new(operator)));
-    }
-
-    fn set_clock(&mut self) {
-        let (situation, by) = match self.random.chance(60) {
-            true => (Situation::ClockStepsBack, self.random.seconds(-1_800, -1)),
-            false => (Situation::ClockJumps, self.random.seconds(60, 3 * 3_600)),
-        };
-        self.coverage.reach(situation);
-        self.skew += by;
-        self.story.note(self.now, "fault", || format!("the clock is set by {} s", by.num_seconds()));
-        // The loop never sleeps for longer than this.
-        if let Some(process) = &mut self.process {
-            process.timer += 1;
-            let timer = process.timer;
-            self.later(TimeDelta::seconds(30), Happening::Wake { process: self.processes, timer });
-        }
-    }
-
-    // The end.
-
-    fn heal(&mut self) {
-        self.story.note(self.now, "phase", || "faults stop".to_owned());
-        self.phase = Phase::Healing;
-        self.outside.faults = false;
-        if self.process.is_some() && (self.lost || self.random.chance(30)) {
-            self.crash("a restart brings again what was lost");
-        }
-        let pause = self.random.seconds(300, 3_600);
-        self.later(pause, Happening::Drain);
-    }
-
-    fn drain(&mut self) {
-        let Some(process) = &self.process else {
-            return self.later(TimeDelta::minutes(1), Happening::Drain);
-        };
-        self.story.note(self.now, "phase", || "nothing new begins".to_owned());
-        self.phase = Phase::Draining;
-        // A limit of none would hold everything back for ever.
-        let config = Arc::new(self.workload.config());
-        let wall = self.wall();
-        let workflows: Vec<_> = process.machine.world().workflows().keys().cloned().collect();
-        for id in workflows {
-            let request = match self.random.below(4) {
-                0 => workload::enable(id, false),
-                1 => Request::DeleteWorkflow { id },
-                _ => workload::postpone(id, wall + TimeDelta::days(3_650)),
-            };
-            self.ask(request);
-        }
-        self.ask(Request::Configure(config));
-        if self.random.chance(80) {
-            self.phase = Phase::Released;
-            self.ask(Request::SwitchScheduling { enabled: true });
-        }
-    }
-
-    /// Nothing happens any more; what was held back by the switch is let go.
-    fn release(&mut self) {
-        if self.phase != Phase::Draining {
-            return self.fail("goes_on", "while faults last and workflows fire, something happens", String::new());
-        }
-        let Some(process) = self.process.take() else {
-            return;
-        };
-        let blocked = !process.machine.world().config().scheduling;
-        if blocked && !process.machine.world().runs().is_empty() {
-            self.coverage.reach(Situation::BlockedByScheduling);
-        }
-        self.check_end(&process, true, blocked);
-        self.process = Some(process);
-        self.phase = Phase::Released;
-        self.ask(Request::SwitchScheduling { enabled: true });
-    }
-
-    fn end(&mut self, quiet: bool) {
-        match self.process.take() {
-            Some(process) => self.check_end(&process, quiet, false),
-            None => self.fail("restarts", "after a crash a process starts", String::new()),
-        }
-    }
-
-    fn check_end(&mut self, process: &Process, quiet: bool, blocked: bool) {
-        let (world, log) = (process.machine.world(), self.log.clone());
-        let end = End { world, log: &log, quiet, outside_quiet: self.outside.is_quiet(), blocked };
-        self.check(|invariant| invariant.ended(&end));
-        if !quiet {
-            self.fail("ends", "once faults stop, everything ends", "it goes on and on".to_owned());
         }
     }
 }
