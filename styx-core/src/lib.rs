@@ -3,12 +3,18 @@
 //! No clock, no randomness, no I/O: time and seed are arguments, and what they decided stands in the record.
 
 pub mod config;
+pub mod decide;
 pub mod event;
 pub mod execution;
 pub mod executor;
+pub mod explain;
 pub mod id;
 pub mod log;
+pub mod owed;
 pub mod record;
 pub mod run;
+pub mod schedule;
+pub mod seed;
 pub mod verdict;
+pub mod workflow;
 pub mod world;

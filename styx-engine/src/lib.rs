@@ -1,1 +1,8 @@
-//! Placeholder.
+//! The engine of Styx: the loop that joins a log, an executor and a clock, and the executors that need no cluster.
+
+pub mod clock;
+pub mod engine;
+pub mod fake;
+pub mod machine;
+#[cfg(feature = "sim")]
+pub mod sim;

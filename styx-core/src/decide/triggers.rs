@@ -1,0 +1,154 @@
+//! Triggers: when a run begins, by schedule (spec (a)) or because somebody asked (E-26).
+
+use std::sync::Arc;
+
+use super::{BOUND, Context, Decisions, Plan, Refusal, Reply, admission};
+use crate::{
+    event::{Event, Trigger, TriggerParameters},
+    id::{InstanceId, WorkflowId, generated_id},
+    record::{Cause, Cursor, CursorMove, Fact, WorkflowEvent},
+    run::State,
+    schedule::{Offset, Schedule},
+    world::{TriggerKind, Workflow, World},
+};
+
+/// The instances whose natural trigger a decision at `now` may fire.
+pub(super) fn due_instances(world: &World, now: chrono::DateTime<chrono::Utc>) -> Vec<InstanceId> {
+    let due = world.index().natural(now).take(BOUND);
+    due.filter_map(|id| natural_instance(id, world.workflows().get(id)?)).collect()
+}
+
+/// The instance that a request means; `None` when there is no such workflow or the parameter can't be read.
+pub(super) fn asked_instance(world: &World, workflow: &WorkflowId, parameter: &str) -> Option<InstanceId> {
+    let schedule = schedule_of(world.workflows().get(workflow)?)?.0;
+    let instant = schedule.parse_parameter(parameter).ok()?;
+    Some(InstanceId::new(workflow.clone(), schedule.parameter(instant)))
+}
+
+/// Fires the natural triggers that are due: for each workflow its oldest instant, and the cursor moves on in the same batch.
+pub(super) fn due(context: Context<'_>, admitted: admission::Admitted, out: &mut Decisions) {
+    if !context.world.config().scheduling {
+        return;
+    }
+    let mut free = if admitted.queue_waits { 0 } else { admitted.free };
+    for id in context.world.index().natural(context.now).take(BOUND) {
+        if let Some(workflow) = context.world.workflows().get(id) {
+            fire(context, id, workflow, &mut free, out);
+        }
+    }
+}
+
+fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, free: &mut usize, out: &mut Decisions) {
+    let Context { world, facts, now, .. } = context;
+    let (Some(cursor), Some((schedule, offset))) = (workflow.cursor, schedule_of(workflow)) else {
+        // A schedule that this version can't read any more fires no more, and the log says so.
+        move_cursor(id, None, CursorMove::Edited, Cause::Engine, out);
+        return;
+    };
+    let instance = InstanceId::new(id.clone(), schedule.parameter(cursor.instant));
+    let next = following(&schedule, &offset, cursor);
+    let completed = facts.of(&instance, TriggerKind::Natural).is_some_and(|row| row.state == State::Done);
+    let why = if !workflow.spec.runnable {
+        CursorMove::NoExecution
+    } else if world.runs().contains_key(&instance) {
+        CursorMove::AlreadyActive
+    } else if completed {
+        CursorMove::AlreadyCompleted
+    } else {
+        CursorMove::Triggered
+    };
+    if why != CursorMove::Triggered {
+        return move_cursor(id, next, why, Cause::Schedule, out);
+    }
+    let missed = next.is_some_and(|next| next.fires_at <= now);
+    let trigger =
+        Event::TriggerExecution { trigger: Trigger::Natural, parameters: TriggerParameters::default(), missed };
+    let lives = world.index().living(&instance).is_some();
+    let mut plan = Plan::of_new(context, instance, trigger, Cause::Schedule);
+    plan.also(Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to: next, why }));
+    if *free > 0 && !lives && plan.admit(Some(workflow)) {
+        *free -= 1;
+    }
+    plan.commit(out);
+}
+
+/// What a request for a run says.
+pub(super) struct Asked<'a> {
+    pub(super) workflow: &'a WorkflowId,
+    pub(super) parameter: &'a Arc<str>,
+    pub(super) parameters: &'a TriggerParameters,
+    pub(super) allow_future: bool,
+}
+
+/// Begins a run because somebody asked for it. The workflow need not be enabled, and its cursor stays.
+pub(super) fn asked(
+    context: Context<'_>,
+    asked: Asked<'_>,
+    cause: &Cause,
+    out: &mut Decisions,
+) -> Result<Reply, Refusal> {
+    let Context { world, facts, now, seed } = context;
+    let workflow = world.workflows().get(asked.workflow).ok_or(Refusal::TriggerOfUnknownWorkflow)?;
+    if !workflow.spec.runnable {
+        return Err(Refusal::NotRunnable);
+    }
+    let executor = &world.config().executor;
+    if !executor.runs_api_workflows && !workflow.is_from_folder() {
+        return Err(Refusal::ApiWorkflow { runner: Arc::clone(&executor.runner) });
+    }
+    let bad = |reason: String| Refusal::BadParameter { parameter: Arc::clone(asked.parameter), reason };
+    let (schedule, _) = schedule_of(workflow).ok_or_else(|| bad("the schedule can't be read".to_owned()))?;
+    let instant = schedule.parse_parameter(asked.parameter).map_err(|error| bad(error.to_string()))?;
+    if instant > now && !asked.allow_future {
+        return Err(Refusal::Future);
+    }
+    let instance = InstanceId::new(asked.workflow.clone(), schedule.parameter(instant));
+    if world.runs().contains_key(&instance) {
+        return Err(Refusal::AlreadyActive);
+    }
+    let random = seed.trigger(&instance, facts.next_counter(&instance)) % 100_000;
+    let random = u32::try_from(random).unwrap_or_default();
+    let trigger_id: Arc<str> = generated_id("ad-hoc-cli", now, random).into();
+    let trigger = Event::TriggerExecution {
+        trigger: Trigger::AdHoc(Arc::clone(&trigger_id)),
+        parameters: asked.parameters.clone(),
+        missed: false,
+    };
+    let may_start = admission::may_start_at_once(context) && world.index().living(&instance).is_none();
+    let mut plan = Plan::of_new(context, instance.clone(), trigger, cause.clone());
+    if may_start {
+        plan.admit(Some(workflow));
+    }
+    plan.commit(out);
+    Ok(Reply::Triggered { instance, trigger_id })
+}
+
+/// The schedule of a workflow and the offset that counts for it.
+pub(super) fn schedule_of(workflow: &Workflow) -> Option<(Schedule, Offset)> {
+    parse(&workflow.spec.schedule, workflow.spec.offset.as_deref()).ok()
+}
+
+/// Reads a schedule and the offset that counts for it: its own, or else one period of an alias (T-43).
+pub(super) fn parse(schedule: &str, offset: Option<&str>) -> Result<(Schedule, Offset), String> {
+    let schedule = Schedule::parse(schedule).map_err(|error| format!("invalid schedule: {error}"))?;
+    let offset = match offset {
+        Some(text) => Offset::parse(text).map_err(|error| format!("invalid offset: {error}"))?,
+        None => schedule.default_offset(),
+    };
+    Ok((schedule, offset))
+}
+
+/// Drafts a move of a cursor.
+pub(super) fn move_cursor(id: &WorkflowId, to: Option<Cursor>, why: CursorMove, cause: Cause, out: &mut Decisions) {
+    out.draft(Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to, why }), cause);
+}
+
+fn following(schedule: &Schedule, offset: &Offset, cursor: Cursor) -> Option<Cursor> {
+    let instant = schedule.next(cursor.instant)?;
+    Some(Cursor { instant, fires_at: offset.add_to(instant)? })
+}
+
+fn natural_instance(id: &WorkflowId, workflow: &Workflow) -> Option<InstanceId> {
+    let (schedule, _) = schedule_of(workflow)?;
+    Some(InstanceId::new(id.clone(), schedule.parameter(workflow.cursor?.instant)))
+}

@@ -1,0 +1,175 @@
+//! Why a run waits, and for what: a function of the world, never recorded.
+
+use std::{fmt, sync::Arc};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    config::Timeouts,
+    execution::Phase,
+    id::{ExecutionId, InstanceId, WorkflowId},
+    run::State,
+    world::World,
+};
+
+/// One thing that a run or a workflow waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Scheduling is switched off.
+    SchedulingOff,
+    /// A delay: a retry that isn't due yet.
+    Delay {
+        /// When it is over.
+        until: DateTime<Utc>,
+    },
+    /// An earlier execution of the same instance still lives and is being stopped.
+    EarlierExecution {
+        /// Which.
+        execution: ExecutionId,
+    },
+    /// As many executions live as may.
+    Limit {
+        /// How many may.
+        max: u32,
+        /// How many runs that wait longer come first.
+        ahead: usize,
+    },
+    /// Its turn comes with the next decision.
+    Next,
+    /// The executor is to launch its execution.
+    Launch,
+    /// The executor has refused to launch its execution for now.
+    Refused {
+        /// When it is asked again.
+        retry_at: DateTime<Utc>,
+        /// What it said.
+        reason: Arc<str>,
+    },
+    /// The executor has it and it doesn't run yet, or it runs.
+    Execution {
+        /// SUBMITTED or RUNNING.
+        state: State,
+        /// When it is given up.
+        until: DateTime<Utc>,
+    },
+    /// The workflow is disabled.
+    Disabled,
+    /// As many runs that make up for missed instants are active as may be.
+    CatchUp {
+        /// How many may.
+        max: u32,
+    },
+    /// The next natural trigger fires then.
+    NextTrigger {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The schedule has no further instant.
+    NoInstant,
+}
+
+/// What an active run waits for at `now`, all reasons at once; `None` when the instance isn't active.
+pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Option<Vec<Reason>> {
+    let run = world.runs().get(instance)?;
+    let config = world.config();
+    let mut reasons = Vec::new();
+    match run.state {
+        State::Queued => {
+            let since = run.eligible_at.unwrap_or(run.since);
+            if since > now {
+                reasons.push(Reason::Delay { until: since });
+            }
+            if !config.scheduling {
+                reasons.push(Reason::SchedulingOff);
+            }
+            if let Some(execution) = world.index().living(instance) {
+                reasons.push(Reason::EarlierExecution { execution: execution.clone() });
+            }
+            if let Some(max) = config.max_executions.filter(|_| world.index().free_slots(config) == 0) {
+                let ahead = world.index().ready(now).take_while(|other| *other != instance).count();
+                reasons.push(Reason::Limit { max, ahead });
+            }
+            if reasons.is_empty() {
+                reasons.push(Reason::Next);
+            }
+        }
+        State::Submitting => {
+            let execution = run.execution.as_ref().and_then(|id| world.executions().get(id));
+            let refused = execution.and_then(|execution| match execution.phase {
+                Phase::Launching { retry_at } => Some((retry_at?, execution.refusal.clone()?)),
+                _ => None,
+            });
+            reasons.push(match refused {
+                Some((retry_at, reason)) => Reason::Refused { retry_at, reason },
+                None => Reason::Launch,
+            });
+        }
+        state => {
+            let limit = run.running_timeout.filter(|_| state == State::Running);
+            let limit = limit.unwrap_or_else(|| config.timeouts.limit(state, None));
+            reasons.push(Reason::Execution { state, until: Timeouts::deadline(run.since, limit) });
+        }
+    }
+    Some(reasons)
+}
+
+/// What a workflow's next natural trigger waits for; `None` when there is no such workflow.
+pub fn explain_workflow(world: &World, id: &WorkflowId) -> Option<Vec<Reason>> {
+    let workflow = world.workflows().get(id)?;
+    let config = world.config();
+    let mut reasons = Vec::new();
+    if !workflow.enabled {
+        reasons.push(Reason::Disabled);
+    }
+    if !config.scheduling {
+        reasons.push(Reason::SchedulingOff);
+    }
+    if world.index().missed(id) >= config.catch_up.max(1) {
+        reasons.push(Reason::CatchUp { max: config.catch_up });
+    }
+    reasons.push(workflow.cursor.map_or(Reason::NoInstant, |cursor| Reason::NextTrigger { at: cursor.fires_at }));
+    Some(reasons)
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SchedulingOff => f.write_str("scheduling is switched off"),
+            Self::Delay { until } => write!(f, "waits for its delay until {}", Second(*until)),
+            Self::EarlierExecution { execution } => {
+                write!(f, "waits until the earlier execution {execution} has ended")
+            }
+            Self::Limit { max, ahead } => {
+                write!(f, "waits for one of {max} executions to end, {ahead} runs come first")
+            }
+            Self::Next => f.write_str("is next"),
+            Self::Launch => f.write_str("waits for the executor to take it"),
+            Self::Refused { retry_at, reason } => {
+                write!(
+                    f,
+                    "was refused by the executor for now ({reason}), which is asked again at {}",
+                    Second(*retry_at)
+                )
+            }
+            Self::Execution { state: State::Submitted, until } => {
+                write!(f, "waits for its execution to start, until {}", Second(*until))
+            }
+            Self::Execution { until, .. } => write!(f, "waits for its execution to end, until {}", Second(*until)),
+            Self::Disabled => f.write_str("the workflow is disabled"),
+            Self::CatchUp { max } => {
+                write!(f, "{max} runs that make up for missed instants are active, as many as may be")
+            }
+            Self::NextTrigger { at } => write!(f, "the next natural trigger fires at {}", Second(*at)),
+            Self::NoInstant => f.write_str("the schedule has no further instant"),
+        }
+    }
+}
+
+/// A time in whole seconds.
+struct Second(DateTime<Utc>);
+
+impl fmt::Display for Second {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m-%dT%H:%M:%SZ"))
+    }
+}

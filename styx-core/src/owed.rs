@@ -1,0 +1,99 @@
+//! What the world owes to the outside: a function of the world, asked for what a batch changed, and once at start for all.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    event::Description,
+    execution::Phase,
+    executor::{EffectKind, Launch},
+    id::{ExecutionId, Position},
+    record::Origin,
+    workflow::WorkflowConfiguration,
+    world::{RowKey, World},
+};
+
+/// The effect that a key owes: about which execution, and what. At most one at a time.
+pub fn owed(world: &World, key: &RowKey) -> Option<(ExecutionId, EffectKind)> {
+    let id = execution_of(world, key)?;
+    let execution = world.executions().get(id)?;
+    let followed = world.is_followed(id);
+    let kind = match execution.phase {
+        Phase::Launching { .. } if followed => EffectKind::Launch,
+        Phase::Launched | Phase::Running if followed => EffectKind::Adopt,
+        Phase::Launching { .. } | Phase::Launched | Phase::Running => EffectKind::Stop,
+        Phase::Ended(_) => EffectKind::CleanUp,
+    };
+    Some((id.clone(), kind))
+}
+
+/// When the effect that a key owes is to be asked for again, if its executor has refused it for now.
+pub fn due(world: &World, key: &RowKey) -> Option<DateTime<Utc>> {
+    let id = execution_of(world, key)?;
+    match world.executions().get(id)?.phase {
+        Phase::Launching { retry_at } if world.is_followed(id) => retry_at,
+        _ => None,
+    }
+}
+
+/// The record that holds the configuration of what is to be launched.
+pub fn configuration_of(world: &World, id: &ExecutionId) -> Option<Position> {
+    let execution = world.executions().get(id)?;
+    match world.runs().get(&execution.instance)?.description.as_ref()? {
+        Description::Stored(position) => Some(*position),
+        Description::Inline(_) => None,
+    }
+}
+
+/// All that a launch needs; `configuration` and `origin` are those of the record at [`configuration_of`], whatever became of
+/// the workflow since.
+///
+/// With `declared_env_only` a trigger may only set variables that the workflow itself names, as the local executor wants
+/// it: any other name could be code (`BASH_ENV`).
+pub fn launch(
+    world: &World,
+    id: &ExecutionId,
+    configuration: &WorkflowConfiguration,
+    origin: &Origin,
+    declared_env_only: bool,
+) -> Option<Launch> {
+    let execution = world.executions().get(id)?;
+    let run = world.runs().get(&execution.instance)?;
+    let mut env: BTreeMap<String, String> = configuration.env.clone();
+    let asked = run.parameters.iter().flat_map(|parameters| parameters.env.iter());
+    env.extend(
+        asked
+            .filter(|(name, _)| !declared_env_only || configuration.env.contains_key(*name))
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+    Some(Launch {
+        log_id: execution.log_id,
+        execution: id.clone(),
+        instance: execution.instance.clone(),
+        docker_image: configuration.docker_image.clone().unwrap_or_default(),
+        docker_args: filled_in(configuration, execution.instance.parameter()),
+        env,
+        trigger: run.trigger.clone(),
+        tries: run.tries,
+        service_account: configuration.service_account.clone(),
+        commit_sha: configuration.commit_sha.clone(),
+        docker_termination_logging: configuration.docker_termination_logging,
+        origin: origin.clone(),
+    })
+}
+
+/// The arguments with the parameter put in: an argument that is `{}` as a whole, and no other (SM-68).
+pub fn filled_in(configuration: &WorkflowConfiguration, parameter: &str) -> Vec<String> {
+    let arguments = configuration.docker_args.iter().flatten();
+    arguments.map(|argument| if argument == "{}" { parameter.to_owned() } else { argument.clone() }).collect()
+}
+
+fn execution_of<'a>(world: &'a World, key: &'a RowKey) -> Option<&'a ExecutionId> {
+    match key {
+        RowKey::Execution(id) => Some(id),
+        // A run that moves on or ends leaves its execution to be stopped.
+        RowKey::Run(instance) => world.index().living(instance),
+        _ => None,
+    }
+}

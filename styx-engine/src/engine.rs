@@ -1,0 +1,282 @@
+//! The engine: one thread that owns the machine, and the handle by which all others reach it.
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use styx_core::{
+    decide::{Input, Reply, Request},
+    executor::{Executor, Observation},
+    log::LogReader,
+    record::Operator,
+};
+
+use crate::{
+    clock::Clock,
+    machine::{Machine, MachineError, Outputs, Ticket},
+};
+
+/// The most inputs that one step takes.
+const MAX_INPUTS: usize = 1_000;
+/// The longest sleep: a clock that was set, or a laptop that slept, is noticed after it.
+const MAX_SLEEP: Duration = Duration::from_secs(30);
+/// The ticket of inputs that nobody waits for.
+const NOBODY: Ticket = 0;
+
+/// Where inputs for an engine arrive. Made before the engine, so that executors can be given its other end.
+pub struct Inbox {
+    sender: SyncSender<Message>,
+    receiver: Receiver<Message>,
+}
+
+/// Takes observations to the engine; executors hold it.
+#[derive(Clone)]
+pub struct Observer {
+    sender: SyncSender<Message>,
+}
+
+/// The only thing that others hold of an engine.
+#[derive(Clone)]
+pub struct EngineHandle {
+    sender: SyncSender<Message>,
+    reader: Arc<dyn LogReader>,
+}
+
+/// A running engine's thread.
+pub struct EngineThread {
+    sender: SyncSender<Message>,
+    thread: JoinHandle<Result<(), EngineError>>,
+}
+
+/// What is done with an answer.
+type Answer = Box<dyn FnOnce(Reply) + Send>;
+
+enum Message {
+    Observed(Observation),
+    Asked(Request, Arc<Operator>, Answer),
+    Stop,
+}
+
+/// The engine takes no more for now: its queue is full, or it has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Busy {
+    /// The queue is full; try again in a moment.
+    #[error("too many requests are waiting")]
+    Full,
+    /// The engine has stopped.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+/// Why an engine ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The log failed: nothing more may be answered.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// A decision broke an invariant.
+    #[error("the engine's thread panicked: {0}")]
+    Panicked(String),
+}
+
+impl Inbox {
+    /// An inbox that holds as many inputs before senders must wait or are turned away.
+    pub fn new(capacity: usize) -> Self {
+        let (sender, receiver) = sync_channel(capacity);
+        Self { sender, receiver }
+    }
+
+    /// The end for executors.
+    pub fn observer(&self) -> Observer {
+        Observer { sender: self.sender.clone() }
+    }
+}
+
+impl Observer {
+    /// Hands an observation over; waits while the inbox is full. After the engine has stopped it is dropped: the next process
+    /// asks again.
+    pub fn observe(&self, observation: Observation) {
+        let _ = self.sender.send(Message::Observed(observation));
+    }
+}
+
+impl EngineHandle {
+    /// Asks for something; `answer` is called once it is durable or refused, on the engine's thread, and must be quick.
+    ///
+    /// # Errors
+    ///
+    /// When the inbox is full or the engine has stopped; then nothing happens and `answer` is never called.
+    pub fn ask(
+        &self,
+        request: Request,
+        operator: Arc<Operator>,
+        answer: impl FnOnce(Reply) + Send + 'static,
+    ) -> Result<(), Busy> {
+        self.sender.try_send(Message::Asked(request, operator, Box::new(answer))).map_err(|error| match error {
+            TrySendError::Full(_) => Busy::Full,
+            TrySendError::Disconnected(_) => Busy::Stopped,
+        })
+    }
+
+    /// Asks and waits for the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask), and when the engine stops before it answers: then it may or may not have happened.
+    pub fn ask_and_wait(&self, request: Request, operator: Arc<Operator>) -> Result<Reply, Busy> {
+        let (sender, receiver) = sync_channel(1);
+        self.ask(request, operator, move |reply| {
+            let _ = sender.send(reply);
+        })?;
+        receiver.recv().map_err(|_| Busy::Stopped)
+    }
+
+    /// Reads what is durable.
+    pub fn reader(&self) -> &dyn LogReader {
+        self.reader.as_ref()
+    }
+}
+
+impl EngineThread {
+    /// Lets the engine finish the step it is in, and ends it. Executions go on.
+    ///
+    /// # Errors
+    ///
+    /// What the engine ended with, if it ended before.
+    pub fn stop(self) -> Result<(), EngineError> {
+        let _ = self.sender.send(Message::Stop);
+        self.join()
+    }
+
+    /// Waits until the engine ends.
+    ///
+    /// # Errors
+    ///
+    /// What it ended with.
+    pub fn join(self) -> Result<(), EngineError> {
+        self.thread.join().unwrap_or_else(|panic| Err(EngineError::Panicked(panic_text(panic.as_ref()))))
+    }
+}
+
+/// Starts the thread that owns the machine.
+///
+/// `ended` is called on it when it ends, with the reason if it was an error: a server stops its process there.
+///
+/// # Errors
+///
+/// When the first step fails or no thread can be started.
+pub fn start(
+    machine: Machine,
+    inbox: Inbox,
+    executor: Arc<dyn Executor>,
+    clock: Arc<dyn Clock>,
+    first: Vec<Input>,
+    ended: impl FnOnce(Option<&EngineError>) + Send + 'static,
+) -> Result<(EngineHandle, EngineThread), EngineError> {
+    let handle = EngineHandle { sender: inbox.sender.clone(), reader: Arc::from(machine.reader()) };
+    let sender = inbox.sender.clone();
+    let mut engine = Loop {
+        machine,
+        receiver: inbox.receiver,
+        executor,
+        clock,
+        answers: BTreeMap::new(),
+        tickets: 0,
+        left: Vec::new(),
+    };
+    engine.left = first.into_iter().map(|input| (NOBODY, input)).collect();
+    let wake = engine.step(Vec::new())?;
+    let thread = thread::Builder::new().name("styx-engine".to_owned()).spawn(move || {
+        let result = catch_unwind(AssertUnwindSafe(|| engine.run(wake)))
+            .unwrap_or_else(|panic| Err(EngineError::Panicked(panic_text(panic.as_ref()))));
+        ended(result.as_ref().err());
+        result
+    });
+    let thread = thread.map_err(|error| EngineError::Panicked(format!("starting the engine's thread: {error}")))?;
+    Ok((handle, EngineThread { sender, thread }))
+}
+
+struct Loop {
+    machine: Machine,
+    receiver: Receiver<Message>,
+    executor: Arc<dyn Executor>,
+    clock: Arc<dyn Clock>,
+    /// Who waits for an answer.
+    answers: BTreeMap<Ticket, Answer>,
+    tickets: Ticket,
+    left: Vec<(Ticket, Input)>,
+}
+
+impl Loop {
+    fn run(&mut self, mut wake: Option<DateTime<Utc>>) -> Result<(), EngineError> {
+        loop {
+            let Some(messages) = self.receive(wake) else {
+                return Ok(());
+            };
+            wake = self.step(messages)?;
+        }
+    }
+
+    /// Waits for a message or for `wake`, then takes all that is there. `None` means stop.
+    fn receive(&self, wake: Option<DateTime<Utc>>) -> Option<Vec<Message>> {
+        let now = self.clock.now();
+        let sleep = wake.map_or(MAX_SLEEP, |wake| (wake - now).to_std().unwrap_or(Duration::ZERO).min(MAX_SLEEP));
+        let mut messages = Vec::new();
+        match self.receiver.recv_timeout(sleep) {
+            Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
+            Ok(message) => messages.push(message),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        while messages.len() < MAX_INPUTS
+            && let Ok(message) = self.receiver.try_recv()
+        {
+            if matches!(message, Message::Stop) {
+                return None;
+            }
+            messages.push(message);
+        }
+        Some(messages)
+    }
+
+    /// One step: decide, append, then answer and act.
+    fn step(&mut self, messages: Vec<Message>) -> Result<Option<DateTime<Utc>>, EngineError> {
+        let mut inputs = std::mem::take(&mut self.left);
+        for message in messages {
+            match message {
+                Message::Observed(observation) => inputs.push((NOBODY, Input::Observed(observation))),
+                Message::Asked(request, operator, answer) => {
+                    self.tickets += 1;
+                    inputs.push((self.tickets, Input::Asked(request, operator)));
+                    self.answers.insert(self.tickets, answer);
+                }
+                Message::Stop => {}
+            }
+        }
+        let Outputs { answers, effects, wake, left, .. } = self.machine.step(self.clock.now(), inputs)?;
+        for effect in effects {
+            self.executor.perform(effect);
+        }
+        for (ticket, reply) in answers {
+            if let Some(answer) = self.answers.remove(&ticket) {
+                answer(reply);
+            }
+        }
+        self.left = left;
+        Ok(wake)
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
+}

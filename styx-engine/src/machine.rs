@@ -1,0 +1,435 @@
+//! The machine: log and world and what is owed, driven by a synchronous step. Threads, clocks and channels are outside.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use styx_core::{
+    decide::{Facts, Input, Reply, decide, needs},
+    executor::{Effect, EffectKind, Observation, Observed},
+    id::{Epoch, ExecutionId, Position},
+    log::{Batch, Log, LogError, LogReader},
+    owed,
+    record::{Cause, Fact, Origin, Record, StoredWorkflow, WorkflowEvent},
+    seed::Seed,
+    workflow::WorkflowConfiguration,
+    world::{Finished, Row, RowKey, RowScope, World},
+};
+use uuid::Uuid;
+
+/// Names an input, so that its answer finds back.
+pub type Ticket = u64;
+
+/// The writer of a log: takes inputs, decides, appends, and only then says what is to be answered and done.
+pub struct Machine {
+    world: World,
+    log: Box<dyn Log>,
+    reader: Box<dyn LogReader>,
+    epoch: Epoch,
+    options: MachineOptions,
+    /// Effects that the executor was asked for in this process and hasn't answered for good.
+    asked: BTreeMap<ExecutionId, EffectKind>,
+    /// Launches that were refused for now, by when they are asked for again.
+    relaunch: BTreeSet<(DateTime<Utc>, ExecutionId)>,
+    /// Nothing was asked for yet: the first step asks for all that is owed.
+    fresh: bool,
+    /// Executions of an earlier process that haven't reported yet, and until when nothing falls due because of that.
+    settling: Option<Settling>,
+    /// Definitions by the record that holds them, as launches need them.
+    definitions: BTreeMap<Position, Arc<Definition>>,
+}
+
+/// A start after an outage: how the living executions stand comes first, so that what ended well meanwhile isn't timed out.
+struct Settling {
+    awaited: BTreeSet<ExecutionId>,
+    until: DateTime<Utc>,
+}
+
+/// What a launch needs of a stored workflow.
+struct Definition {
+    configuration: WorkflowConfiguration,
+    origin: Origin,
+}
+
+/// How long a start waits for the living executions to report.
+const SETTLE: TimeDelta = TimeDelta::seconds(10);
+
+/// How a machine behaves; not part of the log.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct MachineOptions {
+    /// A trigger may only set environment variables that the workflow itself names.
+    pub declared_env_only: bool,
+    /// A step stops deciding after about as many records; what is left comes with the next step.
+    pub max_records: usize,
+}
+
+impl Default for MachineOptions {
+    fn default() -> Self {
+        Self { declared_env_only: false, max_records: 2_000 }
+    }
+}
+
+impl MachineOptions {
+    /// Sets [`declared_env_only`](Self::declared_env_only).
+    #[must_use]
+    pub fn declared_env_only(mut self, only: bool) -> Self {
+        self.declared_env_only = only;
+        self
+    }
+}
+
+/// What a step leads to. All of it rests on records that are durable.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    /// Answers to whoever asked.
+    pub answers: Vec<(Ticket, Reply)>,
+    /// Effects for the executor.
+    pub effects: Vec<Effect>,
+    /// When to step again without an input; at once when it has passed.
+    pub wake: Option<DateTime<Utc>>,
+    /// How many records were appended.
+    pub appended: usize,
+    /// Inputs that this step had no room for: give them to the next one, first.
+    pub left: Vec<(Ticket, Input)>,
+    /// Living executions that this process must leave alone: another executor has them, or the log they were launched under
+    /// was another one.
+    pub foreign: Vec<ExecutionId>,
+}
+
+/// Why a machine can't go on. The process must stop: what was decided last may or may not be in the log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MachineError {
+    /// The log can't be written or read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The rows of the world don't make one.
+    #[error("the rows of the world don't fit together: {0}")]
+    Rows(String),
+}
+
+impl Machine {
+    /// Opens a log as its writer: fences every older writer and takes the world from the rows.
+    ///
+    /// # Errors
+    ///
+    /// When the log can't be read, or its rows don't make a world that ends where the log does.
+    pub fn open(mut log: Box<dyn Log>, options: MachineOptions) -> Result<Self, MachineError> {
+        let epoch = log.begin_epoch()?;
+        let reader = log.reader();
+        let world = read_world(reader.as_ref())?;
+        let tail = reader.tail()?;
+        if world.tail() != tail {
+            let text = format!("they end at {}, the log at {tail}", world.tail());
+            return Err(MachineError::Rows(text));
+        }
+        Ok(Self {
+            world,
+            log,
+            reader,
+            epoch,
+            options,
+            asked: BTreeMap::new(),
+            relaunch: BTreeSet::new(),
+            fresh: true,
+            settling: None,
+            definitions: BTreeMap::new(),
+        })
+    }
+
+    /// The world as the log has it.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Something that reads the log from other threads.
+    pub fn reader(&self) -> Box<dyn LogReader> {
+        self.log.reader()
+    }
+
+    /// Whether the log is empty: then [`Input::Start`] must come first.
+    pub fn is_new(&self) -> bool {
+        self.world.log_id().is_none()
+    }
+
+    /// Decides about the inputs in order and about all that is due, appends the records in one batch, and returns what is to
+    /// be answered and done.
+    ///
+    /// # Errors
+    ///
+    /// When the append failed. Nothing of this step may be answered or done, and the machine can't be used again.
+    pub fn step(&mut self, now: DateTime<Utc>, inputs: Vec<(Ticket, Input)>) -> Result<Outputs, MachineError> {
+        let now = now.trunc_subsecs(3).max(self.world.at());
+        let mut open = OpenBatch::default();
+        let mut outputs = Outputs::default();
+        let mut inputs = inputs.into_iter();
+        while open.records.len() < self.options.max_records {
+            let Some((ticket, input)) = inputs.next() else {
+                break;
+            };
+            if let Input::Observed(observation) = &input {
+                self.settle(&observation.execution);
+                outputs.effects.extend(self.effect_on_unknown(observation));
+            }
+            if let Some(reply) = self.decide_one(now, &input, &mut open)? {
+                outputs.answers.push((ticket, reply));
+            }
+        }
+        outputs.left = inputs.collect();
+        while open.records.len() < self.options.max_records && self.is_due(now) {
+            let before = open.records.len();
+            self.decide_one(now, &Input::Due, &mut open)?;
+            assert!(open.records.len() > before, "something is due at {now} and nothing follows from it");
+        }
+        outputs.appended = open.records.len();
+        let dirty = self.commit(open)?;
+        self.collect_effects(now, dirty, &mut outputs)?;
+        let relaunch = self.relaunch.first().map(|(at, _)| *at);
+        let left = Some(now).filter(|_| !outputs.left.is_empty());
+        outputs.wake = [relaunch, self.next_due(), left].into_iter().flatten().min();
+        Ok(outputs)
+    }
+
+    fn is_due(&self, now: DateTime<Utc>) -> bool {
+        !self.is_new() && !self.fresh && self.next_due().is_some_and(|due| due <= now)
+    }
+
+    /// When something falls due; not before the living executions have reported, or had the time to.
+    fn next_due(&self) -> Option<DateTime<Utc>> {
+        let due = self.world.index().next_due(self.world.config());
+        due.map(|due| self.settling.as_ref().map_or(due, |settling| due.max(settling.until)))
+    }
+
+    /// An execution has reported.
+    fn settle(&mut self, execution: &ExecutionId) {
+        if let Some(settling) = &mut self.settling {
+            settling.awaited.remove(execution);
+            if settling.awaited.is_empty() {
+                self.settling = None;
+            }
+        }
+    }
+
+    /// What runs under our log's name and isn't in the world any more is stopped and cleaned up.
+    fn effect_on_unknown(&self, observation: &Observation) -> Option<Effect> {
+        let log_id = self.world.log_id()?;
+        let execution = observation.execution.clone();
+        if self.world.executions().contains_key(&execution) {
+            return None;
+        }
+        match observation.what {
+            Observed::Launched | Observed::Started => Some(Effect::Stop { log_id, execution }),
+            Observed::Cleaned | Observed::Refused { .. } => None,
+            _ => Some(Effect::CleanUp { log_id, execution }),
+        }
+    }
+
+    fn decide_one(
+        &mut self,
+        now: DateTime<Utc>,
+        input: &Input,
+        open: &mut OpenBatch,
+    ) -> Result<Option<Reply>, MachineError> {
+        let seed = Seed(self.world.root_seed().unwrap_or(Uuid::nil()));
+        let facts = self.facts(needs(&self.world, input, now), open)?;
+        let decisions = decide(&self.world, &facts, input, now, seed);
+        let mut decision = self.world.tail().next();
+        for draft in decisions.drafts {
+            let position = self.world.tail().next();
+            if draft.cause != Cause::Decision {
+                decision = position;
+            }
+            let record = Record {
+                position,
+                decision,
+                at: now,
+                epoch: self.epoch,
+                idempotency_key: None,
+                cause: draft.cause,
+                fact: draft.fact,
+            };
+            let changes = match self.world.apply(&record) {
+                Ok(changes) => changes,
+                Err(refused) => panic!("decided a record that the world refuses: {refused}: {record:?}"),
+            };
+            open.dirty.extend(changes.dirty);
+            if let Some((key, finished)) = changes.finished {
+                open.finished.insert(key, finished);
+            }
+            open.records.push(record);
+        }
+        Ok(decisions.reply)
+    }
+
+    fn facts(&self, keys: Vec<RowKey>, open: &OpenBatch) -> Result<Facts, MachineError> {
+        let mut facts = Facts::default();
+        for key in keys {
+            let row = match open.finished.get(&key) {
+                Some(finished) => Some(finished.clone()),
+                None => match self.reader.get(&key)? {
+                    Some(Row::Finished(finished)) => Some(finished),
+                    _ => None,
+                },
+            };
+            if let Some(row) = row {
+                facts.finished.insert(key, row);
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Appends what was decided; returns the keys that changed.
+    fn commit(&mut self, open: OpenBatch) -> Result<BTreeSet<RowKey>, MachineError> {
+        let Some(first) = open.records.first() else {
+            return Ok(open.dirty);
+        };
+        let expected_tail = Position(first.position.0 - 1);
+        let rows = open.dirty.iter().map(|key| (key.clone(), self.world.row(key)));
+        let finished = open.finished.into_iter().map(|(key, row)| (key, Some(Row::Finished(row))));
+        let batch = Batch { rows: rows.chain(finished).collect(), records: open.records };
+        self.log.append(self.epoch, expected_tail, &batch)?;
+        for record in batch.records {
+            if let Fact::Workflow(_, WorkflowEvent::Stored(stored)) = &record.fact {
+                self.remember(record.position, stored)?;
+            }
+        }
+        Ok(open.dirty)
+    }
+
+    /// The effects that are owed and weren't asked for in this process.
+    fn collect_effects(
+        &mut self,
+        now: DateTime<Utc>,
+        dirty: BTreeSet<RowKey>,
+        outputs: &mut Outputs,
+    ) -> Result<(), MachineError> {
+        let mut keys = dirty;
+        if self.fresh {
+            self.fresh = false;
+            let awaited: BTreeSet<_> =
+                self.world.executions().keys().filter(|id| self.is_reachable(id)).cloned().collect();
+            keys.extend(self.world.executions().keys().cloned().map(RowKey::Execution));
+            self.settling = Some(Settling { awaited, until: now + SETTLE }).filter(|s| !s.awaited.is_empty());
+        }
+        while let Some((at, id)) = self.relaunch.first().cloned()
+            && at <= now
+        {
+            self.relaunch.remove(&(at, id.clone()));
+            keys.insert(RowKey::Execution(id));
+        }
+        for key in keys {
+            if let Some(at) = owed::due(&self.world, &key).filter(|at| *at > now)
+                && let Some((id, _)) = owed::owed(&self.world, &key)
+            {
+                self.asked.remove(&id);
+                self.relaunch.insert((at, id));
+                continue;
+            }
+            match owed::owed(&self.world, &key) {
+                Some((id, _)) if !self.is_reachable(&id) => outputs.foreign.push(id),
+                Some((id, kind)) => outputs.effects.extend(self.ask_once(id, kind)?),
+                None => {
+                    if let RowKey::Execution(id) = key {
+                        self.asked.remove(&id);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an execution is with the executor of this process, under the log's present name.
+    fn is_reachable(&self, id: &ExecutionId) -> bool {
+        let runner = &self.world.config().executor.runner;
+        let execution = self.world.executions().get(id);
+        execution.is_some_and(|it| it.runner == *runner && Some(it.log_id) == self.world.log_id())
+    }
+
+    fn ask_once(&mut self, execution: ExecutionId, kind: EffectKind) -> Result<Option<Effect>, MachineError> {
+        let asked = self.asked.get(&execution).copied();
+        // Who launched an execution here watches it too.
+        if asked == Some(kind) || (kind == EffectKind::Adopt && asked == Some(EffectKind::Launch)) {
+            return Ok(None);
+        }
+        let Some(log_id) = self.world.executions().get(&execution).map(|execution| execution.log_id) else {
+            return Ok(None);
+        };
+        self.asked.insert(execution.clone(), kind);
+        let effect = match kind {
+            EffectKind::Launch => match self.launch(&execution)? {
+                Some(launch) => Effect::Launch(Box::new(launch)),
+                None => return Ok(None),
+            },
+            EffectKind::Adopt => Effect::Adopt { log_id, execution },
+            EffectKind::Stop => Effect::Stop { log_id, execution },
+            EffectKind::CleanUp => Effect::CleanUp { log_id, execution },
+        };
+        Ok(Some(effect))
+    }
+
+    fn launch(&mut self, execution: &ExecutionId) -> Result<Option<styx_core::executor::Launch>, MachineError> {
+        let Some(position) = owed::configuration_of(&self.world, execution) else {
+            return Ok(None);
+        };
+        let definition = self.definition(position)?;
+        let Definition { configuration, origin } = definition.as_ref();
+        Ok(owed::launch(&self.world, execution, configuration, origin, self.options.declared_env_only))
+    }
+
+    fn definition(&mut self, position: Position) -> Result<Arc<Definition>, MachineError> {
+        if let Some(definition) = self.definitions.get(&position) {
+            return Ok(Arc::clone(definition));
+        }
+        let record = self.reader.read(position, 1)?.pop();
+        let Some(Fact::Workflow(_, WorkflowEvent::Stored(stored))) = record.map(|record| record.fact) else {
+            return Err(corrupt(position, "no workflow is stored there").into());
+        };
+        self.remember(position, &stored)
+    }
+
+    fn remember(&mut self, position: Position, stored: &StoredWorkflow) -> Result<Arc<Definition>, MachineError> {
+        const REMEMBERED: usize = 1_024;
+        let configuration = WorkflowConfiguration::from_json(&stored.json)
+            .map_err(|error| corrupt(position, &format!("the workflow's JSON can't be read: {error}")))?;
+        if self.definitions.len() >= REMEMBERED {
+            self.definitions.clear();
+        }
+        let definition = Arc::new(Definition { configuration, origin: stored.spec.origin.clone() });
+        self.definitions.insert(position, Arc::clone(&definition));
+        Ok(definition)
+    }
+}
+
+/// Records that are decided and applied, and not yet in the log.
+#[derive(Default)]
+struct OpenBatch {
+    records: Vec<Record>,
+    dirty: BTreeSet<RowKey>,
+    finished: BTreeMap<RowKey, Finished>,
+}
+
+/// The world that a log's rows make.
+///
+/// # Errors
+///
+/// When a row can't be read or doesn't fit its key.
+pub fn read_world(reader: &dyn LogReader) -> Result<World, MachineError> {
+    const PAGE: usize = 1_000;
+    let mut rows = Vec::new();
+    loop {
+        let after = rows.last().map(|(key, _): &(RowKey, Row)| key.clone());
+        let page = reader.scan(&RowScope::World, after.as_ref(), PAGE)?;
+        let last = page.len() < PAGE;
+        rows.extend(page);
+        if last {
+            return World::from_rows(rows).map_err(|error| MachineError::Rows(error.to_string()));
+        }
+    }
+}
+
+fn corrupt(position: Position, reason: &str) -> LogError {
+    LogError::Corrupt { place: format!("record {position}"), reason: reason.to_owned() }
+}
