@@ -5,7 +5,8 @@ use styx_core::{
     log::{Batch, LogError},
 };
 
-/// Whether a batch may follow: the epoch is the present one, the tail is the expected one, the records are consecutive.
+/// Whether a batch may follow: the epoch is the present one, the tail is the expected one, and the records are consecutive
+/// and carry the epoch.
 pub(crate) fn check_append(
     present: Epoch,
     epoch: Epoch,
@@ -28,10 +29,11 @@ pub(crate) fn check_append(
             let reason = format!("record {} stands where {} belongs", record.position, last.next());
             return Err(failed("appending", reason));
         }
+        if record.epoch != epoch {
+            let reason = format!("record {} carries epoch {}, not {epoch}", record.position, record.epoch);
+            return Err(failed("appending", reason));
+        }
         last = record.position;
-    }
-    if batch.records.is_empty() && !batch.rows.is_empty() {
-        return Err(failed("appending", "rows without a record".into()));
     }
     Ok(())
 }

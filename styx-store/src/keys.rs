@@ -112,6 +112,9 @@ pub fn parse_row(key: &[u8]) -> Result<RowKey, BadKey> {
 }
 
 /// The keys of a scope: from the first bytes on, below the second; `None` is no bound.
+///
+/// The runs of a workflow of *any* component are no range: there it is the range of all runs, out of which
+/// [`is_in_scope`] takes them.
 pub fn scope(scope: &RowScope) -> (Vec<u8>, Option<Vec<u8>>) {
     let start = match scope {
         RowScope::World => return (Vec::new(), Some(vec![FINISHED])),

@@ -1,49 +1,55 @@
-//! What a run takes on the disk, and how fast records are written and read; `--nocapture` shows the numbers.
+//! What a run takes on the disk; `--nocapture` shows the numbers. Speed is measured in `benches`.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
 mod folder;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     event::{Description, Event, Trigger, TriggerParameters},
+    executor::Observed,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     log::{Batch, Log},
     record::{
         Cause, Cursor, CursorMove, ExecutionEvent, Fact, LogEvent, Origin, Record, RunEvent, StoredWorkflow,
-        WorkflowEvent,
+        WorkflowEvent, WorkflowSpec,
     },
     world::{Row, RowKey, World},
 };
-use styx_store::codec::{decode_record, encode_record, encode_row};
 use uuid::Uuid;
 
 /// Makes runs of one attempt each, as a scheduler writes them.
 struct Runs {
     world: World,
+    decision: Position,
     batch: Batch,
     dirty: std::collections::BTreeMap<RowKey, Option<Row>>,
 }
 
 impl Runs {
     fn new(workflows: usize) -> Self {
-        let mut runs = Self { world: World::default(), batch: Batch::default(), dirty: Default::default() };
+        let mut runs = Self {
+            world: World::default(),
+            decision: Position::FIRST,
+            batch: Batch::default(),
+            dirty: Default::default(),
+        };
         let started = LogEvent::Started { log_id: Uuid::from_u128(1), root_seed: Uuid::from_u128(2) };
         runs.push(Fact::Log(started), Cause::Engine);
         for number in 0..workflows {
             let stored = StoredWorkflow {
                 json: format!(r#"{{"id":"workflow-{number}","schedule":"HOURLY","docker_image":"busybox:1.36"}}"#)
                     .into(),
-                schedule: "HOURLY".into(),
-                offset: None,
-                running_timeout: None,
-                runnable: true,
-                origin: Origin::Api,
+                spec: WorkflowSpec {
+                    schedule: "HOURLY".into(),
+                    offset: None,
+                    running_timeout: None,
+                    runnable: true,
+                    resources: Arc::from([]),
+                    origin: Origin::Api,
+                },
             };
             runs.push(Fact::Workflow(workflow(number), WorkflowEvent::Stored(Arc::new(stored))), Cause::Engine);
         }
@@ -52,8 +58,10 @@ impl Runs {
 
     fn push(&mut self, fact: Fact, cause: Cause) {
         let position = self.world.tail().next();
+        let decision = if cause == Cause::Decision { self.decision } else { position };
+        self.decision = decision;
         let at = DateTime::from_timestamp_millis(1_714_953_600_000 + position.0 as i64 * 37).unwrap();
-        let record = Record { position, decision: position, at, epoch: Epoch(1), idempotency_key: None, cause, fact };
+        let record = Record { position, decision, at, epoch: Epoch(1), idempotency_key: None, cause, fact };
         let changes = self.world.apply(&record).unwrap();
         for key in changes.dirty {
             self.dirty.insert(key, None);
@@ -83,28 +91,29 @@ impl Runs {
             missed: false,
         };
         let submit = Event::Submit {
-            description: Description::Stored(Position(2)),
+            description: Description::Stored(Position(2 + number as u64)),
             execution: Some(execution),
+            runner: Some("fake".into()),
             running_timeout: Some(TimeDelta::hours(24)),
         };
         self.event(&id, 0, trigger, Cause::Schedule);
-        self.push(Fact::Workflow(workflow(number), moved), Cause::Schedule);
-        self.event(&id, 1, Event::Dequeue { resources: Arc::from([]) }, Cause::Schedule);
-        self.event(&id, 2, submit, Cause::Schedule);
+        self.push(Fact::Workflow(workflow(number), moved), Cause::Decision);
+        self.event(&id, 1, Event::Dequeue { resources: Arc::from([]) }, Cause::Decision);
+        self.event(&id, 2, submit, Cause::Decision);
     }
 
     fn launch(&mut self, number: usize, hour: usize) {
         let id = instance(number, hour);
         let execution = Some(execution(number, hour));
-        self.event(&id, 3, Event::Submitted { execution, runner: Some("fake".into()) }, executor());
-        self.event(&id, 4, Event::Started, executor());
+        self.event(&id, 3, Event::Submitted { execution, runner: Some("fake".into()) }, executor(Observed::Launched));
+        self.event(&id, 4, Event::Started, executor(Observed::Started));
     }
 
     fn end(&mut self, number: usize, hour: usize) {
         let id = instance(number, hour);
-        self.event(&id, 5, Event::Terminate { exit_code: Some(0) }, executor());
-        self.event(&id, 6, Event::Success, Cause::Engine);
-        self.push(Fact::Execution(execution(number, hour), ExecutionEvent::Cleaned), executor());
+        self.event(&id, 5, Event::Terminate { exit_code: Some(0) }, executor(Observed::Exited { code: Some(0) }));
+        self.event(&id, 6, Event::Success, Cause::Decision);
+        self.push(Fact::Execution(execution(number, hour), ExecutionEvent::Cleaned), executor(Observed::Cleaned));
     }
 
     fn event(&mut self, id: &InstanceId, counter: u64, event: Event, cause: Cause) {
@@ -112,8 +121,8 @@ impl Runs {
     }
 }
 
-fn executor() -> Cause {
-    Cause::Executor { runner: "fake".into(), evidence: Arc::from(&b""[..]) }
+fn executor(what: Observed) -> Cause {
+    Cause::Executor { runner: "fake".into(), what, observed_at: None, evidence: Arc::from(&b"{\"pid\":4711}"[..]) }
 }
 
 fn workflow(number: usize) -> WorkflowId {
@@ -177,97 +186,4 @@ fn a_finished_run_takes_less_than_a_kilobyte() {
         println!("grouped: {grouped}, {per_run} bytes a run of {} records", (tail.0 - 21) / (20 * hours as u64));
         assert!(per_run < limit, "{per_run} bytes a run");
     }
-}
-
-/// Time that this thread has computed: others may be busy too.
-fn cpu() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// Not a bench: says only how far we are from the targets.
-#[test]
-#[ignore = "measures; run alone with --nocapture"]
-fn speed() {
-    let dir = tempfile::tempdir().unwrap();
-    let raw_dir = tempfile::tempdir().unwrap();
-    let mut runs = Runs::new(1000);
-    let mut log = folder::open(dir.path()).unwrap();
-    let epoch = log.begin_epoch().unwrap();
-    let mut tail = log.append(epoch, Position(0), &runs.take()).unwrap();
-    let mut batches = Vec::new();
-    for hour in 0..12 {
-        for step in [Runs::start, Runs::launch, Runs::end] {
-            for number in 0..1000 {
-                step(&mut runs, number, hour);
-                if runs.batch.records.len() >= 500 {
-                    batches.push(runs.take());
-                }
-            }
-        }
-    }
-    let count: usize = batches.iter().map(|batch| batch.records.len()).sum();
-    let rows: usize = batches.iter().map(|batch| batch.rows.len()).sum();
-    let (begin, computed) = (Instant::now(), cpu());
-    for batch in &batches {
-        tail = log.append(epoch, tail, batch).unwrap();
-    }
-    let (ours, our_cpu) = (begin.elapsed(), cpu() - computed);
-    let mut options = rocksdb::Options::default();
-    options.create_if_missing(true);
-    options.set_compression_type(rocksdb::DBCompressionType::Lz4);
-    let raw = rocksdb::DB::open(&options, raw_dir.path()).unwrap();
-    let mut sync = rocksdb::WriteOptions::default();
-    sync.set_sync(true);
-    let encoded: Vec<Vec<(u64, Vec<u8>)>> = batches
-        .iter()
-        .map(|batch| {
-            let bytes = |record: &Record| {
-                let mut bytes = Vec::new();
-                encode_record(record, &mut bytes).unwrap();
-                (record.position.0, bytes)
-            };
-            batch.records.iter().map(bytes).collect()
-        })
-        .collect();
-    let bytes: usize = encoded.iter().flatten().map(|(_, bytes)| bytes.len()).sum();
-    let (begin, computed) = (Instant::now(), cpu());
-    for batch in &encoded {
-        let mut write = rocksdb::WriteBatch::default();
-        for (position, bytes) in batch {
-            write.put(position.to_be_bytes(), bytes);
-        }
-        raw.write_opt(write, &sync).unwrap();
-    }
-    let (theirs, their_cpu) = (begin.elapsed(), cpu() - computed);
-    println!("{count} records of {} bytes, {rows} rows, {} batches", bytes / count, batches.len());
-    println!("ours {ours:?}, raw {theirs:?}: {:.0} %", 100.0 * theirs.as_secs_f64() / ours.as_secs_f64());
-    println!("computing: ours {our_cpu:?}, raw {their_cpu:?}");
-    let computed = cpu();
-    let mut bytes = Vec::new();
-    for record in batches.iter().flat_map(|batch| &batch.records) {
-        bytes.clear();
-        encode_record(std::hint::black_box(record), &mut bytes).unwrap();
-    }
-    println!("encode {:?} a record", (cpu() - computed) / count as u32);
-    let computed = cpu();
-    for row in batches.iter().flat_map(|batch| &batch.rows).filter_map(|(_, row)| row.as_ref()) {
-        std::hint::black_box(encode_row(row).unwrap());
-    }
-    println!("encode {:?} a row", (cpu() - computed) / rows as u32);
-    let mut world = World::default();
-    for record in log.reader().read(Position(0), 1001).unwrap() {
-        world.apply(&record).unwrap();
-    }
-    let computed = cpu();
-    for (_, bytes) in encoded.iter().flatten() {
-        std::hint::black_box(decode_record(bytes).unwrap());
-    }
-    println!("decode {:?} a record", (cpu() - computed) / count as u32);
-    let computed = cpu();
-    for (_, bytes) in encoded.iter().flatten() {
-        world.apply(&decode_record(bytes).unwrap()).unwrap();
-    }
-    println!("decode and apply {:?} a record", (cpu() - computed) / count as u32);
-    println!("tail {tail}");
 }

@@ -7,7 +7,7 @@ use styx_core::{
     config::{Backoff, Config, ExecutorCapabilities, Timeouts},
     event::{Description, ExecutionDescription, Message, MessageLevel, Trigger},
     id::{ExecutionId, InstanceId, Position, WorkflowId},
-    record::{Cursor, Ending, Origin, StoredWorkflow},
+    record::{Cursor, Ending, Origin, WorkflowSpec},
     run::State,
 };
 use uuid::Uuid;
@@ -216,24 +216,24 @@ pub(super) enum OriginV1<'a> {
 }
 
 #[derive(Debug, Encode, BorrowDecode)]
-pub(super) struct StoredWorkflowV1<'a> {
-    json: &'a str,
+pub(super) struct WorkflowSpecV1<'a> {
     schedule: &'a str,
     offset: Option<&'a str>,
     running_timeout: Option<SpanV1>,
     runnable: bool,
+    resources: Seq<&'a str>,
     origin: OriginV1<'a>,
 }
 
-impl<'a> From<&'a StoredWorkflow> for StoredWorkflowV1<'a> {
-    fn from(workflow: &'a StoredWorkflow) -> Self {
+impl<'a> From<&'a WorkflowSpec> for WorkflowSpecV1<'a> {
+    fn from(spec: &'a WorkflowSpec) -> Self {
         Self {
-            json: &workflow.json,
-            schedule: &workflow.schedule,
-            offset: workflow.offset.as_deref(),
-            running_timeout: workflow.running_timeout.map(Into::into),
-            runnable: workflow.runnable,
-            origin: match &workflow.origin {
+            schedule: &spec.schedule,
+            offset: spec.offset.as_deref(),
+            running_timeout: spec.running_timeout.map(Into::into),
+            runnable: spec.runnable,
+            resources: Seq::of_texts(spec.resources.iter()),
+            origin: match &spec.origin {
                 Origin::File { path, enabled } => OriginV1::File { path, enabled: *enabled },
                 Origin::Api => OriginV1::Api,
             },
@@ -241,14 +241,14 @@ impl<'a> From<&'a StoredWorkflow> for StoredWorkflowV1<'a> {
     }
 }
 
-impl From<StoredWorkflowV1<'_>> for StoredWorkflow {
-    fn from(stored: StoredWorkflowV1<'_>) -> Self {
+impl From<WorkflowSpecV1<'_>> for WorkflowSpec {
+    fn from(stored: WorkflowSpecV1<'_>) -> Self {
         Self {
-            json: stored.json.into(),
             schedule: stored.schedule.into(),
             offset: stored.offset.map(Into::into),
             running_timeout: stored.running_timeout.map(Into::into),
             runnable: stored.runnable,
+            resources: stored.resources.shared(),
             origin: match stored.origin {
                 OriginV1::File { path, enabled } => Origin::File { path: path.into(), enabled },
                 OriginV1::Api => Origin::Api,

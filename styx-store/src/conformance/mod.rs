@@ -21,7 +21,7 @@ use std::{
 use styx_core::{
     id::{Epoch, Position},
     log::{Batch, Log, LogError, LogReader},
-    record::Subject,
+    record::{Record, Subject},
     world::{Row, RowKey, RowScope, World},
 };
 
@@ -43,7 +43,8 @@ pub fn run(mut open: impl FnMut() -> Box<dyn Log>) {
     suite.an_empty_batch_changes_nothing();
     suite.what_was_read_reads_the_same_after_a_reopen();
     suite.another_tail_is_a_conflict_and_ends_the_writer();
-    suite.a_gap_is_refused_and_nothing_of_the_batch_is_there();
+    suite.records_of_another_place_or_epoch_fail_and_nothing_of_the_batch_is_there();
+    suite.rows_alone_are_a_batch();
     suite.an_older_epoch_is_fenced();
     suite.each_epoch_is_newer_than_all_before();
     suite.readers_on_other_threads_see_whole_batches();
@@ -57,6 +58,7 @@ pub fn run(mut open: impl FnMut() -> Box<dyn Log>) {
 /// When anything differs.
 pub fn assert_tells(reader: &dyn LogReader, story: &Story) {
     assert_eq!(reader.tail(), Ok(story.tail()), "the tail");
+    assert_eq!(reader.first(), Ok(Position::FIRST), "nothing was archived");
     assert_records(reader, story);
     assert_histories(reader, story);
     assert_rows(reader, story);
@@ -125,8 +127,16 @@ impl Suite<'_> {
         }
     }
 
-    fn a_gap_is_refused_and_nothing_of_the_batch_is_there(&mut self) {
-        for gap_at in [0, 2] {
+    fn records_of_another_place_or_epoch_fail_and_nothing_of_the_batch_is_there(&mut self) {
+        type Change = fn(&mut [Record]);
+        let changes: [Change; 5] = [
+            |records| records.iter_mut().for_each(|record| record.position = record.position.next()),
+            |records| records[2..].iter_mut().for_each(|record| record.position = record.position.next()),
+            |records| records[3].position = records[2].position,
+            |records| records[1].epoch = Epoch(records[1].epoch.0 - 1),
+            |records| records[3].epoch = records[3].epoch.next(),
+        ];
+        for change in changes {
             let (mut log, epoch) = self.open();
             let tail = self.story.tail();
             let mut batch = self.story.clone().next_batch(epoch, 1);
@@ -135,15 +145,31 @@ impl Suite<'_> {
                 next.position = Position(tail.0 + 1 + batch.records.len() as u64);
                 batch.records.push(next);
             }
-            for record in &mut batch.records[gap_at..] {
-                record.position = record.position.next();
-            }
-            assert!(log.append(epoch, tail, &batch).is_err(), "a gap is refused");
+            change(&mut batch.records);
+            let answer = log.append(epoch, tail, &batch);
+            assert!(matches!(answer, Err(LogError::Failed { .. })), "{answer:?}");
             assert_ended(&mut *log, epoch, tail, &self.story.clone().next_batch(epoch, 1));
             drop(log);
             let (log, _) = self.open();
             assert_tells(&*log.reader(), &self.story);
         }
+    }
+
+    fn rows_alone_are_a_batch(&mut self) {
+        let (mut log, epoch) = self.open();
+        let (tail, story) = (self.story.tail(), self.story.clone());
+        let all: Vec<_> = story.rows().iter().map(|(key, row)| (key.clone(), Some(row.clone()))).collect();
+        let gone = all.iter().map(|(key, _)| (key.clone(), None)).collect();
+        assert_eq!(log.append(epoch, tail, &Batch { records: Vec::new(), rows: gone }), Ok(tail));
+        for (key, _) in &all {
+            assert_eq!(log.reader().get(key), Ok(None), "{key:?} is gone");
+        }
+        assert_eq!(log.append(epoch, tail, &Batch { records: Vec::new(), rows: all }), Ok(tail));
+        assert_tells(&*log.reader(), &self.story);
+        self.tell(&mut *log, epoch, 2, 3);
+        drop(log);
+        let (log, _) = self.open();
+        assert_tells(&*log.reader(), &self.story);
     }
 
     fn an_older_epoch_is_fenced(&mut self) {
@@ -238,10 +264,11 @@ fn assert_records(reader: &dyn LogReader, story: &Story) {
 }
 
 fn assert_histories(reader: &dyn LogReader, story: &Story) {
-    let subjects: BTreeSet<Subject> = story.records().iter().map(|record| record.subject()).collect();
+    let subjects: BTreeSet<Subject> = story.records().iter().flat_map(Record::subjects).collect();
     let absent = [Subject::Backfill("c".into()), Subject::Resource("".into())];
     for subject in subjects.iter().chain(&absent) {
-        let about: Vec<_> = story.records().iter().filter(|record| record.subject() == *subject).cloned().collect();
+        let is_about = |record: &&Record| record.subjects().any(|found| found == *subject);
+        let about: Vec<_> = story.records().iter().filter(is_about).cloned().collect();
         assert_eq!(reader.history(subject, Position(0), usize::MAX), Ok(about.clone()), "history of {subject}");
         assert_eq!(reader.history(subject, Position(0), 0), Ok(vec![]), "a limit of zero");
         for (index, record) in about.iter().enumerate().step_by(3) {

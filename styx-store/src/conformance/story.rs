@@ -10,11 +10,12 @@ use styx_core::{
     config::Config,
     event::{Description, Event, FailureClass, Message, MessageLevel, Trigger, TriggerParameters},
     execution::Phase,
+    executor::Observed,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     log::Batch,
     record::{
         Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, StoredWorkflow, WorkflowEvent,
+        RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::State,
     world::{Row, RowKey, TriggerKind, World},
@@ -63,13 +64,16 @@ impl Story {
     pub fn next_batch(&mut self, epoch: Epoch, longest: usize) -> Batch {
         let mut dice = Dice::new(self.seed, self.tail());
         let count = 1 + dice.below(longest);
-        let decision = self.tail().next();
         let mut batch = Batch::default();
         let mut dirty = BTreeMap::new();
         while batch.records.len() < count {
             let position = self.tail().next();
             let at = self.world.at() + TimeDelta::milliseconds(dice.below(1500) as i64);
             let (fact, cause) = self.next_fact(&mut dice, at);
+            // Some follow from what was decided before them.
+            let follows = self.tail().0 > 0 && !matches!(cause, Cause::Imported { .. }) && dice.chance(40);
+            let cause = if follows { Cause::Decision } else { cause };
+            let decision = if follows { self.decision() } else { position };
             let idempotency_key = dice.chance(10).then(|| Arc::from(format!("key-{position}")));
             let record = Record { position, decision, at, epoch, idempotency_key, cause, fact };
             dirty.extend(self.take([record.clone()]));
@@ -98,6 +102,10 @@ impl Story {
     /// The last position.
     pub fn tail(&self) -> Position {
         self.world.tail()
+    }
+
+    fn decision(&self) -> Position {
+        self.records.last().map_or(Position::FIRST, |record| record.decision)
     }
 
     /// Folds records and gives the rows that differ.
@@ -137,8 +145,12 @@ impl Story {
         }
         let cause = cause(dice);
         match dice.below(100) {
-            0 => return (Fact::Log(LogEvent::Forked { log_id: dice.uuid() }), cause),
-            1 | 2 => {
+            0 => return (Fact::Log(LogEvent::Forked { log_id: dice.uuid(), root_seed: dice.uuid() }), cause),
+            1 => {
+                let enabled = dice.chance(70);
+                return (Fact::Config(ConfigEvent::SchedulingSwitched { enabled }), cause);
+            }
+            2 => {
                 let config = Config { catch_up: dice.below(5) as u32, ..Config::default() };
                 return (Fact::Config(ConfigEvent::Set(Arc::new(config))), cause);
             }
@@ -169,14 +181,17 @@ impl Story {
             }
             _ => WorkflowEvent::Stored(Arc::new(StoredWorkflow {
                 json: format!(r#"{{"id":"{}","schedule":"HOURLY"}}"#, id.workflow().escape_default()).into(),
-                schedule: "HOURLY".into(),
-                offset: dice.chance(50).then(|| "PT5M".into()),
-                running_timeout: dice.chance(50).then(|| TimeDelta::hours(3)),
-                runnable: true,
-                origin: if dice.chance(50) {
-                    Origin::Api
-                } else {
-                    Origin::File { path: "workflows/a.yaml".into(), enabled: true }
+                spec: WorkflowSpec {
+                    schedule: "HOURLY".into(),
+                    offset: dice.chance(50).then(|| "PT5M".into()),
+                    running_timeout: dice.chance(50).then(|| TimeDelta::hours(3)),
+                    runnable: true,
+                    resources: if dice.chance(30) { Arc::from([Arc::from("db")]) } else { Arc::from([]) },
+                    origin: if dice.chance(50) {
+                        Origin::Api
+                    } else {
+                        Origin::File { path: "workflows/a.yaml".into(), enabled: true }
+                    },
                 },
             })),
         }
@@ -184,19 +199,18 @@ impl Story {
 
     /// What can happen to an execution apart from its run: it ends behind it, or it is cleaned up.
     fn execution_fact(&self, dice: &mut Dice, at: DateTime<Utc>) -> Option<Fact> {
-        let follows = |id: &ExecutionId, instance| {
-            self.world.runs().get(instance).is_some_and(|run| run.execution.as_ref() == Some(id))
-        };
         let executions: Vec<_> = self.world.executions().iter().collect();
         let (id, execution) = *dice.pick_from(&executions)?;
         let event = match execution.phase {
             Phase::Ended(_) => ExecutionEvent::Cleaned,
-            _ if !follows(id, &execution.instance) => {
+            _ if !self.world.is_followed(id) => {
                 let endings =
                     [Ending::Exit { code: Some(0) }, Ending::Exit { code: None }, Ending::NeverStarted, Ending::Lost];
                 ExecutionEvent::Ended(*dice.pick(&endings))
             }
-            Phase::Launching { .. } => ExecutionEvent::Refused { retry_at: at + TimeDelta::seconds(10) },
+            Phase::Launching { .. } => {
+                ExecutionEvent::Refused { retry_at: at + TimeDelta::seconds(10), reason: "no room: ü".into() }
+            }
             _ => return None,
         };
         Some(Fact::Execution(id.clone(), event))
@@ -212,9 +226,11 @@ impl Story {
         };
         // The history of one parameter is another system's, with its own counters and times.
         if id.parameter() == "2024" {
-            let cause = Cause::Imported { at: at - TimeDelta::days(1000), counter };
+            let cause = Cause::Imported { at: at - TimeDelta::days(1000) };
             let event = match event {
-                event if dice.chance(15) => RunEvent::Ignored { event, error: "received info while in RUNNING".into() },
+                event if dice.chance(15) => {
+                    RunEvent::Ignored { counter, event, error: "received info while in RUNNING".into() }
+                }
                 event => RunEvent::Styx { counter, event },
             };
             return (Fact::Run(id, event), cause);
@@ -242,6 +258,7 @@ impl Story {
                     self.world.workflows().get(id.workflow()).map_or(Position::FIRST, |workflow| workflow.stored_at),
                 ),
                 execution: Some(ExecutionId::from_uuid(dice.uuid())),
+                runner: Some("default".into()),
                 running_timeout: dice.chance(50).then(|| TimeDelta::hours(1)),
             },
             State::Submitting | State::Submitted if dice.chance(10) => {
@@ -275,7 +292,8 @@ fn trigger(dice: &mut Dice) -> Event {
     };
     let env = dice.chance(20).then(|| ("NAME".to_owned(), "wert ä".to_owned()));
     let parameters = TriggerParameters { env: Arc::new(env.into_iter().collect()) };
-    Event::TriggerExecution { trigger, parameters, missed: dice.chance(10) }
+    let missed = trigger == Trigger::Natural && dice.chance(10);
+    Event::TriggerExecution { trigger, parameters, missed }
 }
 
 fn cause(dice: &mut Dice) -> Cause {
@@ -287,7 +305,12 @@ fn cause(dice: &mut Dice) -> Cause {
             request_id: "r-1".into(),
             request: r#"{"method":"POST"}"#.into(),
         })),
-        3 => Cause::Executor { runner: "local".into(), evidence: Arc::from(&br#"{"exit":0}"#[..]) },
+        3 => Cause::Executor {
+            runner: "local".into(),
+            what: Observed::Exited { code: Some(0) },
+            observed_at: dice.chance(50).then(|| DateTime::UNIX_EPOCH + TimeDelta::milliseconds(dice.below(9) as i64)),
+            evidence: Arc::from(&br#"{"exit":0}"#[..]),
+        },
         _ => Cause::Engine,
     }
 }

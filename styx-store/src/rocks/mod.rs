@@ -98,7 +98,8 @@ impl RocksLog {
         result
     }
 
-    fn write(&self, batch: &Batch) -> Result<BatchEntry, LogError> {
+    /// Writes a batch, and gives the head after it.
+    fn write(&self, batch: &Batch) -> Result<Mark, LogError> {
         let first = self.tail.next();
         let mut link = Link::new(&self.hash, first);
         let mut write = WriteBatch::with_capacity_bytes(256 * batch.records.len() + 256 * batch.rows.len());
@@ -111,7 +112,7 @@ impl RocksLog {
                 .map_err(|error| failed(format!("appending record {}", record.position), error.to_string()))?;
             link.add(&bytes);
             write.put_cf(log, keys::position(record.position), &bytes);
-            index.push(keys::subject_entry(&record.subject(), record.position));
+            index.extend(record.subjects().map(|subject| keys::subject_entry(&subject, record.position)));
         }
         // In order, each key is searched for only from the one before.
         index.sort_unstable();
@@ -128,21 +129,28 @@ impl RocksLog {
             }
         }
         let count = u32::try_from(batch.records.len()).map_err(|error| failed("appending", error.to_string()))?;
-        let entry = BatchEntry { first, count, hash: link.finish() };
-        write.put_cf(self.store.family(family::BATCHES), keys::position(first), entry.value());
+        let head = if count == 0 {
+            self.head()
+        } else {
+            let entry = BatchEntry { first, count, hash: link.finish() };
+            write.put_cf(self.store.family(family::BATCHES), keys::position(first), entry.value());
+            Mark { tail: entry.last(), hash: entry.hash }
+        };
         self.store.db.write_opt(write, &durable_write()).map_err(|error| failed("appending", error.to_string()))?;
-        Ok(entry)
+        Ok(head)
     }
 
     fn try_append(&mut self, epoch: Epoch, expected_tail: Position, batch: &Batch) -> Result<Position, LogError> {
         check_append(self.epoch, epoch, self.tail, expected_tail, batch)?;
-        if batch.records.is_empty() {
+        if batch.records.is_empty() && batch.rows.is_empty() {
             return Ok(self.tail);
         }
-        let entry = self.write(batch)?;
-        self.tail = entry.last();
-        self.hash = entry.hash;
-        self.high_water.note(self.head())?;
+        let head = self.write(batch)?;
+        self.tail = head.tail;
+        self.hash = head.hash;
+        if !batch.records.is_empty() {
+            self.high_water.note(head)?;
+        }
         Ok(self.tail)
     }
 

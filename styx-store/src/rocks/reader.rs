@@ -71,6 +71,15 @@ impl Store {
         Ok(tail.unwrap_or_default())
     }
 
+    pub(super) fn first(&self) -> Result<Position, LogError> {
+        let mut cursor = self.db.raw_iterator_cf(self.family(family::LOG));
+        cursor.seek_to_first();
+        let first = cursor.key().map(keys::parse_position).transpose();
+        cursor.status().map_err(|error| engine_error(family::LOG, &error))?;
+        let first = first.map_err(|error| corrupt("the log's first key", error.to_string()))?;
+        Ok(first.unwrap_or(Position::FIRST))
+    }
+
     /// The batch that begins at or before a position.
     pub(super) fn batch_at(&self, position: Position) -> Result<Option<BatchEntry>, LogError> {
         let mut cursor = self.db.raw_iterator_cf(self.family(family::BATCHES));
@@ -123,6 +132,10 @@ impl LogReader for RocksReader {
         self.store.tail()
     }
 
+    fn first(&self) -> Result<Position, LogError> {
+        self.store.first()
+    }
+
     fn read(&self, from: Position, limit: usize) -> Result<Vec<Record>, LogError> {
         let mut expected = from.max(Position::FIRST);
         let mut entries = self.store.entries(family::LOG, &keys::position(expected), None);
@@ -153,7 +166,7 @@ impl LogReader for RocksReader {
             let value = value.map_err(|error| engine_error(family::LOG, &error))?;
             let value = value.ok_or_else(|| corrupt(format!("record {position}"), "it is missing".into()))?;
             let record = decode_record(position, &value)?;
-            if record.subject() != *subject {
+            if !record.subjects().any(|found| found == *subject) {
                 return Err(corrupt(format!("record {position}"), format!("it isn't about {subject}")));
             }
             records.push(record);

@@ -9,10 +9,11 @@ use styx_core::{
         Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Note, Trigger, TriggerParameters,
     },
     execution::{Execution, Phase},
+    executor::Observed,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
         Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, StoredWorkflow, WorkflowEvent,
+        RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::{Run, State},
     world::{Finished, LogRow, Row, Workflow},
@@ -44,14 +45,18 @@ fn variables() -> BTreeMap<String, String> {
 }
 
 fn stored(origin: Origin) -> Arc<StoredWorkflow> {
-    Arc::new(StoredWorkflow {
-        json: r#"{"id":"daily#eu","schedule":"days"}"#.into(),
+    Arc::new(StoredWorkflow { json: r#"{"id":"daily#eu","schedule":"days"}"#.into(), spec: spec(origin) })
+}
+
+fn spec(origin: Origin) -> WorkflowSpec {
+    WorkflowSpec {
         schedule: "days".into(),
         offset: Some("PT1H".into()),
         running_timeout: Some(TimeDelta::hours(3)),
         runnable: true,
+        resources: Arc::from([Arc::from("db"), Arc::from("mail")]),
         origin,
-    })
+    }
 }
 
 fn cursor() -> Cursor {
@@ -112,6 +117,7 @@ fn events() -> Vec<(&'static str, Event)> {
             Event::Submit {
                 description: Description::Stored(Position(17)),
                 execution: Some(execution()),
+                runner: Some("default".into()),
                 running_timeout: Some(TimeDelta::hours(24)),
             },
         ),
@@ -120,6 +126,7 @@ fn events() -> Vec<(&'static str, Event)> {
             Event::Submit {
                 description: Description::Inline(Arc::new(inline)),
                 execution: Some(ExecutionId::Text("styx-run-x".into())),
+                runner: None,
                 running_timeout: None,
             },
         ),
@@ -142,7 +149,8 @@ fn events() -> Vec<(&'static str, Event)> {
 pub(crate) fn records() -> Vec<(String, Record)> {
     let mut facts = vec![
         ("log-started".to_owned(), Fact::Log(LogEvent::Started { log_id: uuid(1), root_seed: uuid(2) })),
-        ("log-forked".to_owned(), Fact::Log(LogEvent::Forked { log_id: uuid(4) })),
+        ("log-forked".to_owned(), Fact::Log(LogEvent::Forked { log_id: uuid(4), root_seed: uuid(5) })),
+        ("config-scheduling-switched".to_owned(), Fact::Config(ConfigEvent::SchedulingSwitched { enabled: true })),
         ("config-set".to_owned(), Fact::Config(ConfigEvent::Set(Arc::new(Config::default())))),
         (
             "workflow-stored-file".to_owned(),
@@ -155,12 +163,19 @@ pub(crate) fn records() -> Vec<(String, Record)> {
         ("workflow-deleted".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Deleted)),
         ("workflow-switched".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Switched { enabled: true })),
         ("execution-cleaned".to_owned(), Fact::Execution(execution(), ExecutionEvent::Cleaned)),
-        ("execution-refused".to_owned(), Fact::Execution(execution(), ExecutionEvent::Refused { retry_at: at(9) })),
+        (
+            "execution-refused".to_owned(),
+            Fact::Execution(execution(), ExecutionEvent::Refused { retry_at: at(9), reason: "full".into() }),
+        ),
         (
             "run-ignored".to_owned(),
             Fact::Run(
                 instance(),
-                RunEvent::Ignored { event: Event::Started, error: "received started while in QUEUED".into() },
+                RunEvent::Ignored {
+                    counter: Counter(12),
+                    event: Event::Started,
+                    error: "received started while in QUEUED".into(),
+                },
             ),
         ),
     ];
@@ -192,7 +207,18 @@ pub(crate) fn records() -> Vec<(String, Record)> {
         (format!("run-{name}"), Fact::Run(instance(), RunEvent::Styx { counter: Counter(300), event }))
     }));
     let mut records: Vec<_> = facts.into_iter().map(|(name, fact)| (name, record(fact, Cause::Engine))).collect();
+    let observed = [
+        ("launched", Observed::Launched),
+        ("refused", Observed::Refused { retry_at: at(9), reason: "full".into() }),
+        ("not-launchable", Observed::NotLaunchable { reason: "no such program".into() }),
+        ("started", Observed::Started),
+        ("exited", Observed::Exited { code: Some(-1) }),
+        ("lost", Observed::Lost { reason: "gone".into() }),
+        ("never-started", Observed::NeverStarted),
+        ("cleaned", Observed::Cleaned),
+    ];
     let causes = [
+        ("decision", Cause::Decision),
         ("schedule", Cause::Schedule),
         ("timer", Cause::Timer),
         (
@@ -203,12 +229,17 @@ pub(crate) fn records() -> Vec<(String, Record)> {
                 request: r#"{"method":"POST"}"#.into(),
             })),
         ),
-        ("executor", Cause::Executor { runner: "local".into(), evidence: Arc::from(&br#"{"exit":0}"#[..]) }),
-        ("imported", Cause::Imported { at: at(-5), counter: Counter(12) }),
+        ("imported", Cause::Imported { at: at(-5) }),
     ];
     let caused =
         |cause| record(Fact::Run(instance(), RunEvent::Styx { counter: Counter(1), event: Event::Success }), cause);
     records.extend(causes.map(|(name, cause)| (format!("cause-{name}"), caused(cause))));
+    records.extend(observed.map(|(name, what)| {
+        let observed_at = (what == Observed::Started).then(|| at(-70));
+        let cause =
+            Cause::Executor { runner: "local".into(), what, observed_at, evidence: Arc::from(&br#"{"exit":0}"#[..]) };
+        (format!("cause-executor-{name}"), caused(cause))
+    }));
     records
 }
 
@@ -238,6 +269,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
     run.trigger = Some(Trigger::Backfill("backfill-1".into()));
     run.parameters = Some(TriggerParameters { env: Arc::new(variables()) });
     run.missed = true;
+    run.imported = true;
     run.execution = Some(execution());
     run.runner = Some("default".into());
     run.description = Some(Description::Stored(Position(17)));
@@ -266,12 +298,15 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
     let workflow = Workflow {
         stored_at: Position(17),
         deployed_at: at(0),
-        stored: stored(Origin::Api),
+        json_digest: uuid(6),
+        spec: spec(Origin::Api),
         enabled: true,
         cursor: Some(cursor()),
     };
+    let log =
+        LogRow { identity: Some((uuid(1), uuid(2))), tail: Position(70_000), at: at(5), decision: Position(69_998) };
     let mut rows = vec![
-        ("log".to_owned(), Row::Log(LogRow { identity: Some((uuid(1), uuid(2))), tail: Position(70_000), at: at(5) })),
+        ("log".to_owned(), Row::Log(log)),
         ("log-empty".to_owned(), Row::Log(LogRow::default())),
         ("config".to_owned(), Row::Config(Arc::new(Config::default()))),
         ("workflow".to_owned(), Row::Workflow(workflow)),
@@ -283,7 +318,16 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         (format!("run-{name}"), Row::Run(run))
     }));
     rows.extend(phases.map(|(name, phase)| {
-        let row = Execution { instance: instance(), submitted_by: Position(20), phase, since: at(2) };
+        let row = Execution {
+            instance: instance(),
+            submitted_by: Position(20),
+            log_id: uuid(1),
+            runner: "default".into(),
+            resources: Arc::from([Arc::from("db")]),
+            refusal: (name == "launching").then(|| "full".into()),
+            phase,
+            since: at(2),
+        };
         (format!("execution-{name}"), Row::Execution(row))
     }));
     rows
