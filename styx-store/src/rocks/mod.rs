@@ -1,6 +1,7 @@
 //! The log on RocksDB.
 
 mod chain;
+mod framing;
 mod high_water;
 mod lock;
 mod open;

@@ -18,6 +18,7 @@ use styx_core::{
 use super::{
     RocksLog,
     chain::{BatchEntry, ChainHash, Link},
+    framing::check_framing,
     high_water::{HIGH_WATER_FILE, HighWater, Mark},
     lock::Lock,
     options::{database, durable_write, families, family},
@@ -107,6 +108,7 @@ pub fn open_read_only(dir: impl AsRef<Path>) -> Result<RocksReader, OpenError> {
         return Err(OpenError::NoLog { dir: dir.into() });
     }
     let lock = Lock::shared(dir)?;
+    check_framing(dir)?;
     check_families(dir)?;
     let mut options = database();
     options.create_if_missing(false);
@@ -137,6 +139,7 @@ pub(super) fn open(dir: &Path, options: &OpenOptions, notice: &mut dyn FnMut(Not
     let lock = Lock::exclusive(dir)?;
     let exists = dir.join("CURRENT").is_file();
     if exists {
+        check_framing(dir)?;
         check_families(dir)?;
     } else if dir.join(HIGH_WATER_FILE).exists() {
         return Err(missing_database(dir));
