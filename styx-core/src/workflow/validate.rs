@@ -1,0 +1,335 @@
+//! The rules that a workflow must keep to be stored, triggered or run.
+//!
+//! They are numbered as in Styx's description of its API, V-1 to V-26, and reported in that order. V-17, the syntax of
+//! a retry condition, is not here yet: a retry condition is refused by [`unsupported`] as a whole.
+
+use std::fmt;
+
+use chrono::TimeDelta;
+
+use super::email::is_email;
+use super::image::image_errors;
+use super::{FlyteExecConf, Span, WorkflowConfiguration};
+use crate::schedule::{Offset, Schedule};
+
+const MAX_LENGTH: usize = 256;
+const MAX_RESOURCES: usize = 5;
+const MAX_ENV_VARS: usize = 128;
+const MAX_ENV_SIZE: usize = 16_384;
+const MAX_ARGS_SIZE: usize = 1_000_000;
+const MIN_RUNNING_TIMEOUT: Span = Span::from_seconds(60);
+
+/// A rule that a workflow breaks. It is shown as Styx tells it to its users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidationError {
+    /// The rule, such as `V-14`; `unsupported` for what Styx allows and we cannot do yet.
+    pub rule: &'static str,
+    /// The field that it is about, such as `schedule`. Names within other fields are joined by dots. It is
+    /// `component_id` for the one thing that is not part of the configuration.
+    pub field: &'static str,
+    /// What is wrong, in the words of Styx.
+    pub text: String,
+}
+
+impl fmt::Display for ValidationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for ValidationError {}
+
+/// Tells which rules a workflow breaks, in the order of the rules.
+///
+/// `workflow_id` is the id that the workflow is stored under. `max_running_timeout` is the server's limit, which a
+/// client does not know. Lengths are counted in UTF-16 units, as Styx counts them.
+///
+/// ```
+/// use styx_core::workflow::{WorkflowConfiguration, validate};
+///
+/// let errors = validate("sales", "report", &WorkflowConfiguration::new("report", "@dayly"), None);
+/// assert_eq!((errors[0].rule, errors[0].field), ("V-14", "schedule"));
+/// assert_eq!(errors[0].to_string(), "invalid schedule");
+/// ```
+pub fn validate(
+    component_id: &str,
+    workflow_id: &str,
+    configuration: &WorkflowConfiguration,
+    max_running_timeout: Option<TimeDelta>,
+) -> Vec<ValidationError> {
+    let mut errors = Errors(Vec::new());
+    check_ids(component_id, workflow_id, configuration, &mut errors);
+    check_sizes(configuration, &mut errors);
+    check_schedule(configuration, &mut errors);
+    check_execution(configuration, &mut errors);
+    if let Some(flyte) = &configuration.flyte_exec_conf {
+        check_flyte(flyte, &mut errors);
+    }
+    if let (Some(timeout), Some(limit)) = (
+        configuration.running_timeout,
+        max_running_timeout.map(Span::from),
+    ) && timeout > limit
+    {
+        errors.limit(
+            "V-26",
+            "running_timeout",
+            "running timeout is too big",
+            timeout,
+            limit,
+        );
+    }
+    errors.0
+}
+
+/// Names what the configuration asks for that Styx would do and we cannot do yet. It is refused, never ignored.
+pub fn unsupported(configuration: &WorkflowConfiguration) -> Vec<ValidationError> {
+    let asked_for = [
+        ("resources", !configuration.resources.is_empty()),
+        ("retry_condition", configuration.retry_condition.is_some()),
+        ("flyte_exec_conf", configuration.flyte_exec_conf.is_some()),
+        ("secret", configuration.secret.is_some()),
+    ];
+    let mut errors = Errors(Vec::new());
+    for (field, _) in asked_for
+        .into_iter()
+        .filter(|(_, is_asked_for)| *is_asked_for)
+    {
+        errors.add(
+            "unsupported",
+            field,
+            format!("{field} is not supported yet"),
+        );
+    }
+    errors.0
+}
+
+fn check_ids(
+    component_id: &str,
+    workflow_id: &str,
+    configuration: &WorkflowConfiguration,
+    errors: &mut Errors,
+) {
+    if component_id.is_empty() {
+        errors.add("V-1", "component_id", "component id cannot be empty");
+    }
+    if component_id.contains('#') {
+        errors.add("V-2", "component_id", "component id cannot contain #");
+    }
+    if workflow_id.is_empty() {
+        errors.add("V-3", "id", "workflow id cannot be empty");
+    }
+    if workflow_id != configuration.id {
+        errors.add("V-4", "id", "workflow id mismatch");
+    }
+}
+
+fn check_sizes(configuration: &WorkflowConfiguration, errors: &mut Errors) {
+    let WorkflowConfiguration { resources, env, .. } = configuration;
+    errors.length("V-5", "id", "id too long", Some(&configuration.id));
+    errors.length(
+        "V-6",
+        "commit_sha",
+        "commitSha too long",
+        configuration.commit_sha.as_ref(),
+    );
+    errors.length(
+        "V-7",
+        "service_account",
+        "service account too long",
+        configuration.service_account.as_ref(),
+    );
+    errors.at_most(
+        "V-8",
+        "resources",
+        "too many resources",
+        resources.len(),
+        MAX_RESOURCES,
+    );
+    errors.at_most("V-9", "env", "too many env vars", env.len(), MAX_ENV_VARS);
+    let env_size = env
+        .iter()
+        .map(|(key, value)| utf16_length(key) + utf16_length(value))
+        .sum();
+    errors.at_most("V-10", "env", "env too big", env_size, MAX_ENV_SIZE);
+    errors.length(
+        "V-11",
+        "retry_condition",
+        "retry condition too long",
+        configuration.retry_condition.as_ref(),
+    );
+    for resource in resources {
+        errors.length(
+            "V-12",
+            "resources",
+            "resource name too long",
+            Some(resource),
+        );
+    }
+}
+
+fn check_schedule(configuration: &WorkflowConfiguration, errors: &mut Errors) {
+    if let Some(reason) = configuration.offset.as_deref().and_then(offset_error) {
+        errors.add("V-13", "offset", format!("invalid offset: {reason}"));
+    }
+    if !is_schedule(configuration.schedule.as_str()) {
+        errors.add("V-14", "schedule", "invalid schedule");
+    }
+}
+
+fn check_execution(configuration: &WorkflowConfiguration, errors: &mut Errors) {
+    if let Some(timeout) = configuration.running_timeout
+        && timeout < MIN_RUNNING_TIMEOUT
+    {
+        errors.limit(
+            "V-15",
+            "running_timeout",
+            "running timeout is too small",
+            timeout,
+            MIN_RUNNING_TIMEOUT,
+        );
+    }
+    if let Some(account) = &configuration.service_account
+        && !is_email(account)
+    {
+        errors.add(
+            "V-16",
+            "service_account",
+            format!("service account is not a valid email address: {account}"),
+        );
+    }
+    // V-17, the syntax of `retry_condition`, has its place here.
+    let has_docker = configuration.docker_image.is_some() || configuration.docker_args.is_some();
+    if configuration.flyte_exec_conf.is_some() && has_docker {
+        errors.add(
+            "V-18",
+            "flyte_exec_conf",
+            "configuration cannot specify both docker and flyte parameters",
+        );
+    }
+    let args = configuration.docker_args.as_deref().unwrap_or_default();
+    let args_size = args.len() + args.iter().map(|arg| utf16_length(arg)).sum::<usize>();
+    errors.at_most(
+        "V-19",
+        "docker_args",
+        "docker args is too large",
+        args_size,
+        MAX_ARGS_SIZE,
+    );
+    for reason in configuration
+        .docker_image
+        .as_deref()
+        .map(image_errors)
+        .unwrap_or_default()
+    {
+        errors.add("V-20", "docker_image", format!("invalid image: {reason}"));
+    }
+}
+
+fn check_flyte(flyte: &FlyteExecConf, errors: &mut Errors) {
+    let id = &flyte.reference_id;
+    if id.resource_type != "LAUNCH_PLAN" {
+        errors.add(
+            "V-21",
+            "flyte_exec_conf.reference_id.resource_type",
+            format!(
+                "only launch plans (\"LAUNCH_PLAN\") are supported as resource type, but received: {}",
+                id.resource_type
+            ),
+        );
+    }
+    for (rule, field, name, value) in [
+        (
+            "V-22",
+            "flyte_exec_conf.reference_id.domain",
+            "domain",
+            &id.domain,
+        ),
+        (
+            "V-23",
+            "flyte_exec_conf.reference_id.project",
+            "project",
+            &id.project,
+        ),
+        (
+            "V-24",
+            "flyte_exec_conf.reference_id.name",
+            "name",
+            &id.name,
+        ),
+        (
+            "V-25",
+            "flyte_exec_conf.reference_id.version",
+            "version",
+            &id.version,
+        ),
+    ] {
+        if value.is_empty() {
+            errors.add(rule, field, format!("{name} cannot be empty"));
+        }
+    }
+}
+
+/// The errors found so far.
+struct Errors(Vec<ValidationError>);
+
+impl Errors {
+    fn add(&mut self, rule: &'static str, field: &'static str, text: impl Into<String>) {
+        self.0.push(ValidationError {
+            rule,
+            field,
+            text: text.into(),
+        });
+    }
+
+    fn limit(
+        &mut self,
+        rule: &'static str,
+        field: &'static str,
+        text: &str,
+        value: impl fmt::Display,
+        limit: impl fmt::Display,
+    ) {
+        self.add(rule, field, format!("{text}: {value}, limit = {limit}"));
+    }
+
+    fn at_most(
+        &mut self,
+        rule: &'static str,
+        field: &'static str,
+        text: &str,
+        value: usize,
+        limit: usize,
+    ) {
+        if value > limit {
+            self.limit(rule, field, text, value, limit);
+        }
+    }
+
+    fn length(
+        &mut self,
+        rule: &'static str,
+        field: &'static str,
+        text: &str,
+        value: Option<&String>,
+    ) {
+        self.at_most(
+            rule,
+            field,
+            text,
+            value.map_or(0, |value| utf16_length(value)),
+            MAX_LENGTH,
+        );
+    }
+}
+
+fn utf16_length(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+fn offset_error(text: &str) -> Option<String> {
+    Offset::parse(text).err().map(|error| error.to_string())
+}
+
+fn is_schedule(text: &str) -> bool {
+    Schedule::parse(text).is_ok()
+}
