@@ -1,0 +1,108 @@
+//! `workflow create`: reads workflow files, checks them here, and sends them.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde_json::Value;
+use styx_client::{Client, Error};
+use styx_core::workflow::{self, Strictness, WorkflowConfiguration};
+
+use crate::documents;
+use crate::failure::{Failure, InvalidWorkflow};
+use crate::output::Printer;
+
+/// What a file must at least say, for those whose file says less.
+const EXAMPLE: &str = "\
+Minimal valid example: 
+========================
+id: bar
+schedule: DAYS
+docker_image: busybox
+docker_args: [echo, bar]
+========================
+";
+
+/// Creates or replaces the workflows of a file. If one of them is not valid, none is sent.
+pub(crate) fn create(
+    client: &Client,
+    component: &str,
+    file: Option<&Path>,
+    printer: &mut Printer,
+) -> Result<(), Failure> {
+    let text = read_text(file)?;
+    let configurations = parse(&text)?;
+    check(component, &configurations)?;
+    let mut failures = Vec::new();
+    for configuration in &configurations {
+        match client.create_or_update_workflow(component, configuration) {
+            Ok(created) => printer.message(&format!(
+                "Workflow {} in component {} created.",
+                created.workflow_id(),
+                created.component_id
+            ))?,
+            Err(error) => {
+                let is_over = matches!(error, Error::Transport { .. });
+                failures.push(error.into());
+                if is_over {
+                    break;
+                }
+            }
+        }
+    }
+    Failure::of_all(failures)
+}
+
+fn read_text(file: Option<&Path>) -> Result<String, Failure> {
+    let (name, read) = match file.filter(|path| *path != Path::new("-")) {
+        Some(path) => (path.display().to_string(), fs::read_to_string(path)),
+        None => {
+            let mut text = String::new();
+            (
+                "standard input".into(),
+                io::stdin().read_to_string(&mut text).map(|_| text),
+            )
+        }
+    };
+    read.map_err(|error| Failure::Usage(format!("argument -f/--file: cannot read {name}: {error}")))
+}
+
+fn parse(text: &str) -> Result<Vec<WorkflowConfiguration>, Failure> {
+    let documents = documents::read(text).map_err(Failure::Structure)?;
+    if documents.is_empty() {
+        return Err(Failure::Structure(format!(
+            "problem: it is empty\n{EXAMPLE}"
+        )));
+    }
+    let count = documents.len();
+    let read = |(i, document): (usize, Value)| {
+        WorkflowConfiguration::from_value(document, Strictness::Lenient).map_err(|error| {
+            let place = if count > 1 {
+                format!(" (in document {} of {count})", i + 1)
+            } else {
+                String::new()
+            };
+            Failure::Structure(format!("problem: {error}{place}\n{EXAMPLE}"))
+        })
+    };
+    documents.into_iter().enumerate().map(read).collect()
+}
+
+fn check(component: &str, configurations: &[WorkflowConfiguration]) -> Result<(), Failure> {
+    let invalid: Vec<_> = configurations
+        .iter()
+        .map(|configuration| InvalidWorkflow {
+            id: configuration.id.clone(),
+            errors: workflow::validate(component, &configuration.id, configuration, None)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+        })
+        .filter(|workflow| !workflow.errors.is_empty())
+        .collect();
+    if invalid.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Invalid(invalid))
+    }
+}

@@ -1,0 +1,105 @@
+//! Workflows: their names, and all about one of them.
+
+use chrono::{DateTime, Utc};
+use styx_client::time::format_instant;
+use styx_client::{Workflow, WorkflowWithState};
+
+use super::style::{java_list, java_map, or_empty};
+
+pub(crate) fn pretty_list(workflows: &[Workflow]) -> String {
+    let longest = |text: fn(&Workflow) -> &str| {
+        workflows
+            .iter()
+            .map(|workflow| text(workflow).chars().count())
+            .max()
+            .unwrap_or_default()
+    };
+    let component_width = longest(|workflow| &workflow.component_id);
+    let workflow_width = longest(Workflow::workflow_id);
+    let row = |component: &str, workflow: &str| {
+        format!("{component:component_width$}  {workflow:workflow_width$}\n")
+    };
+    let mut text = row("COMPONENT", "WORKFLOW");
+    for workflow in workflows {
+        text.push_str(&row(&workflow.component_id, workflow.workflow_id()));
+    }
+    text
+}
+
+pub(crate) fn plain_list(workflows: &[Workflow]) -> String {
+    workflows
+        .iter()
+        .map(|workflow| format!("{} {}\n", workflow.component_id, workflow.workflow_id()))
+        .collect()
+}
+
+pub(crate) fn pretty(workflow: &WorkflowWithState) -> String {
+    let env = &workflow.workflow.configuration.env;
+    let env: Vec<_> = env
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let labels = [
+        "Component:",
+        "Workflow:",
+        "Schedule:",
+        "Offset:",
+        "Docker Image:",
+        "Docker Arguments:",
+        "Termination Logging:",
+        "Service Account:",
+        "Resources:",
+        "Environment:",
+        "Timeout:",
+        "Commit:",
+        "Retry Condition:",
+        "Enabled:",
+        "Next Trigger:",
+        "Next Trigger (offset):",
+    ];
+    let values = values(workflow, env.join(", "));
+    labels
+        .iter()
+        .zip(values)
+        .map(|(label, value)| format!("{label:23}{value}\n"))
+        .collect()
+}
+
+pub(crate) fn plain(workflow: &WorkflowWithState) -> String {
+    let env = java_map(&workflow.workflow.configuration.env);
+    format!("{}\n", values(workflow, env).join(" "))
+}
+
+fn values(WorkflowWithState { workflow, state }: &WorkflowWithState, env: String) -> [String; 16] {
+    let configuration = &workflow.configuration;
+    [
+        workflow.component_id.clone(),
+        configuration.id.clone(),
+        schedule(configuration.schedule.as_str()),
+        or_empty(configuration.offset.as_ref()),
+        or_empty(configuration.docker_image.as_ref()),
+        or_empty(configuration.docker_args.as_deref().map(java_list)),
+        configuration.docker_termination_logging.to_string(),
+        or_empty(configuration.service_account.as_ref()),
+        java_list(&configuration.resources),
+        env,
+        or_empty(configuration.running_timeout),
+        or_empty(configuration.commit_sha.as_ref()),
+        or_empty(configuration.retry_condition.as_ref()),
+        or_empty(state.enabled),
+        instant(state.next_natural_trigger),
+        instant(state.next_natural_offset_trigger),
+    ]
+}
+
+/// Well-known schedules are shown in capital letters, as Styx 2.x shows them.
+fn schedule(text: &str) -> String {
+    match text {
+        "hours" | "days" | "weeks" | "months" | "years" => text.to_uppercase(),
+        cron => cron.into(),
+    }
+}
+
+fn instant(at: Option<DateTime<Utc>>) -> String {
+    or_empty(at.map(format_instant))
+}

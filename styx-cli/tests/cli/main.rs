@@ -1,0 +1,10 @@
+//! The binary `styx` against a scripted server.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows the tests, but not what helps them"
+)]
+
+mod command;
+mod recorded;
+mod support;

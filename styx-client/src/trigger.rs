@@ -1,0 +1,85 @@
+//! Triggering: the request, its answer, and what set off a run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{WorkflowId, lenient};
+
+/// What a trigger adds to an execution.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriggerParameters {
+    /// Environment variables, which replace those of the workflow.
+    #[serde(default, deserialize_with = "lenient::text_map")]
+    pub env: BTreeMap<String, String>,
+}
+
+/// Asks for a run of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriggerRequest {
+    /// The workflow.
+    pub workflow_id: WorkflowId,
+    /// What to run it for. The server rounds it down to the workflow's schedule.
+    #[serde(deserialize_with = "lenient::text")]
+    pub parameter: String,
+    /// What the trigger adds.
+    #[serde(default)]
+    pub trigger_parameters: Option<TriggerParameters>,
+}
+
+/// The answer to a [`TriggerRequest`]: the request again, and the id of the trigger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriggerResponse {
+    /// The workflow.
+    pub workflow_id: WorkflowId,
+    /// The parameter as it was sent.
+    #[serde(deserialize_with = "lenient::text")]
+    pub parameter: String,
+    /// What the trigger adds.
+    #[serde(default)]
+    pub trigger_parameters: Option<TriggerParameters>,
+    /// The id of the trigger, such as `ad-hoc-cli-1714986611120-04217`.
+    #[serde(deserialize_with = "lenient::text")]
+    pub trigger_id: String,
+}
+
+/// What set off a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "@type", rename_all = "lowercase")]
+pub enum Trigger {
+    /// The workflow's schedule.
+    Natural,
+    /// Somebody's request.
+    Adhoc {
+        /// The id of the request.
+        #[serde(deserialize_with = "lenient::text")]
+        trigger_id: String,
+    },
+    /// A backfill.
+    Backfill {
+        /// The id of the backfill.
+        #[serde(deserialize_with = "lenient::text")]
+        trigger_id: String,
+    },
+    /// Something that an old history does not name.
+    Unknown {
+        /// What is known of it.
+        #[serde(deserialize_with = "lenient::text")]
+        trigger_id: String,
+    },
+}
+
+impl Trigger {
+    /// The id of every natural trigger.
+    pub const NATURAL_ID: &str = "natural-trigger";
+
+    /// The trigger's id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Natural => Self::NATURAL_ID,
+            Self::Adhoc { trigger_id }
+            | Self::Backfill { trigger_id }
+            | Self::Unknown { trigger_id } => trigger_id,
+        }
+    }
+}
