@@ -2,18 +2,18 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::run::State;
 
 /// The configuration that decisions follow; changed only by a record, so that a replay knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The master switch: off, nothing is triggered by schedule and nothing is dequeued.
+    /// The master switch: off, nothing is triggered by schedule and nothing is dequeued. Only an operator turns it.
     pub scheduling: bool,
     /// The most executions that live at the same time; `None` is no limit.
     pub max_executions: Option<u32>,
-    /// The most active runs of one workflow that make up for missed instants.
+    /// The most active runs of one workflow that make up for missed instants; at least one, so 0 counts as 1.
     pub catch_up: u32,
     /// What the tries of one run may cost, in tenths.
     pub max_cost_tenths: u32,
@@ -97,6 +97,11 @@ impl Timeouts {
     /// The cap on RUNNING (SM-96): the longest `running_timeout` that a workflow may ask for (V-26).
     pub fn max_running(&self) -> TimeDelta {
         self.max_running.unwrap_or_else(|| self.of_state(State::Running))
+    }
+
+    /// When a run that entered `state` at `since` has been there for too long (SM-98); `limit` is how long it may stay.
+    pub fn deadline(since: DateTime<Utc>, limit: TimeDelta) -> DateTime<Utc> {
+        since.checked_add_signed(limit).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
     /// How long a run may stay in `state`; `running_timeout` is the workflow's own limit (SM-97).

@@ -37,6 +37,8 @@ pub enum Event {
         description: Description,
         /// The execution's id; only imported histories lack it.
         execution: Option<ExecutionId>,
+        /// The executor that is asked to run it, so that a later one never is; only imported histories lack it.
+        runner: Option<Arc<str>>,
         /// How long RUNNING may last, as the workflow and the configuration said at this moment.
         running_timeout: Option<TimeDelta>,
     },

@@ -1,6 +1,9 @@
 //! The life of an execution: one try outside, which may outlive the run's interest in it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::{
     id::{InstanceId, Position},
@@ -16,6 +19,14 @@ pub struct Execution {
     pub instance: InstanceId,
     /// The record that began it.
     pub submitted_by: Position,
+    /// The log that it was launched under: after a fork, one that isn't ours any more.
+    pub log_id: Uuid,
+    /// The executor that it was given to.
+    pub runner: Arc<str>,
+    /// The resources that it holds until it has ended.
+    pub resources: Arc<[Arc<str>]>,
+    /// Why the executor refused it last, while it is to be launched.
+    pub refusal: Option<Arc<str>>,
     /// How far it is.
     pub phase: Phase,
     /// When it entered its phase.

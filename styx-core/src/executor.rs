@@ -20,7 +20,12 @@ use crate::{
 /// 3. Effects of one execution take place in the order asked: a stop isn't confirmed while a launch is outstanding.
 /// 4. A stop of an id that was never launched makes sure that it never will be.
 /// 5. It touches only what carries the log id of the request.
-/// 6. Every launch, adoption and stop leads to an observation sooner or later, in this process or, asked again, the next.
+/// 6. Every effect leads to an observation sooner or later, in this process or, asked again, the next.
+/// 7. What it knows of an execution stays until the clean-up. Asked again, by a launch, an adoption or a stop, it reports
+///    again how things stand, the same end included: what was reported may have been lost with the process.
+/// 8. `Lost` is said only of what is gone for certain, since a new attempt starts on it. What can't be reached isn't lost.
+/// 9. Whatever carries the log id and is found without being asked for is reported too. The engine asks to stop and to clean
+///    up what it doesn't know.
 pub trait Executor: Send + Sync {
     /// Takes on an effect.
     fn perform(&self, effect: Effect);
@@ -122,7 +127,10 @@ pub struct Observation {
     pub runner: Arc<str>,
     /// What was seen.
     pub what: Observed,
-    /// The raw observation as JSON; kept in the record, cut at [`Cause::MAX_EVIDENCE`](crate::record::Cause::MAX_EVIDENCE).
+    /// When it happened there, if that is known.
+    pub observed_at: Option<DateTime<Utc>>,
+    /// The raw observation as valid JSON, shortened by the executor to
+    /// [`Cause::MAX_EVIDENCE`](crate::record::Cause::MAX_EVIDENCE) bytes; longer evidence is dropped.
     pub evidence: Arc<[u8]>,
 }
 

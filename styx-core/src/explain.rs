@@ -1,10 +1,11 @@
 //! Why a run waits, and for what: a function of the world, never recorded.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
 use crate::{
+    config::Timeouts,
     execution::Phase,
     id::{ExecutionId, InstanceId, WorkflowId},
     run::State,
@@ -36,9 +37,13 @@ pub enum Reason {
     /// Its turn comes with the next decision.
     Next,
     /// The executor is to launch its execution.
-    Launch {
-        /// When it is asked again, if it has refused for now.
-        retry_at: Option<DateTime<Utc>>,
+    Launch,
+    /// The executor has refused to launch its execution for now.
+    Refused {
+        /// When it is asked again.
+        retry_at: DateTime<Utc>,
+        /// What it said.
+        reason: Arc<str>,
     },
     /// The executor has it and it doesn't run yet, or it runs.
     Execution {
@@ -89,18 +94,20 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
             }
         }
         State::Submitting => {
-            let phase = run.execution.as_ref().and_then(|id| world.executions().get(id)).map(|execution| execution.phase);
-            let retry_at = match phase {
-                Some(Phase::Launching { retry_at }) => retry_at,
+            let execution = run.execution.as_ref().and_then(|id| world.executions().get(id));
+            let refused = execution.and_then(|execution| match execution.phase {
+                Phase::Launching { retry_at } => Some((retry_at?, execution.refusal.clone()?)),
                 _ => None,
-            };
-            reasons.push(Reason::Launch { retry_at });
+            });
+            reasons.push(match refused {
+                Some((retry_at, reason)) => Reason::Refused { retry_at, reason },
+                None => Reason::Launch,
+            });
         }
         state => {
             let limit = run.running_timeout.filter(|_| state == State::Running);
             let limit = limit.unwrap_or_else(|| config.timeouts.limit(state, None));
-            let until = run.since.checked_add_signed(limit).unwrap_or(DateTime::<Utc>::MAX_UTC);
-            reasons.push(Reason::Execution { state, until });
+            reasons.push(Reason::Execution { state, until: Timeouts::deadline(run.since, limit) });
         }
     }
     Some(reasons)
@@ -117,7 +124,7 @@ pub fn explain_workflow(world: &World, id: &WorkflowId) -> Option<Vec<Reason>> {
     if !config.scheduling {
         reasons.push(Reason::SchedulingOff);
     }
-    if world.index().missed(id) >= config.catch_up {
+    if world.index().missed(id) >= config.catch_up.max(1) {
         reasons.push(Reason::CatchUp { max: config.catch_up });
     }
     reasons.push(workflow.cursor.map_or(Reason::NoInstant, |cursor| Reason::NextTrigger { at: cursor.fires_at }));
@@ -129,19 +136,29 @@ impl fmt::Display for Reason {
         match self {
             Self::SchedulingOff => f.write_str("scheduling is switched off"),
             Self::Delay { until } => write!(f, "waits for its delay until {}", Second(*until)),
-            Self::EarlierExecution { execution } => write!(f, "waits until the earlier execution {execution} has ended"),
-            Self::Limit { max, ahead } => write!(f, "waits for one of {max} executions to end, {ahead} runs come first"),
+            Self::EarlierExecution { execution } => {
+                write!(f, "waits until the earlier execution {execution} has ended")
+            }
+            Self::Limit { max, ahead } => {
+                write!(f, "waits for one of {max} executions to end, {ahead} runs come first")
+            }
             Self::Next => f.write_str("is next"),
-            Self::Launch { retry_at: None } => f.write_str("waits for the executor to take it"),
-            Self::Launch { retry_at: Some(at) } => {
-                write!(f, "was refused by the executor for now, which is asked again at {}", Second(*at))
+            Self::Launch => f.write_str("waits for the executor to take it"),
+            Self::Refused { retry_at, reason } => {
+                write!(
+                    f,
+                    "was refused by the executor for now ({reason}), which is asked again at {}",
+                    Second(*retry_at)
+                )
             }
             Self::Execution { state: State::Submitted, until } => {
                 write!(f, "waits for its execution to start, until {}", Second(*until))
             }
             Self::Execution { until, .. } => write!(f, "waits for its execution to end, until {}", Second(*until)),
             Self::Disabled => f.write_str("the workflow is disabled"),
-            Self::CatchUp { max } => write!(f, "{max} runs that make up for missed instants are active, as many as may be"),
+            Self::CatchUp { max } => {
+                write!(f, "{max} runs that make up for missed instants are active, as many as may be")
+            }
             Self::NextTrigger { at } => write!(f, "the next natural trigger fires at {}", Second(*at)),
             Self::NoInstant => f.write_str("the schedule has no further instant"),
         }

@@ -11,19 +11,21 @@ use crate::{
 /// # What every implementation holds
 ///
 /// 1. A batch is durable when [`append`](Self::append) returns `Ok`; otherwise, after a reopen, all of it is there or none.
-/// 2. No gap, no fork: a batch starts right after `expected_tail`, and no older epoch writes after a newer one.
+/// 2. No gap, no fork: a batch starts right after `expected_tail`, and once [`begin_epoch`](Self::begin_epoch) has returned,
+///    no older epoch writes.
 /// 3. What was read once reads the same for ever, across crashes too.
 /// 4. Any error ends this writer: it must be opened again to go on.
 pub trait Log: Send {
     /// Appends a batch and its rows, atomically and durably.
     ///
     /// To hold the contract: check epoch and tail in the same step that writes; sync before returning; after an error
-    /// refuse every further append.
+    /// refuse every further append. A batch may hold rows only (a rebuild); its records are consecutive from
+    /// `expected_tail` on and carry `epoch`.
     ///
     /// # Errors
     ///
-    /// `Fenced` when a newer epoch has written, `Conflict` when the tail is another one, `Failed` when the write or the
-    /// sync failed and `Corrupt` when what is there can't be right.
+    /// `Fenced` when a newer epoch has begun, `Conflict` when the tail is another one, `Failed` when the write or the
+    /// sync failed or the records aren't those of the epoch and place, and `Corrupt` when what is there can't be right.
     fn append(&mut self, epoch: Epoch, expected_tail: Position, batch: &Batch) -> Result<Position, LogError>;
 
     /// Starts a new epoch, durably: whoever writes under an older one is fenced from here on.
@@ -55,6 +57,13 @@ pub trait LogReader: Send + Sync {
     /// `Failed` or `Corrupt`, as all of these.
     fn tail(&self) -> Result<Position, LogError>;
 
+    /// The first position that is there: 1, or later once what came before was archived.
+    ///
+    /// # Errors
+    ///
+    /// As [`tail`](Self::tail).
+    fn first(&self) -> Result<Position, LogError>;
+
     /// At most `limit` records from `from` on, in order.
     ///
     /// # Errors
@@ -62,7 +71,8 @@ pub trait LogReader: Send + Sync {
     /// `Corrupt` when a record is damaged or missing.
     fn read(&self, from: Position, limit: usize) -> Result<Vec<Record>, LogError>;
 
-    /// At most `limit` records about `subject` from `from` on, in order.
+    /// At most `limit` records found under `subject` from `from` on, in order: those of which it is one of the
+    /// [`subjects`](Record::subjects).
     ///
     /// # Errors
     ///

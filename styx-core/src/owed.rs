@@ -9,6 +9,7 @@ use crate::{
     execution::Phase,
     executor::{EffectKind, Launch},
     id::{ExecutionId, Position},
+    record::Origin,
     workflow::WorkflowConfiguration,
     world::{RowKey, World},
 };
@@ -45,7 +46,8 @@ pub fn configuration_of(world: &World, id: &ExecutionId) -> Option<Position> {
     }
 }
 
-/// All that a launch needs; `configuration` is the one at [`configuration_of`].
+/// All that a launch needs; `configuration` and `origin` are those of the record at [`configuration_of`], whatever became of
+/// the workflow since.
 ///
 /// With `declared_env_only` a trigger may only set variables that the workflow itself names, as the local executor wants
 /// it: any other name could be code (`BASH_ENV`).
@@ -53,11 +55,11 @@ pub fn launch(
     world: &World,
     id: &ExecutionId,
     configuration: &WorkflowConfiguration,
+    origin: &Origin,
     declared_env_only: bool,
 ) -> Option<Launch> {
     let execution = world.executions().get(id)?;
     let run = world.runs().get(&execution.instance)?;
-    let workflow = world.workflows().get(execution.instance.workflow());
     let mut env: BTreeMap<String, String> = configuration.env.clone();
     let asked = run.parameters.iter().flat_map(|parameters| parameters.env.iter());
     env.extend(
@@ -66,7 +68,7 @@ pub fn launch(
             .map(|(name, value)| (name.clone(), value.clone())),
     );
     Some(Launch {
-        log_id: world.log_id()?,
+        log_id: execution.log_id,
         execution: id.clone(),
         instance: execution.instance.clone(),
         docker_image: configuration.docker_image.clone().unwrap_or_default(),
@@ -77,7 +79,7 @@ pub fn launch(
         service_account: configuration.service_account.clone(),
         commit_sha: configuration.commit_sha.clone(),
         docker_termination_logging: configuration.docker_termination_logging,
-        origin: workflow.map_or(crate::record::Origin::Api, |workflow| workflow.stored.origin.clone()),
+        origin: origin.clone(),
     })
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::{
     config::Config,
     event::Event,
+    executor::Observed,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     run::Rules,
 };
@@ -17,13 +18,13 @@ use crate::{
 pub struct Record {
     /// Place in the log: global, gapless, the first is 1.
     pub position: Position,
-    /// Position of the first record of the decision that this one belongs to; its own when it stands alone.
+    /// Position of the first record of the decision that this one belongs to: that of the record before, or its own.
     pub decision: Position,
     /// When it was decided: whole milliseconds, never less than in the record before.
     pub at: DateTime<Utc>,
     /// The writer's epoch.
     pub epoch: Epoch,
-    /// Names a request that may come twice; reserved for the API.
+    /// Names a request that may come twice, as its client does; reserved for the API.
     pub idempotency_key: Option<Arc<str>>,
     /// Who or what caused it.
     pub cause: Cause,
@@ -43,6 +44,17 @@ impl Record {
     /// What the record is about.
     pub fn subject(&self) -> Subject {
         self.fact.subject()
+    }
+
+    /// All under which the record is found: its subject, and for a `submit` also the execution that begins.
+    pub fn subjects(&self) -> impl Iterator<Item = Subject> {
+        let begins = match &self.fact {
+            Fact::Run(_, RunEvent::Styx { event: Event::Submit { execution: Some(id), .. }, .. }) => {
+                Some(Subject::Execution(id.clone()))
+            }
+            _ => None,
+        };
+        std::iter::once(self.subject()).chain(begins)
     }
 }
 
@@ -121,14 +133,21 @@ pub enum LogEvent {
     Forked {
         /// The new name.
         log_id: Uuid,
+        /// What draws are made from, from here on: else both would draw the same execution ids.
+        root_seed: Uuid,
     },
 }
 
 /// Events of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigEvent {
-    /// From here on decisions follow these values.
+    /// From here on decisions follow these values; the switch of scheduling stays as it is.
     Set(Arc<Config>),
+    /// Scheduling as a whole is turned on or off, by an operator: no file sets it.
+    SchedulingSwitched {
+        /// On or off.
+        enabled: bool,
+    },
 }
 
 /// Events of a workflow.
@@ -152,11 +171,18 @@ pub enum WorkflowEvent {
     },
 }
 
-/// A workflow as a record holds it: what the fold needs as fields, all the rest as its canonical JSON.
+/// A workflow as a record holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredWorkflow {
-    /// Canonical JSON of the whole configuration; `apply` never reads it.
+    /// Canonical JSON of the whole configuration; the fold never reads it.
     pub json: Arc<str>,
+    /// What fold and decisions need of it.
+    pub spec: WorkflowSpec,
+}
+
+/// What fold and decisions need of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkflowSpec {
     /// Schedule, in Styx's JSON form.
     pub schedule: Arc<str>,
     /// Offset, as written; `None` means the schedule's own.
@@ -165,6 +191,8 @@ pub struct StoredWorkflow {
     pub running_timeout: Option<TimeDelta>,
     /// Whether it names something that can be run; without, triggers are skipped (TR-15).
     pub runnable: bool,
+    /// Resources that its runs hold, ascending.
+    pub resources: Arc<[Arc<str>]>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -223,6 +251,8 @@ pub enum RunEvent {
     },
     /// An imported event that the graph refuses: kept, and without effect.
     Ignored {
+        /// The counter that it carried.
+        counter: Counter,
         /// The event.
         event: Event,
         /// Why it was refused.
@@ -241,6 +271,8 @@ pub enum ExecutionEvent {
     Refused {
         /// When.
         retry_at: DateTime<Utc>,
+        /// Why.
+        reason: Arc<str>,
     },
 }
 
@@ -263,6 +295,8 @@ pub enum Ending {
 /// Who or what caused a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
+    /// The same as the first record of its decision: said once, however many records follow from it.
+    Decision,
     /// The schedule: a natural trigger.
     Schedule,
     /// Something else whose time had come.
@@ -275,6 +309,10 @@ pub enum Cause {
     Executor {
         /// Which executor.
         runner: Arc<str>,
+        /// What it saw.
+        what: Observed,
+        /// When it happened there, if the executor knows; it may be long before it was reported.
+        observed_at: Option<DateTime<Utc>>,
         /// The raw observation: JSON, at most [`Cause::MAX_EVIDENCE`] bytes.
         evidence: Arc<[u8]>,
     },
@@ -282,8 +320,6 @@ pub enum Cause {
     Imported {
         /// When it happened there.
         at: DateTime<Utc>,
-        /// The counter that it carried there.
-        counter: Counter,
     },
 }
 
@@ -297,7 +333,7 @@ impl Cause {
 pub struct Operator {
     /// Who: a name, or `anonymous`.
     pub actor: Arc<str>,
-    /// The id of the request.
+    /// The id of the request, for logs and people; what comes twice is told by the record's idempotency key.
     pub request_id: Arc<str>,
     /// What was asked, as JSON.
     pub request: Arc<str>,

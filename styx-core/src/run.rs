@@ -165,6 +165,9 @@ pub struct Run {
     pub parameters: Option<TriggerParameters>,
     /// The run belongs to a catch-up.
     pub missed: bool,
+    /// The last event was imported: nothing is done about the run until a record of ours takes it up, since the system that
+    /// it comes from may still be running it.
+    pub imported: bool,
     /// The try that the run follows: from SUBMITTING until it is queued again.
     pub execution: Option<ExecutionId>,
     /// The executor that took the last try.
@@ -197,6 +200,7 @@ impl Run {
             trigger: None,
             parameters: None,
             missed: false,
+            imported: false,
             execution: None,
             runner: None,
             description: None,
@@ -240,7 +244,8 @@ impl Run {
         }
         self.state = next;
         self.last_event_at = at;
-        self.counter = Some(self.counter.map_or(Counter(0), Counter::next));
+        self.counter = Some(self.counter.map_or(Counter(0), |counter| Counter(counter.0.saturating_add(1))));
+        self.imported = rules == Rules::Styx2;
         Ok(())
     }
 
@@ -252,10 +257,17 @@ impl Run {
     /// Whether the event has what only imported histories may lack.
     fn is_complete(&self, event: &Event) -> bool {
         match event {
-            Event::Submit { description, execution, .. } => {
-                execution.is_some() && matches!(description, Description::Stored(_))
+            Event::Submit { description, execution, runner, .. } => {
+                matches!(execution, Some(ExecutionId::Run(_)))
+                    && runner.is_some()
+                    && matches!(description, Description::Stored(_))
             }
             Event::Submitted { execution, .. } => execution.is_some() && *execution == self.execution,
+            Event::TriggerExecution { trigger, missed, .. } => match trigger {
+                Trigger::Natural => true,
+                Trigger::AdHoc(_) | Trigger::Backfill(_) => !missed,
+                Trigger::Unknown(_) => false,
+            },
             _ => true,
         }
     }
@@ -274,7 +286,7 @@ impl Run {
                 self.eligible_at = None;
                 self.resources = Some(Arc::clone(resources));
             }
-            Event::Submit { description, execution, running_timeout } => {
+            Event::Submit { description, execution, running_timeout, .. } => {
                 self.description = Some(description.clone());
                 self.execution.clone_from(execution);
                 self.running_timeout = *running_timeout;
@@ -338,6 +350,7 @@ impl Run {
     }
 
     fn count_failure(&mut self) {
+        self.infrastructure_failures = 0;
         self.cost_tenths = self.cost_tenths.saturating_add(cost_tenths(None));
         self.consecutive_failures = self.consecutive_failures.saturating_add(1);
     }

@@ -88,10 +88,11 @@ pub fn verdict(ended: &Ended, max_cost_tenths: u32) -> Option<Verdict> {
                 Verdict::Stop(StopReason::CostLimit)
             } else if ended.last_exit == Some(EXIT_UNRECOVERABLE) {
                 Verdict::Stop(StopReason::Unrecoverable)
+            } else if ended.infrastructure_failures > 0 {
+                // Before the condition: it says what the workflow's own failures mean, and this was none (W-19).
+                Verdict::Retry(Delay::Infrastructure)
             } else if !ended.condition_met {
                 Verdict::Stop(StopReason::ConditionNotMet)
-            } else if ended.infrastructure_failures > 0 {
-                Verdict::Retry(Delay::Infrastructure)
             } else if ended.last_exit == Some(EXIT_MISSING_DEPENDENCIES) {
                 Verdict::Retry(Delay::MissingDependencies)
             } else {
@@ -123,7 +124,7 @@ impl Backoff {
         // The low bits draw Styx's multiplier (a power of two divides evenly), the high ones the jitter.
         let multiplier = Self::multiplier(random % self.draws(failures));
         let base = self.base.num_milliseconds().max(0);
-        let jitter = i128::from(base) * i128::from(random >> 32) >> 32;
+        let jitter = (i128::from(base) * i128::from(random >> 32)) >> 32;
         let millis = match multiplier {
             1 => i128::from(base) + jitter,
             m => i128::from(base) * i128::from(m) - jitter,

@@ -77,7 +77,11 @@ impl Executor for FakeExecutor {
 /// How far a fake execution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fake {
-    Runs { ends_at: Instant, exit_code: i32 },
+    Runs {
+        ends_at: Instant,
+        exit_code: i32,
+    },
+    /// Ended with this code, or never to be started.
     Over(Option<i32>),
 }
 
@@ -107,22 +111,24 @@ impl<F: Fn(Observation)> Fakes<F> {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Launch(launch) => self.launch(&launch),
-            Effect::Adopt { execution, .. } => {
-                if !self.known.contains_key(&execution) {
+            Effect::Adopt { execution, .. } => match self.known.get(&execution).copied() {
+                Some(fake) => self.report_again(&execution, fake),
+                None => {
                     let reason = "fake executions end with the process that runs them".into();
                     self.report(&execution, Observed::Lost { reason });
                 }
-            }
+            },
             Effect::Stop { execution, .. } => {
-                let what = match self.known.insert(execution.clone(), Fake::Over(Some(143))) {
+                let over = match self.known.get(&execution).copied() {
                     Some(Fake::Runs { ends_at, .. }) => {
                         self.due.remove(&(ends_at, execution.clone()));
-                        Observed::Exited { code: Some(143) }
+                        Fake::Over(Some(143))
                     }
-                    Some(Fake::Over(code)) => Observed::Exited { code },
-                    None => Observed::NeverStarted,
+                    Some(over) => over,
+                    None => Fake::Over(None),
                 };
-                self.report(&execution, what);
+                self.known.insert(execution.clone(), over);
+                self.report_again(&execution, over);
             }
             Effect::CleanUp { execution, .. } => {
                 self.known.remove(&execution);
@@ -135,8 +141,8 @@ impl<F: Fn(Observation)> Fakes<F> {
         match Script::of(launch) {
             Ok(Script { exit_code, duration }) => {
                 let ends_at = Instant::now() + duration;
-                if self.known.contains_key(&launch.execution) {
-                    return;
+                if let Some(fake) = self.known.get(&launch.execution).copied() {
+                    return self.report_again(&launch.execution, fake);
                 }
                 self.known.insert(launch.execution.clone(), Fake::Runs { ends_at, exit_code });
                 self.due.insert((ends_at, launch.execution.clone()));
@@ -145,6 +151,18 @@ impl<F: Fn(Observation)> Fakes<F> {
             }
             Err(reason) => self.report(&launch.execution, Observed::NotLaunchable { reason: reason.into() }),
         }
+    }
+
+    /// How an execution stands that was asked for before.
+    fn report_again(&self, execution: &ExecutionId, fake: Fake) {
+        self.report(
+            execution,
+            match fake {
+                Fake::Runs { .. } => Observed::Started,
+                Fake::Over(None) => Observed::NeverStarted,
+                Fake::Over(code) => Observed::Exited { code },
+            },
+        );
     }
 
     fn end_due(&mut self) {
@@ -161,6 +179,12 @@ impl<F: Fn(Observation)> Fakes<F> {
 
     fn report(&self, execution: &ExecutionId, what: Observed) {
         let evidence: Arc<[u8]> = Arc::from(&b"{}"[..]);
-        (self.observe)(Observation { execution: execution.clone(), runner: "fake".into(), what, evidence });
+        (self.observe)(Observation {
+            execution: execution.clone(),
+            runner: "fake".into(),
+            what,
+            observed_at: None,
+            evidence,
+        });
     }
 }

@@ -5,14 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use styx_core::{
     decide::{Facts, Input, Reply, decide, needs},
-    executor::{Effect, EffectKind},
+    executor::{Effect, EffectKind, Observation, Observed},
     id::{Epoch, ExecutionId, Position},
     log::{Batch, Log, LogError, LogReader},
     owed,
-    record::{Fact, Record, WorkflowEvent},
+    record::{Cause, Fact, Origin, Record, StoredWorkflow, WorkflowEvent},
     seed::Seed,
     workflow::WorkflowConfiguration,
     world::{Finished, Row, RowKey, RowScope, World},
@@ -35,8 +35,26 @@ pub struct Machine {
     relaunch: BTreeSet<(DateTime<Utc>, ExecutionId)>,
     /// Nothing was asked for yet: the first step asks for all that is owed.
     fresh: bool,
-    configurations: BTreeMap<Position, Arc<WorkflowConfiguration>>,
+    /// Executions of an earlier process that haven't reported yet, and until when nothing falls due because of that.
+    settling: Option<Settling>,
+    /// Definitions by the record that holds them, as launches need them.
+    definitions: BTreeMap<Position, Arc<Definition>>,
 }
+
+/// A start after an outage: how the living executions stand comes first, so that what ended well meanwhile isn't timed out.
+struct Settling {
+    awaited: BTreeSet<ExecutionId>,
+    until: DateTime<Utc>,
+}
+
+/// What a launch needs of a stored workflow.
+struct Definition {
+    configuration: WorkflowConfiguration,
+    origin: Origin,
+}
+
+/// How long a start waits for the living executions to report.
+const SETTLE: TimeDelta = TimeDelta::seconds(10);
 
 /// How a machine behaves; not part of the log.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +94,9 @@ pub struct Outputs {
     pub appended: usize,
     /// Inputs that this step had no room for: give them to the next one, first.
     pub left: Vec<(Ticket, Input)>,
+    /// Living executions that this process must leave alone: another executor has them, or the log they were launched under
+    /// was another one.
+    pub foreign: Vec<ExecutionId>,
 }
 
 /// Why a machine can't go on. The process must stop: what was decided last may or may not be in the log.
@@ -114,7 +135,8 @@ impl Machine {
             asked: BTreeMap::new(),
             relaunch: BTreeSet::new(),
             fresh: true,
-            configurations: BTreeMap::new(),
+            settling: None,
+            definitions: BTreeMap::new(),
         })
     }
 
@@ -148,6 +170,10 @@ impl Machine {
             let Some((ticket, input)) = inputs.next() else {
                 break;
             };
+            if let Input::Observed(observation) = &input {
+                self.settle(&observation.execution);
+                outputs.effects.extend(self.effect_on_unknown(observation));
+            }
             if let Some(reply) = self.decide_one(now, &input, &mut open)? {
                 outputs.answers.push((ticket, reply));
             }
@@ -158,16 +184,45 @@ impl Machine {
         }
         outputs.appended = open.records.len();
         let dirty = self.commit(open)?;
-        self.collect_effects(now, dirty, &mut outputs.effects)?;
+        self.collect_effects(now, dirty, &mut outputs)?;
         let relaunch = self.relaunch.first().map(|(at, _)| *at);
-        let due = self.world.index().next_due(self.world.config());
         let left = Some(now).filter(|_| !outputs.left.is_empty());
-        outputs.wake = [relaunch, due, left].into_iter().flatten().min();
+        outputs.wake = [relaunch, self.next_due(), left].into_iter().flatten().min();
         Ok(outputs)
     }
 
     fn is_due(&self, now: DateTime<Utc>) -> bool {
-        !self.is_new() && self.world.index().next_due(self.world.config()).is_some_and(|due| due <= now)
+        !self.is_new() && !self.fresh && self.next_due().is_some_and(|due| due <= now)
+    }
+
+    /// When something falls due; not before the living executions have reported, or had the time to.
+    fn next_due(&self) -> Option<DateTime<Utc>> {
+        let due = self.world.index().next_due(self.world.config());
+        due.map(|due| self.settling.as_ref().map_or(due, |settling| due.max(settling.until)))
+    }
+
+    /// An execution has reported.
+    fn settle(&mut self, execution: &ExecutionId) {
+        if let Some(settling) = &mut self.settling {
+            settling.awaited.remove(execution);
+            if settling.awaited.is_empty() {
+                self.settling = None;
+            }
+        }
+    }
+
+    /// What runs under our log's name and isn't in the world any more is stopped and cleaned up.
+    fn effect_on_unknown(&self, observation: &Observation) -> Option<Effect> {
+        let log_id = self.world.log_id()?;
+        let execution = observation.execution.clone();
+        if self.world.executions().contains_key(&execution) {
+            return None;
+        }
+        match observation.what {
+            Observed::Launched | Observed::Started => Some(Effect::Stop { log_id, execution }),
+            Observed::Cleaned | Observed::Refused { .. } => None,
+            _ => Some(Effect::CleanUp { log_id, execution }),
+        }
     }
 
     fn decide_one(
@@ -179,11 +234,15 @@ impl Machine {
         let seed = Seed(self.world.root_seed().unwrap_or(Uuid::nil()));
         let facts = self.facts(needs(&self.world, input, now), open)?;
         let decisions = decide(&self.world, &facts, input, now, seed);
-        let first = self.world.tail().next();
+        let mut decision = self.world.tail().next();
         for draft in decisions.drafts {
+            let position = self.world.tail().next();
+            if draft.cause != Cause::Decision {
+                decision = position;
+            }
             let record = Record {
-                position: self.world.tail().next(),
-                decision: first,
+                position,
+                decision,
                 at: now,
                 epoch: self.epoch,
                 idempotency_key: None,
@@ -232,7 +291,7 @@ impl Machine {
         self.log.append(self.epoch, expected_tail, &batch)?;
         for record in batch.records {
             if let Fact::Workflow(_, WorkflowEvent::Stored(stored)) = &record.fact {
-                self.remember_configuration(record.position, &stored.json)?;
+                self.remember(record.position, stored)?;
             }
         }
         Ok(open.dirty)
@@ -243,12 +302,15 @@ impl Machine {
         &mut self,
         now: DateTime<Utc>,
         dirty: BTreeSet<RowKey>,
-        effects: &mut Vec<Effect>,
+        outputs: &mut Outputs,
     ) -> Result<(), MachineError> {
         let mut keys = dirty;
-        if self.fresh && !self.is_new() {
+        if self.fresh {
             self.fresh = false;
+            let awaited: BTreeSet<_> =
+                self.world.executions().keys().filter(|id| self.is_reachable(id)).cloned().collect();
             keys.extend(self.world.executions().keys().cloned().map(RowKey::Execution));
+            self.settling = Some(Settling { awaited, until: now + SETTLE }).filter(|s| !s.awaited.is_empty());
         }
         while let Some((at, id)) = self.relaunch.first().cloned()
             && at <= now
@@ -265,7 +327,8 @@ impl Machine {
                 continue;
             }
             match owed::owed(&self.world, &key) {
-                Some((id, kind)) => effects.extend(self.ask_once(id, kind)?),
+                Some((id, _)) if !self.is_reachable(&id) => outputs.foreign.push(id),
+                Some((id, kind)) => outputs.effects.extend(self.ask_once(id, kind)?),
                 None => {
                     if let RowKey::Execution(id) = key {
                         self.asked.remove(&id);
@@ -276,13 +339,20 @@ impl Machine {
         Ok(())
     }
 
+    /// Whether an execution is with the executor of this process, under the log's present name.
+    fn is_reachable(&self, id: &ExecutionId) -> bool {
+        let runner = &self.world.config().executor.runner;
+        let execution = self.world.executions().get(id);
+        execution.is_some_and(|it| it.runner == *runner && Some(it.log_id) == self.world.log_id())
+    }
+
     fn ask_once(&mut self, execution: ExecutionId, kind: EffectKind) -> Result<Option<Effect>, MachineError> {
         let asked = self.asked.get(&execution).copied();
         // Who launched an execution here watches it too.
         if asked == Some(kind) || (kind == EffectKind::Adopt && asked == Some(EffectKind::Launch)) {
             return Ok(None);
         }
-        let Some(log_id) = self.world.log_id() else {
+        let Some(log_id) = self.world.executions().get(&execution).map(|execution| execution.log_id) else {
             return Ok(None);
         };
         self.asked.insert(execution.clone(), kind);
@@ -302,35 +372,32 @@ impl Machine {
         let Some(position) = owed::configuration_of(&self.world, execution) else {
             return Ok(None);
         };
-        let configuration = self.configuration(position)?;
-        Ok(owed::launch(&self.world, execution, &configuration, self.options.declared_env_only))
+        let definition = self.definition(position)?;
+        let Definition { configuration, origin } = definition.as_ref();
+        Ok(owed::launch(&self.world, execution, configuration, origin, self.options.declared_env_only))
     }
 
-    fn configuration(&mut self, position: Position) -> Result<Arc<WorkflowConfiguration>, MachineError> {
-        if let Some(configuration) = self.configurations.get(&position) {
-            return Ok(Arc::clone(configuration));
+    fn definition(&mut self, position: Position) -> Result<Arc<Definition>, MachineError> {
+        if let Some(definition) = self.definitions.get(&position) {
+            return Ok(Arc::clone(definition));
         }
         let record = self.reader.read(position, 1)?.pop();
         let Some(Fact::Workflow(_, WorkflowEvent::Stored(stored))) = record.map(|record| record.fact) else {
             return Err(corrupt(position, "no workflow is stored there").into());
         };
-        self.remember_configuration(position, &stored.json)
+        self.remember(position, &stored)
     }
 
-    fn remember_configuration(
-        &mut self,
-        position: Position,
-        json: &str,
-    ) -> Result<Arc<WorkflowConfiguration>, MachineError> {
+    fn remember(&mut self, position: Position, stored: &StoredWorkflow) -> Result<Arc<Definition>, MachineError> {
         const REMEMBERED: usize = 1_024;
-        let configuration = WorkflowConfiguration::from_json(json)
+        let configuration = WorkflowConfiguration::from_json(&stored.json)
             .map_err(|error| corrupt(position, &format!("the workflow's JSON can't be read: {error}")))?;
-        if self.configurations.len() >= REMEMBERED {
-            self.configurations.clear();
+        if self.definitions.len() >= REMEMBERED {
+            self.definitions.clear();
         }
-        let configuration = Arc::new(configuration);
-        self.configurations.insert(position, Arc::clone(&configuration));
-        Ok(configuration)
+        let definition = Arc::new(Definition { configuration, origin: stored.spec.origin.clone() });
+        self.definitions.insert(position, Arc::clone(&definition));
+        Ok(definition)
     }
 }
 

@@ -51,8 +51,13 @@ pub enum Input {
 /// What can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Follow these values from here on.
+    /// Follow these values from here on; the switch of scheduling stays as it is.
     Configure(Arc<Config>),
+    /// Turn scheduling as a whole on or off.
+    SwitchScheduling {
+        /// On or off.
+        enabled: bool,
+    },
     /// Create or replace a workflow that is valid.
     StoreWorkflow {
         /// Which.
@@ -131,7 +136,7 @@ pub struct Decisions {
     pub again: bool,
 }
 
-/// A record that has no place yet.
+/// A record that has no place yet. One whose cause isn't [`Cause::Decision`] begins a decision; those after it belong to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// What happened.
@@ -237,7 +242,7 @@ pub fn decide(world: &World, facts: &Facts, input: &Input, now: DateTime<Utc>, s
             if world.log_id().is_none() {
                 let started = LogEvent::Started { log_id: *log_id, root_seed: *root_seed };
                 out.draft(Fact::Log(started), Cause::Engine);
-                out.draft(Fact::Config(ConfigEvent::Set(Arc::clone(config))), Cause::Engine);
+                out.draft(Fact::Config(ConfigEvent::Set(Arc::clone(config))), Cause::Decision);
             }
         }
         Input::Due => {
@@ -249,10 +254,11 @@ pub fn decide(world: &World, facts: &Facts, input: &Input, now: DateTime<Utc>, s
         Input::Observed(observation) => observed::observed(context, observation, &mut out),
         Input::Asked(request, operator) => {
             let cause = Cause::Operator(Arc::clone(operator));
-            out.reply = Some(asked(context, request, &cause, &mut out).unwrap_or_else(Reply::Refused));
-            if matches!(out.reply, Some(Reply::Refused(_))) {
+            let reply = asked(context, request, &cause, &mut out).unwrap_or_else(Reply::Refused);
+            if matches!(reply, Reply::Refused(_)) {
                 out.drafts.clear();
             }
+            out.reply = Some(reply);
         }
     }
     out
@@ -260,9 +266,17 @@ pub fn decide(world: &World, facts: &Facts, input: &Input, now: DateTime<Utc>, s
 
 fn asked(context: Context<'_>, request: &Request, cause: &Cause, out: &mut Decisions) -> Result<Reply, Refusal> {
     match request {
-        Request::Configure(config) if config == context.world.config() => Ok(Reply::Nothing),
         Request::Configure(config) => {
+            let before = context.world.config();
+            if (Config { scheduling: before.scheduling, ..Config::clone(config) }) == **before {
+                return Ok(Reply::Nothing);
+            }
             out.draft(Fact::Config(ConfigEvent::Set(Arc::clone(config))), cause.clone());
+            Ok(Reply::Done)
+        }
+        Request::SwitchScheduling { enabled } if *enabled == context.world.config().scheduling => Ok(Reply::Nothing),
+        Request::SwitchScheduling { enabled } => {
+            out.draft(Fact::Config(ConfigEvent::SchedulingSwitched { enabled: *enabled }), cause.clone());
             Ok(Reply::Done)
         }
         Request::StoreWorkflow { id, workflow } => workflows::store(context, id, workflow, cause, out),
@@ -292,5 +306,11 @@ struct Context<'a> {
 impl Decisions {
     fn draft(&mut self, fact: Fact, cause: Cause) {
         self.drafts.push(Draft { fact, cause });
+    }
+
+    /// Drafts what an operator asked for: the first record of the answer carries who it was, the others belong to it.
+    fn draft_asked(&mut self, fact: Fact, cause: &Cause) {
+        let cause = if self.drafts.is_empty() { cause.clone() } else { Cause::Decision };
+        self.draft(fact, cause);
     }
 }

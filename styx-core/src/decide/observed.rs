@@ -12,7 +12,7 @@ use crate::{
 
 /// Folds an observation into run and execution. What is late, doubled or about nobody changes nothing.
 pub(super) fn observed(context: Context<'_>, observation: &Observation, out: &mut Decisions) {
-    let Observation { execution: id, runner, what, .. } = observation;
+    let Observation { execution: id, what, .. } = observation;
     let Some(execution) = context.world.executions().get(id) else {
         return;
     };
@@ -33,17 +33,17 @@ pub(super) fn observed(context: Context<'_>, observation: &Observation, out: &mu
         return;
     };
     match what {
-        Observed::Launched => plan.catch_up_to(State::Submitted, runner),
-        Observed::Started => plan.catch_up_to(State::Running, runner),
+        Observed::Launched => plan.catch_up_to(State::Submitted),
+        Observed::Started => plan.catch_up_to(State::Running),
         Observed::Exited { code } => {
-            plan.catch_up_to(State::Running, runner);
+            plan.catch_up_to(State::Running);
             plan.push(Event::Terminate { exit_code: *code });
             plan.judge();
         }
-        Observed::Refused { retry_at, .. } => {
+        Observed::Refused { retry_at, reason } => {
             if plan.run().state == State::Submitting {
-                let retry_at = (*retry_at).max(context.now);
-                plan.also(Fact::Execution(id.clone(), ExecutionEvent::Refused { retry_at }));
+                let (retry_at, reason) = ((*retry_at).max(context.now), Arc::clone(reason));
+                plan.also(Fact::Execution(id.clone(), ExecutionEvent::Refused { retry_at, reason }));
             }
         }
         Observed::NotLaunchable { reason } => plan.fail(id, Ending::NeverStarted, reason, FailureClass::User),
@@ -68,10 +68,7 @@ fn ending(what: &Observed) -> Option<Ending> {
 }
 
 fn cause(observation: &Observation) -> Cause {
-    let evidence = &observation.evidence;
-    let evidence = match evidence.get(..Cause::MAX_EVIDENCE) {
-        Some(cut) => cut.into(),
-        None => Arc::clone(evidence),
-    };
-    Cause::Executor { runner: Arc::clone(&observation.runner), evidence }
+    let Observation { runner, what, observed_at, evidence, .. } = observation.clone();
+    let evidence = if evidence.len() > Cause::MAX_EVIDENCE { Arc::default() } else { evidence };
+    Cause::Executor { runner, what, observed_at, evidence }
 }

@@ -83,7 +83,7 @@ impl<'a> Plan<'a> {
         let obstacle = match workflow {
             None => Some("workflow deleted".to_owned()),
             Some(workflow) if natural && !workflow.enabled => Some("workflow disabled".to_owned()),
-            Some(workflow) if !workflow.stored.runnable => {
+            Some(workflow) if !workflow.spec.runnable => {
                 Some("workflow has neither docker_image nor flyte_exec_conf".to_owned())
             }
             Some(workflow) if !executor.runs_api_workflows && !workflow.is_from_folder() => {
@@ -105,16 +105,19 @@ impl<'a> Plan<'a> {
         self.push(Event::Submit {
             description: Description::Stored(workflow.stored_at),
             execution: Some(self.context.seed.execution_id(&self.instance, counter)),
-            running_timeout: Some(config.timeouts.limit(State::Running, workflow.stored.running_timeout)),
+            runner: Some(Arc::clone(&config.executor.runner)),
+            running_timeout: Some(config.timeouts.limit(State::Running, workflow.spec.running_timeout)),
         });
         true
     }
 
     /// Drafts the events that the outside has shown to have happened, up to RUNNING.
-    pub(super) fn catch_up_to(&mut self, state: State, runner: &Arc<str>) {
+    pub(super) fn catch_up_to(&mut self, state: State) {
         if self.run.state == State::Submitting {
-            let execution = self.run.execution.clone();
-            self.push(Event::Submitted { execution, runner: Some(Arc::clone(runner)) });
+            let id = self.run.execution.clone();
+            let execution = id.as_ref().and_then(|id| self.context.world.executions().get(id));
+            let runner = execution.map(|execution| Arc::clone(&execution.runner));
+            self.push(Event::Submitted { execution: id, runner });
         }
         if self.run.state == State::Submitted && state == State::Running {
             self.push(Event::Started);
@@ -161,8 +164,9 @@ impl<'a> Plan<'a> {
 
     /// Puts what was drafted into the decision.
     pub(super) fn commit(self, out: &mut Decisions) {
+        let mut cause = self.cause;
         for fact in self.facts {
-            out.draft(fact, self.cause.clone());
+            out.draft(fact, std::mem::replace(&mut cause, Cause::Decision));
         }
     }
 }

@@ -48,7 +48,7 @@ fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, free: &mut u
     let instance = InstanceId::new(id.clone(), schedule.parameter(cursor.instant));
     let next = following(&schedule, &offset, cursor);
     let completed = facts.of(&instance, TriggerKind::Natural).is_some_and(|row| row.state == State::Done);
-    let why = if !workflow.stored.runnable {
+    let why = if !workflow.spec.runnable {
         CursorMove::NoExecution
     } else if world.runs().contains_key(&instance) {
         CursorMove::AlreadyActive
@@ -61,7 +61,8 @@ fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, free: &mut u
         return move_cursor(id, next, why, Cause::Schedule, out);
     }
     let missed = next.is_some_and(|next| next.fires_at <= now);
-    let trigger = Event::TriggerExecution { trigger: Trigger::Natural, parameters: TriggerParameters::default(), missed };
+    let trigger =
+        Event::TriggerExecution { trigger: Trigger::Natural, parameters: TriggerParameters::default(), missed };
     let lives = world.index().living(&instance).is_some();
     let mut plan = Plan::of_new(context, instance, trigger, Cause::Schedule);
     plan.also(Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to: next, why }));
@@ -88,7 +89,7 @@ pub(super) fn asked(
 ) -> Result<Reply, Refusal> {
     let Context { world, facts, now, seed } = context;
     let workflow = world.workflows().get(asked.workflow).ok_or(Refusal::TriggerOfUnknownWorkflow)?;
-    if !workflow.stored.runnable {
+    if !workflow.spec.runnable {
         return Err(Refusal::NotRunnable);
     }
     let executor = &world.config().executor;
@@ -124,7 +125,7 @@ pub(super) fn asked(
 
 /// The schedule of a workflow and the offset that counts for it.
 pub(super) fn schedule_of(workflow: &Workflow) -> Option<(Schedule, Offset)> {
-    parse(&workflow.stored.schedule, workflow.stored.offset.as_deref()).ok()
+    parse(&workflow.spec.schedule, workflow.spec.offset.as_deref()).ok()
 }
 
 /// Reads a schedule and the offset that counts for it: its own, or else one period of an alias (T-43).

@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    Context, Decisions, Refusal, Reply,
-    triggers::{move_cursor, parse},
-};
+use super::{Context, Decisions, Refusal, Reply, triggers::parse};
 use crate::{
     id::WorkflowId,
-    record::{Cause, Cursor, CursorMove, Fact, Origin, StoredWorkflow, WorkflowEvent},
+    record::{Cause, Cursor, CursorMove, Fact, Origin, StoredWorkflow, WorkflowEvent, WorkflowSpec},
     schedule::Schedule,
-    world::Workflow,
+    world::{Workflow, digest},
 };
 
 /// Creates or replaces a workflow. A new one, or one whose schedule or offset changed, gets a new cursor (TR-4).
@@ -27,27 +24,27 @@ pub(super) fn store(
     out: &mut Decisions,
 ) -> Result<Reply, Refusal> {
     let before = context.world.workflows().get(id);
-    if before.is_some_and(|before| before.stored == *stored) {
+    if before.is_some_and(|before| before.spec == stored.spec && before.json_digest == digest(&stored.json)) {
         return Ok(Reply::Nothing);
     }
-    let first = first_cursor(stored, context.now)?;
-    out.draft(Fact::Workflow(id.clone(), WorkflowEvent::Stored(Arc::clone(stored))), cause.clone());
+    let first = first_cursor(&stored.spec, context.now)?;
+    out.draft_asked(Fact::Workflow(id.clone(), WorkflowEvent::Stored(Arc::clone(stored))), cause);
     let kept = before
-        .filter(|before| before.stored.schedule == stored.schedule && before.stored.offset == stored.offset)
+        .filter(|before| before.spec.schedule == stored.spec.schedule && before.spec.offset == stored.spec.offset)
         .and_then(|before| before.cursor);
     if kept.is_none() {
-        move_cursor(id, Some(first), CursorMove::Edited, cause.clone(), out);
+        out.draft_asked(moved(id, first, CursorMove::Edited), cause);
     }
-    if let Origin::File { enabled: wanted, .. } = stored.origin {
-        let line_before = before.and_then(|before| match before.stored.origin {
+    if let Origin::File { enabled: wanted, .. } = stored.spec.origin {
+        let line_before = before.and_then(|before| match before.spec.origin {
             Origin::File { enabled, .. } => Some(enabled),
             Origin::Api => None,
         });
         if line_before != Some(wanted) && before.is_some_and(|before| before.enabled) != wanted {
             if wanted && kept.is_some_and(|cursor| cursor.fires_at <= context.now) {
-                move_cursor(id, Some(first), CursorMove::Enabled, cause.clone(), out);
+                out.draft_asked(moved(id, first, CursorMove::Enabled), cause);
             }
-            out.draft(Fact::Workflow(id.clone(), WorkflowEvent::Switched { enabled: wanted }), cause.clone());
+            out.draft_asked(Fact::Workflow(id.clone(), WorkflowEvent::Switched { enabled: wanted }), cause);
         }
     }
     Ok(Reply::Done)
@@ -63,7 +60,7 @@ pub(super) fn delete(
     if !context.world.workflows().contains_key(id) {
         return Err(Refusal::UnknownWorkflow);
     }
-    out.draft(Fact::Workflow(id.clone(), WorkflowEvent::Deleted), cause.clone());
+    out.draft_asked(Fact::Workflow(id.clone(), WorkflowEvent::Deleted), cause);
     Ok(Reply::Done)
 }
 
@@ -93,38 +90,38 @@ pub(super) fn patch(
     if patch.instant.is_some() || patch.fires_at.is_some() {
         let to = patched_cursor(context, workflow, &patch)?;
         if workflow.cursor != Some(to) {
-            move_cursor(id, Some(to), CursorMove::Operator, cause.clone(), out);
+            out.draft_asked(moved(id, to, CursorMove::Operator), cause);
         }
     } else if enables && passed {
-        let first = first_cursor(&workflow.stored, context.now)?;
-        move_cursor(id, Some(first), CursorMove::Enabled, cause.clone(), out);
+        let first = first_cursor(&workflow.spec, context.now)?;
+        out.draft_asked(moved(id, first, CursorMove::Enabled), cause);
     }
     if let Some(enabled) = patch.enabled.filter(|enabled| *enabled != workflow.enabled) {
-        out.draft(Fact::Workflow(id.clone(), WorkflowEvent::Switched { enabled }), cause.clone());
+        out.draft_asked(Fact::Workflow(id.clone(), WorkflowEvent::Switched { enabled }), cause);
     }
     Ok(if out.drafts.is_empty() { Reply::Nothing } else { Reply::Done })
 }
 
 /// The cursor that a patch asks for: taken as it is, passed or not.
 fn patched_cursor(context: Context<'_>, workflow: &Workflow, patch: &Patch) -> Result<Cursor, Refusal> {
-    let schedule =
-        Schedule::parse(&workflow.stored.schedule).map_err(|error| Refusal::BadSchedule(error.to_string()))?;
+    let schedule = Schedule::parse(&workflow.spec.schedule).map_err(|error| Refusal::BadSchedule(error.to_string()))?;
     if patch.instant.is_some_and(|instant| !schedule.is_aligned(instant)) {
         return Err(Refusal::UnalignedCursor);
     }
     let before = match workflow.cursor {
         Some(cursor) => cursor,
-        None => first_cursor(&workflow.stored, context.now)?,
+        None => first_cursor(&workflow.spec, context.now)?,
     };
-    Ok(Cursor {
-        instant: patch.instant.unwrap_or(before.instant),
-        fires_at: patch.fires_at.unwrap_or(before.fires_at),
-    })
+    Ok(Cursor { instant: patch.instant.unwrap_or(before.instant), fires_at: patch.fires_at.unwrap_or(before.fires_at) })
 }
 
 /// The first natural trigger that fires after `now`.
-fn first_cursor(stored: &StoredWorkflow, now: DateTime<Utc>) -> Result<Cursor, Refusal> {
-    let (schedule, offset) = parse(&stored.schedule, stored.offset.as_deref()).map_err(Refusal::BadSchedule)?;
+fn first_cursor(spec: &WorkflowSpec, now: DateTime<Utc>) -> Result<Cursor, Refusal> {
+    let (schedule, offset) = parse(&spec.schedule, spec.offset.as_deref()).map_err(Refusal::BadSchedule)?;
     let first = schedule.first_natural(&offset, now).ok_or(Refusal::NoInstant)?;
     Ok(Cursor { instant: first.instant, fires_at: first.fires_at })
+}
+
+fn moved(id: &WorkflowId, to: Cursor, why: CursorMove) -> Fact {
+    Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to: Some(to), why })
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::Workflow;
 use crate::{
-    config::Config,
+    config::{Config, Timeouts},
     execution::Execution,
     id::{ExecutionId, InstanceId, WorkflowId},
     run::{Run, State},
@@ -106,6 +106,7 @@ impl Index {
 
     pub(super) fn place_of(&self, config: &Config, id: &InstanceId, run: &Run) -> Place {
         match run.state {
+            _ if run.imported => Place::default(),
             State::Queued if !self.living.contains_key(id) => {
                 Place { queued_until: Some(run.eligible_at.unwrap_or(run.since)), deadline: None }
             }
@@ -114,8 +115,7 @@ impl Index {
                     (State::Running, Some(recorded)) => recorded,
                     (state, _) => config.timeouts.limit(state, None),
                 };
-                let deadline = run.since.checked_add_signed(limit).unwrap_or(DateTime::<Utc>::MAX_UTC);
-                Place { queued_until: None, deadline: Some(deadline) }
+                Place { queued_until: None, deadline: Some(Timeouts::deadline(run.since, limit)) }
             }
             _ => Place::default(),
         }
@@ -133,7 +133,7 @@ impl Index {
         from: Option<DateTime<Utc>>,
         to: Option<DateTime<Utc>>,
     ) {
-        let paced = self.missed(id) >= config.catch_up;
+        let paced = self.missed(id) >= config.catch_up.max(1);
         move_entry(&mut self.natural, id, from, to.filter(|_| !paced));
     }
 

@@ -1,6 +1,7 @@
 //! The world: the fold of the log, all that decisions see.
 
 mod index;
+mod lives;
 mod rows;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -10,18 +11,14 @@ use uuid::Uuid;
 
 pub use self::{
     index::Index,
-    rows::{Finished, LogRow, Row, RowKey, RowScope, TriggerKind},
+    rows::{Finished, LogRow, Row, RowKey, RowScope, TriggerKind, UnfitRows},
 };
 use crate::{
     config::Config,
-    event::{Event, EventKind},
-    execution::{Execution, Phase},
+    execution::Execution,
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
-    record::{
-        Cause, ConfigEvent, Cursor, Ending, ExecutionEvent, Fact, LogEvent, Origin, Record, RunEvent, StoredWorkflow,
-        WorkflowEvent,
-    },
-    run::{IllegalTransition, Rules, Run, State},
+    record::{Cause, ConfigEvent, Cursor, Fact, LogEvent, Origin, Record, WorkflowEvent, WorkflowSpec},
+    run::{IllegalTransition, Run},
 };
 
 /// The fold of a log: workflows, active runs, live executions, configuration.
@@ -44,8 +41,10 @@ pub struct Workflow {
     pub stored_at: Position,
     /// When that was.
     pub deployed_at: DateTime<Utc>,
+    /// Tells one JSON from another: a hash of what that record holds.
+    pub json_digest: Uuid,
     /// Schedule, offset and the rest of what that record holds as fields.
-    pub stored: Arc<StoredWorkflow>,
+    pub spec: WorkflowSpec,
     /// Whether natural triggers fire.
     pub enabled: bool,
     /// The next natural trigger.
@@ -76,6 +75,9 @@ pub enum RefusedRecord {
     /// The record is older than the one before it.
     #[error("record {0} is older than the record before it")]
     BackInTime(Position),
+    /// The record follows from a decision that isn't the one of the record before it.
+    #[error("record {0} names a decision that isn't that of the record before it")]
+    OtherDecision(Position),
     /// The graph has no such edge.
     #[error("{instance} {transition}")]
     Illegal {
@@ -117,11 +119,23 @@ impl World {
         if record.at < self.log.at {
             return Err(RefusedRecord::BackInTime(record.position));
         }
+        let follows = record.cause == Cause::Decision && record.decision == self.log.decision;
+        if !follows && (record.cause == Cause::Decision || record.decision != record.position) {
+            return Err(RefusedRecord::OtherDecision(record.position));
+        }
         let mut changes = Changes { dirty: vec![RowKey::Log], finished: None };
         match &record.fact {
             Fact::Log(event) => self.apply_log(record, event)?,
-            Fact::Config(ConfigEvent::Set(config)) => {
-                self.config = Arc::clone(config);
+            Fact::Config(event) => {
+                self.config = match event {
+                    ConfigEvent::Set(config) if config.scheduling == self.config.scheduling => Arc::clone(config),
+                    ConfigEvent::Set(config) => {
+                        Arc::new(Config { scheduling: self.config.scheduling, ..Config::clone(config) })
+                    }
+                    ConfigEvent::SchedulingSwitched { enabled } => {
+                        Arc::new(Config { scheduling: *enabled, ..Config::clone(&self.config) })
+                    }
+                };
                 self.index = Index::build(&self.config, &self.workflows, &self.runs, &self.executions);
                 changes.dirty.push(RowKey::Config);
             }
@@ -137,6 +151,7 @@ impl World {
         }
         self.log.tail = record.position;
         self.log.at = record.at;
+        self.log.decision = record.decision;
         Ok(changes)
     }
 
@@ -145,7 +160,7 @@ impl World {
             (LogEvent::Started { log_id, root_seed }, None) if record.position == Position(1) => {
                 self.log.identity = Some((*log_id, *root_seed));
             }
-            (LogEvent::Forked { log_id }, Some((_, root_seed))) => self.log.identity = Some((*log_id, root_seed)),
+            (LogEvent::Forked { log_id, root_seed }, Some(_)) => self.log.identity = Some((*log_id, *root_seed)),
             _ => return Err(unfit("log", "starts once, with its first record")),
         }
         Ok(())
@@ -153,16 +168,16 @@ impl World {
 
     fn apply_workflow(&mut self, record: &Record, id: &WorkflowId, event: &WorkflowEvent) -> Result<(), RefusedRecord> {
         if let WorkflowEvent::Stored(stored) = event {
-            let workflow = self.workflows.entry(id.clone()).or_insert_with(|| Workflow {
+            let before = self.workflows.get(id);
+            let workflow = Workflow {
                 stored_at: record.position,
                 deployed_at: record.at,
-                stored: Arc::clone(stored),
-                enabled: false,
-                cursor: None,
-            });
-            workflow.stored_at = record.position;
-            workflow.deployed_at = record.at;
-            workflow.stored = Arc::clone(stored);
+                json_digest: digest(&stored.json),
+                spec: stored.spec.clone(),
+                enabled: before.is_some_and(|before| before.enabled),
+                cursor: before.and_then(|before| before.cursor),
+            };
+            self.workflows.insert(id.clone(), workflow);
             return Ok(());
         }
         let Some(workflow) = self.workflows.get_mut(id) else {
@@ -181,147 +196,6 @@ impl World {
         self.index.move_natural(&self.config, id, before, after);
         if *event == WorkflowEvent::Deleted {
             self.workflows.remove(id);
-        }
-        Ok(())
-    }
-
-    fn apply_run(
-        &mut self,
-        record: &Record,
-        id: &InstanceId,
-        event: &RunEvent,
-        changes: &mut Changes,
-    ) -> Result<(), RefusedRecord> {
-        let RunEvent::Styx { counter, event } = event else {
-            return Ok(());
-        };
-        let rules = record.rules();
-        let at = match record.cause {
-            Cause::Imported { at, .. } => at,
-            _ => record.at,
-        };
-        if event.kind() == EventKind::TriggerExecution && !self.runs.contains_key(id) {
-            self.begin_run(id, *counter, event, at, rules)?;
-            changes.dirty.push(RowKey::Run(id.clone()));
-            return Ok(());
-        }
-        let Some(run) = self.runs.get_mut(id) else {
-            return Err(unfit(format!("run {id}"), "isn't active"));
-        };
-        let expected = run.counter.map(Counter::next);
-        if rules == Rules::Ours && expected != Some(*counter) {
-            return Err(RefusedRecord::WrongCounter { instance: id.clone(), expected, found: *counter });
-        }
-        if rules == Rules::Ours {
-            check_execution(&self.executions, &self.index, id, run, event)?;
-        }
-        let was = self.index.place_of(&self.config, id, run);
-        run.apply(event, at, rules)
-            .map_err(|transition| RefusedRecord::Illegal { instance: id.clone(), transition })?;
-        run.counter = Some(*counter);
-        let followed = run.execution.clone();
-        changes.dirty.push(RowKey::Run(id.clone()));
-        if rules == Rules::Ours
-            && let Some(execution) = followed
-            && let Some(phase) = phase_after(event)
-        {
-            if event.kind() == EventKind::Submit {
-                let execution_state =
-                    Execution { instance: id.clone(), submitted_by: record.position, phase, since: at };
-                self.executions.insert(execution.clone(), execution_state);
-                self.index.begin_execution(id, &execution);
-            } else if let Some(state) = self.executions.get_mut(&execution) {
-                state.phase = phase;
-                state.since = at;
-                if !state.is_alive() {
-                    self.index.end_execution(id);
-                }
-            }
-            changes.dirty.push(RowKey::Execution(execution));
-        }
-        if self.runs[id].state.is_terminal() {
-            changes.finished = self.finish_run(id, was);
-        } else {
-            let is = self.index.place_of(&self.config, id, &self.runs[id]);
-            self.index.move_run(id, was, is);
-        }
-        Ok(())
-    }
-
-    fn begin_run(
-        &mut self,
-        id: &InstanceId,
-        counter: Counter,
-        event: &Event,
-        at: DateTime<Utc>,
-        rules: Rules,
-    ) -> Result<(), RefusedRecord> {
-        if rules == Rules::Ours && !self.workflows.contains_key(id.workflow()) {
-            return Err(unfit(format!("workflow {}", id.workflow()), "doesn't exist"));
-        }
-        let mut run = Run::new(counter.0.checked_sub(1).map(Counter), at);
-        run.apply(event, at, rules)
-            .map_err(|transition| RefusedRecord::Illegal { instance: id.clone(), transition })?;
-        let is = self.index.place_of(&self.config, id, &run);
-        self.index.move_run(id, index::Place::default(), is);
-        if run.missed {
-            let natural_at = self.workflows.get(id.workflow()).and_then(Workflow::natural_at);
-            self.index.count_missed(&self.config, id.workflow(), natural_at, 1);
-        }
-        self.runs.insert(id.clone(), run);
-        Ok(())
-    }
-
-    /// Takes a run that has ended out of the world.
-    fn finish_run(&mut self, id: &InstanceId, was: index::Place) -> Option<(RowKey, Finished)> {
-        let run = self.runs.remove(id)?;
-        self.index.move_run(id, was, index::Place::default());
-        if run.missed {
-            let natural_at = self.workflows.get(id.workflow()).and_then(Workflow::natural_at);
-            self.index.count_missed(&self.config, id.workflow(), natural_at, -1);
-        }
-        let kind = TriggerKind::of(run.trigger.as_ref());
-        let finished = Finished {
-            counter: run.counter?,
-            state: run.state,
-            at: run.last_event_at,
-            trigger_id: run.trigger.as_ref().map(|trigger| trigger.id().into()),
-            last_exit: run.last_exit,
-            tries: run.tries,
-        };
-        Some((RowKey::Finished(id.clone(), kind), finished))
-    }
-
-    fn apply_execution(
-        &mut self,
-        record: &Record,
-        id: &ExecutionId,
-        event: &ExecutionEvent,
-    ) -> Result<(), RefusedRecord> {
-        let refuse = |problem| Err(unfit(format!("execution {id}"), problem));
-        let Some(execution) = self.executions.get_mut(id) else {
-            return refuse("doesn't exist");
-        };
-        match event {
-            ExecutionEvent::Ended(ending) if execution.is_alive() => {
-                execution.phase = Phase::Ended(*ending);
-                execution.since = record.at;
-                let instance = execution.instance.clone();
-                let run = self.runs.get(&instance);
-                let was = run.map(|run| self.index.place_of(&self.config, &instance, run)).unwrap_or_default();
-                self.index.end_execution(&instance);
-                let is = run.map(|run| self.index.place_of(&self.config, &instance, run)).unwrap_or_default();
-                self.index.move_run(&instance, was, is);
-            }
-            ExecutionEvent::Ended(_) => return refuse("has ended already"),
-            ExecutionEvent::Refused { retry_at } if matches!(execution.phase, Phase::Launching { .. }) => {
-                execution.phase = Phase::Launching { retry_at: Some(*retry_at) };
-            }
-            ExecutionEvent::Refused { .. } => return refuse("was taken already"),
-            ExecutionEvent::Cleaned if execution.is_alive() => return refuse("hasn't ended"),
-            ExecutionEvent::Cleaned => {
-                self.executions.remove(id);
-            }
         }
         Ok(())
     }
@@ -371,10 +245,7 @@ impl World {
     /// When it doesn't (a halt, a time-out), the execution is to be stopped.
     pub fn is_followed(&self, id: &ExecutionId) -> bool {
         let run = self.executions.get(id).and_then(|execution| self.runs.get(&execution.instance));
-        run.is_some_and(|run| {
-            run.execution.as_ref() == Some(id)
-                && matches!(run.state, State::Submitting | State::Submitted | State::Running)
-        })
+        run.is_some_and(|run| run.execution.as_ref() == Some(id) && run.state.follows_execution())
     }
 
     /// What is waiting for what, by time.
@@ -391,49 +262,15 @@ impl Workflow {
 
     /// Whether it comes from a file of the workflow folder.
     pub fn is_from_folder(&self) -> bool {
-        matches!(self.stored.origin, Origin::File { .. })
-    }
-}
-
-/// Whether run and execution agree that `event` can happen.
-fn check_execution(
-    executions: &BTreeMap<ExecutionId, Execution>,
-    index: &Index,
-    id: &InstanceId,
-    run: &Run,
-    event: &Event,
-) -> Result<(), RefusedRecord> {
-    match event {
-        Event::Submit { execution: Some(execution), .. } => {
-            if executions.contains_key(execution) {
-                return Err(unfit(format!("execution {execution}"), "exists already"));
-            }
-            if index.living(id).is_some() {
-                return Err(unfit(format!("run {id}"), "has an earlier execution that still lives"));
-            }
-        }
-        Event::Submitted { .. } | Event::Started | Event::Terminate { .. } => {
-            let alive = run.execution.as_ref().and_then(|id| executions.get(id)).is_some_and(Execution::is_alive);
-            if !alive && State::next(run.state, event.kind(), Rules::Ours).is_some() {
-                return Err(unfit(format!("run {id}"), "has no execution that lives"));
-            }
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// How far its run's event brings an execution.
-fn phase_after(event: &Event) -> Option<Phase> {
-    match event {
-        Event::Submit { .. } => Some(Phase::Launching { retry_at: None }),
-        Event::Submitted { .. } => Some(Phase::Launched),
-        Event::Started => Some(Phase::Running),
-        Event::Terminate { exit_code } => Some(Phase::Ended(Ending::Exit { code: *exit_code })),
-        _ => None,
+        matches!(self.spec.origin, Origin::File { .. })
     }
 }
 
 fn unfit(subject: impl Into<String>, problem: &'static str) -> RefusedRecord {
     RefusedRecord::Unfit { subject: subject.into(), problem }
+}
+
+/// A hash by which one JSON is told from another.
+pub fn digest(json: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, json.as_bytes())
 }

@@ -78,18 +78,20 @@ pub struct LogRow {
     pub tail: Position,
     /// Its time.
     pub at: DateTime<Utc>,
+    /// Its decision.
+    pub decision: Position,
 }
 
 impl Default for LogRow {
     fn default() -> Self {
-        Self { identity: None, tail: Position(0), at: DateTime::UNIX_EPOCH }
+        Self { identity: None, tail: Position(0), at: DateTime::UNIX_EPOCH, decision: Position(0) }
     }
 }
 
 /// The end of the last run of an instance that a trigger of one kind began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
-    /// Styx's number of its last event: the next run goes on from here.
+    /// Styx's number of its last event: the next run goes on from the highest of its instance.
     pub counter: Counter,
     /// DONE or ERROR.
     pub state: State,
@@ -130,10 +132,14 @@ impl TriggerKind {
 
 /// Rows that don't make a world.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the row of {key:?} doesn't fit its key")]
-pub struct MisplacedRow {
-    /// The key.
-    pub key: RowKey,
+#[non_exhaustive]
+pub enum UnfitRows {
+    /// A row isn't of its key's kind.
+    #[error("the row of {0:?} doesn't fit its key")]
+    Misplaced(RowKey),
+    /// There are rows, but none that says how far the fold is.
+    #[error("the row that says how far the fold is is missing")]
+    NoLogRow,
 }
 
 impl World {
@@ -163,18 +169,24 @@ impl World {
     ///
     /// # Errors
     ///
-    /// When a row isn't of its key's kind.
-    pub fn from_rows(rows: impl IntoIterator<Item = (RowKey, Row)>) -> Result<Self, MisplacedRow> {
+    /// When a row isn't of its key's kind, or the one that says how far the fold is is missing. No rows at all are the empty world.
+    pub fn from_rows(rows: impl IntoIterator<Item = (RowKey, Row)>) -> Result<Self, UnfitRows> {
         let mut world = Self::default();
+        let (mut any, mut has_log_row) = (false, false);
         for (key, row) in rows {
+            any = true;
+            has_log_row |= key == RowKey::Log;
             match (key, row) {
                 (RowKey::Log, Row::Log(row)) => world.log = row,
                 (RowKey::Config, Row::Config(row)) => world.config = row,
                 (RowKey::Workflow(id), Row::Workflow(row)) => drop(world.workflows.insert(id, row)),
                 (RowKey::Run(id), Row::Run(row)) => drop(world.runs.insert(id, row)),
                 (RowKey::Execution(id), Row::Execution(row)) => drop(world.executions.insert(id, row)),
-                (key, _) => return Err(MisplacedRow { key }),
+                (key, _) => return Err(UnfitRows::Misplaced(key)),
             }
+        }
+        if any && !has_log_row {
+            return Err(UnfitRows::NoLogRow);
         }
         world.index = Index::build(&world.config, &world.workflows, &world.runs, &world.executions);
         Ok(world)

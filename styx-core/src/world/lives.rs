@@ -1,0 +1,255 @@
+//! The two lives in the world: how a record moves runs and executions, and the sets that order them.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{Changes, Finished, RefusedRecord, RowKey, TriggerKind, Workflow, World, index::Place, unfit};
+use crate::{
+    event::{Description, Event, EventKind},
+    execution::{Execution, Phase},
+    id::{Counter, ExecutionId, InstanceId},
+    record::{Cause, Ending, ExecutionEvent, Record, RunEvent},
+    run::{Rules, Run, State},
+};
+
+impl World {
+    pub(super) fn apply_run(
+        &mut self,
+        record: &Record,
+        id: &InstanceId,
+        event: &RunEvent,
+        changes: &mut Changes,
+    ) -> Result<(), RefusedRecord> {
+        let (at, rules) = match record.cause {
+            Cause::Imported { at } => (at, Rules::Styx2),
+            _ => (record.at, Rules::Ours),
+        };
+        if rules == Rules::Styx2 && self.index.living(id).is_some() {
+            return Err(unfit(format!("run {id}"), "has an execution of ours that lives: nothing can be imported"));
+        }
+        changes.dirty.push(RowKey::Run(id.clone()));
+        let (counter, event) = match event {
+            RunEvent::Styx { counter, event } => (*counter, event),
+            RunEvent::Ignored { .. } if rules == Rules::Ours => {
+                return Err(unfit(format!("run {id}"), "ignores only what was imported"));
+            }
+            RunEvent::Ignored { counter, .. } => {
+                if let Some(run) = self.runs.get_mut(id) {
+                    run.counter = run.counter.max(Some(*counter));
+                }
+                return Ok(());
+            }
+        };
+        // In imported histories the end of a run may be lost: a trigger begins afresh then (SM-108).
+        let begins_afresh = rules == Rules::Styx2 && event.kind() == EventKind::TriggerExecution;
+        match self.runs.get(id) {
+            Some(run) if !begins_afresh => {
+                let run = run.clone();
+                self.advance_run(record, id, run, counter, event, at, rules, changes)?;
+            }
+            _ => self.begin_run(id, counter, event, at, rules)?,
+        }
+        if self.runs.get(id).is_some_and(|run| run.state.is_terminal()) {
+            changes.finished = self.finish_run(id);
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one record taken apart, once")]
+    fn advance_run(
+        &mut self,
+        record: &Record,
+        id: &InstanceId,
+        mut run: Run,
+        counter: Counter,
+        event: &Event,
+        at: DateTime<Utc>,
+        rules: Rules,
+        changes: &mut Changes,
+    ) -> Result<(), RefusedRecord> {
+        let expected = run.counter.and_then(|counter| counter.0.checked_add(1)).map(Counter);
+        if rules == Rules::Ours && expected != Some(counter) {
+            return Err(RefusedRecord::WrongCounter { instance: id.clone(), expected, found: counter });
+        }
+        let was = self.index.place_of(&self.config, id, &run);
+        let followed = run.execution.clone();
+        run.apply(event, at, rules)
+            .map_err(|transition| RefusedRecord::Illegal { instance: id.clone(), transition })?;
+        run.counter = Some(counter).max(run.counter.filter(|_| rules == Rules::Styx2));
+        if rules == Rules::Ours {
+            self.check_execution(id, &run, event)?;
+            self.advance_execution(record, id, &run, event, at);
+            changes.dirty.extend(run.execution.clone().or(followed).map(RowKey::Execution));
+        }
+        let is = self.index.place_of(&self.config, id, &run);
+        self.runs.insert(id.clone(), run);
+        self.index.move_run(id, was, is);
+        Ok(())
+    }
+
+    /// Whether run, execution and workflow agree that `event` could happen; `run` is the run after it.
+    fn check_execution(&self, id: &InstanceId, run: &Run, event: &Event) -> Result<(), RefusedRecord> {
+        let refuse = |problem| Err(unfit(format!("run {id}"), problem));
+        let execution = run.execution.as_ref().and_then(|execution| self.executions.get(execution));
+        match event {
+            Event::Submit { description: Description::Stored(position), .. } => {
+                let workflow = self.workflows.get(id.workflow());
+                if execution.is_some() {
+                    refuse("submits an execution that exists already")
+                } else if self.index.living(id).is_some() {
+                    refuse("has an earlier execution that still lives")
+                } else if workflow.is_none_or(|workflow| workflow.stored_at != *position) {
+                    refuse("submits a workflow that isn't the one stored last")
+                } else {
+                    Ok(())
+                }
+            }
+            Event::Submitted { runner, .. } => match execution {
+                Some(execution) if execution.is_alive() && Some(&execution.runner) == runner.as_ref() => Ok(()),
+                _ => refuse("has no execution that lives with this executor"),
+            },
+            Event::Started | Event::Terminate { .. } => match execution {
+                Some(execution) if execution.is_alive() => Ok(()),
+                _ => refuse("has no execution that lives"),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// How far its run's event brings the execution that it follows.
+    fn advance_execution(&mut self, record: &Record, id: &InstanceId, run: &Run, event: &Event, at: DateTime<Utc>) {
+        let Some(execution_id) = &run.execution else {
+            return;
+        };
+        let phase = match event {
+            Event::Submit { runner, .. } => {
+                let execution = Execution {
+                    instance: id.clone(),
+                    submitted_by: record.position,
+                    log_id: self.log_id().unwrap_or_default(),
+                    runner: runner.clone().unwrap_or_default(),
+                    resources: run.resources.clone().unwrap_or_default(),
+                    refusal: None,
+                    phase: Phase::Launching { retry_at: None },
+                    since: at,
+                };
+                self.executions.insert(execution_id.clone(), execution);
+                self.index.begin_execution(id, execution_id);
+                return;
+            }
+            Event::Submitted { .. } => Phase::Launched,
+            Event::Started => Phase::Running,
+            Event::Terminate { exit_code } => Phase::Ended(Ending::Exit { code: *exit_code }),
+            _ => return,
+        };
+        if let Some(execution) = self.executions.get_mut(execution_id) {
+            execution.phase = phase;
+            execution.since = at;
+            execution.refusal = None;
+            if !execution.is_alive() {
+                self.index.end_execution(id);
+            }
+        }
+    }
+
+    fn begin_run(
+        &mut self,
+        id: &InstanceId,
+        counter: Counter,
+        event: &Event,
+        at: DateTime<Utc>,
+        rules: Rules,
+    ) -> Result<(), RefusedRecord> {
+        if rules == Rules::Ours && event.kind() != EventKind::TriggerExecution {
+            return Err(unfit(format!("run {id}"), "isn't active"));
+        }
+        if rules == Rules::Ours && !self.workflows.contains_key(id.workflow()) {
+            return Err(unfit(format!("workflow {}", id.workflow()), "doesn't exist"));
+        }
+        let mut run = Run::new(counter.0.checked_sub(1).map(Counter), at);
+        run.apply(event, at, rules)
+            .map_err(|transition| RefusedRecord::Illegal { instance: id.clone(), transition })?;
+        self.remove_run(id);
+        let is = self.index.place_of(&self.config, id, &run);
+        self.index.move_run(id, Place::default(), is);
+        self.count_missed(id, &run, 1);
+        self.runs.insert(id.clone(), run);
+        Ok(())
+    }
+
+    /// Takes a run that has ended out of the world.
+    fn finish_run(&mut self, id: &InstanceId) -> Option<(RowKey, Finished)> {
+        let run = self.remove_run(id)?;
+        let finished = Finished {
+            counter: run.counter?,
+            state: run.state,
+            at: run.last_event_at,
+            trigger_id: run.trigger.as_ref().map(|trigger| trigger.id().into()),
+            last_exit: run.last_exit,
+            tries: run.tries,
+        };
+        Some((RowKey::Finished(id.clone(), TriggerKind::of(run.trigger.as_ref())), finished))
+    }
+
+    fn remove_run(&mut self, id: &InstanceId) -> Option<Run> {
+        let run = self.runs.remove(id)?;
+        let was = self.index.place_of(&self.config, id, &run);
+        self.index.move_run(id, was, Place::default());
+        self.count_missed(id, &run, -1);
+        Some(run)
+    }
+
+    fn count_missed(&mut self, id: &InstanceId, run: &Run, by: i32) {
+        if run.missed {
+            let natural_at = self.workflows.get(id.workflow()).and_then(Workflow::natural_at);
+            self.index.count_missed(&self.config, id.workflow(), natural_at, by);
+        }
+    }
+
+    pub(super) fn apply_execution(
+        &mut self,
+        record: &Record,
+        id: &ExecutionId,
+        event: &ExecutionEvent,
+    ) -> Result<(), RefusedRecord> {
+        let refuse = |problem| Err(unfit(format!("execution {id}"), problem));
+        let followed = self.is_followed(id);
+        let Some(execution) = self.executions.get_mut(id) else {
+            return refuse("doesn't exist");
+        };
+        match event {
+            ExecutionEvent::Ended(_) if !execution.is_alive() => return refuse("has ended already"),
+            ExecutionEvent::Ended(_) if followed => return refuse("ends with an event of its run, which follows it"),
+            ExecutionEvent::Ended(ending) => {
+                execution.phase = Phase::Ended(*ending);
+                execution.since = record.at;
+                execution.refusal = None;
+                let instance = execution.instance.clone();
+                self.index.end_execution(&instance);
+                // A run that was waiting for this end may be ready now.
+                if let Some(run) = self.runs.get(&instance) {
+                    let is = self.index.place_of(&self.config, &instance, run);
+                    self.index.move_run(&instance, Place::default(), is);
+                }
+            }
+            ExecutionEvent::Refused { retry_at, reason } if matches!(execution.phase, Phase::Launching { .. }) => {
+                execution.phase = Phase::Launching { retry_at: Some(*retry_at) };
+                execution.refusal = Some(Arc::clone(reason));
+            }
+            ExecutionEvent::Refused { .. } => return refuse("was taken already"),
+            ExecutionEvent::Cleaned if execution.is_alive() => return refuse("hasn't ended"),
+            ExecutionEvent::Cleaned => {
+                self.executions.remove(id);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Whether a run here waits for what becomes of its execution.
+    pub(super) fn follows_execution(self) -> bool {
+        matches!(self, Self::Submitting | Self::Submitted | Self::Running)
+    }
+}
