@@ -1,1 +1,132 @@
-//! Placeholder.
+//! What the benchmarks share: the records of runs as an engine makes them.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use styx_core::{
+    config::Config,
+    decide::{Draft, Facts, Input, Request, decide},
+    event::TriggerParameters,
+    executor::{Observation, Observed},
+    id::{Epoch, ExecutionId, WorkflowId},
+    log::Batch,
+    record::{Cause, Operator, Origin, Record, StoredWorkflow, WorkflowSpec},
+    seed::Seed,
+    world::{Row, World},
+};
+use uuid::Uuid;
+
+/// Makes the records of whole runs: triggered, launched, ended, cleaned up.
+pub struct Runs {
+    world: World,
+    now: DateTime<Utc>,
+    epoch: Epoch,
+    begun: u64,
+    decision: styx_core::id::Position,
+}
+
+impl Runs {
+    /// A log that has just started, with one workflow that runs each minute; its first batch comes with it.
+    ///
+    /// # Panics
+    ///
+    /// Never: what is decided can be folded.
+    pub fn begin(epoch: Epoch) -> (Self, Batch) {
+        let world = World::default();
+        let decision = world.tail();
+        let now = DateTime::from_timestamp(1_774_742_400, 0).unwrap_or_default();
+        let mut runs = Self { world, now, epoch, begun: 0, decision };
+        let mut batch = Batch::default();
+        let config = Arc::new(Config::default());
+        runs.take(&Input::Start { log_id: Uuid::from_u128(1), root_seed: Uuid::from_u128(2), config }, &mut batch);
+        let spec = WorkflowSpec {
+            schedule: "* * * * *".into(),
+            offset: None,
+            running_timeout: None,
+            runnable: true,
+            resources: [].into(),
+            origin: Origin::Api,
+        };
+        let json = r#"{"id":"report","schedule":"* * * * *","docker_image":"sales/report:7","docker_args":["{}"]}"#;
+        let workflow = Arc::new(StoredWorkflow { json: json.into(), spec });
+        runs.ask(Request::StoreWorkflow { id: Self::workflow(), workflow }, &mut batch);
+        (runs, batch)
+    }
+
+    /// The records and rows of one whole run of one attempt that ends well.
+    pub fn one_run(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        let instant = self.now - TimeDelta::minutes(i64::try_from(self.begun).unwrap_or_default());
+        self.begun += 1;
+        let trigger = Request::Trigger {
+            workflow: Self::workflow(),
+            parameter: instant.format("%Y-%m-%dT%H:%M:%SZ").to_string().into(),
+            parameters: TriggerParameters::default(),
+            allow_future: false,
+        };
+        self.ask(trigger, &mut batch);
+        let execution = self.world.executions().keys().next().cloned();
+        for what in [Observed::Launched, Observed::Started, Observed::Exited { code: Some(0) }, Observed::Cleaned] {
+            self.see(execution.clone(), what, &mut batch);
+        }
+        batch
+    }
+
+    /// The world after all that was made.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn workflow() -> WorkflowId {
+        WorkflowId::new("sales", "report")
+    }
+
+    fn ask(&mut self, request: Request, batch: &mut Batch) {
+        let operator = Operator { actor: "ann".into(), request_id: "0c9d5c31".into(), request: "{}".into() };
+        self.take(&Input::Asked(request, Arc::new(operator)), batch);
+    }
+
+    fn see(&mut self, execution: Option<ExecutionId>, what: Observed, batch: &mut Batch) {
+        if let Some(execution) = execution {
+            let evidence = b"{\"pid\":4711}".as_slice().into();
+            let seen = Observation { execution, runner: "default".into(), what, observed_at: None, evidence };
+            self.take(&Input::Observed(seen), batch);
+        }
+    }
+
+    fn take(&mut self, input: &Input, batch: &mut Batch) {
+        let seed = Seed(self.world.root_seed().unwrap_or_default());
+        let mut dirty = Vec::new();
+        for Draft { fact, cause } in decide(&self.world, &Facts::default(), input, self.now, seed).drafts {
+            let position = self.world.tail().next();
+            if cause != Cause::Decision {
+                self.decision = position;
+            }
+            let (decision, at, epoch) = (self.decision, self.now, self.epoch);
+            let record = Record { position, decision, at, epoch, idempotency_key: None, cause, fact };
+            match self.world.apply(&record) {
+                Ok(changes) => {
+                    dirty.extend(changes.dirty);
+                    batch.rows.extend(changes.finished.map(|(key, row)| (key, Some(Row::Finished(row)))));
+                }
+                Err(refused) => panic!("decided a record that the world refuses: {refused}"),
+            }
+            batch.records.push(record);
+        }
+        dirty.sort();
+        dirty.dedup();
+        batch.rows.retain(|(key, _)| !dirty.contains(key));
+        batch.rows.extend(dirty.into_iter().map(|key| (key.clone(), self.world.row(&key))));
+    }
+}
+
+/// One batch of many: as a group commit puts them together.
+pub fn group(batches: impl IntoIterator<Item = Batch>) -> Batch {
+    let mut rows = std::collections::BTreeMap::new();
+    let mut records = Vec::new();
+    for batch in batches {
+        records.extend(batch.records);
+        rows.extend(batch.rows);
+    }
+    Batch { records, rows: rows.into_iter().collect() }
+}

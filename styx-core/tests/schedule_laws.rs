@@ -9,11 +9,7 @@ use styx_core::schedule::{Offset, Schedule};
 
 /// A failure prints the smallest input that fails; nothing is written to disk.
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// One item of a field, as it is written.
@@ -54,9 +50,7 @@ impl Field {
 
     /// Whether a value is one of those written, straight from the words of T-52 and T-54.
     fn has(&self, value: u32) -> bool {
-        let stepped = |first, last, step| {
-            (first..=last).contains(&value) && (value - first).is_multiple_of(step)
-        };
+        let stepped = |first, last, step| (first..=last).contains(&value) && (value - first).is_multiple_of(step);
         self.items.iter().any(|item| match *item {
             Item::Star => true,
             Item::StarStep(step) => stepped(self.min, self.max, step),
@@ -84,13 +78,7 @@ struct Expression {
 
 impl Expression {
     fn text(&self) -> String {
-        let fields = [
-            &self.minute,
-            &self.hour,
-            &self.day,
-            &self.month,
-            &self.weekday,
-        ];
+        let fields = [&self.minute, &self.hour, &self.day, &self.month, &self.weekday];
         fields.map(Field::text).join(" ")
     }
 
@@ -141,29 +129,13 @@ fn field(min: u32, max: u32, max_step: u32) -> impl Strategy<Value = Field> {
 }
 
 fn expression() -> impl Strategy<Value = Expression> {
-    (
-        field(0, 59, 59),
-        field(0, 23, 23),
-        field(1, 31, 31),
-        field(1, 12, 12),
-        field(0, 7, 7),
-    )
-        .prop_map(|(minute, hour, day, month, weekday)| Expression {
-            minute,
-            hour,
-            day,
-            month,
-            weekday,
-        })
+    (field(0, 59, 59), field(0, 23, 23), field(1, 31, 31), field(1, 12, 12), field(0, 7, 7))
+        .prop_map(|(minute, hour, day, month, weekday)| Expression { minute, hour, day, month, weekday })
 }
 
 /// Few days a year, or none: `0 0 29 2 *` and the like.
 fn sparse_expression() -> impl Strategy<Value = Expression> {
-    (
-        expression(),
-        vec((28..=31_u32).prop_map(Item::Value), 1..3),
-        vec((1..=12_u32).prop_map(Item::Value), 1..3),
-    )
+    (expression(), vec((28..=31_u32).prop_map(Item::Value), 1..3), vec((1..=12_u32).prop_map(Item::Value), 1..3))
         .prop_map(|(mut expression, days, months)| {
             expression.day.items = days;
             expression.month.items = months;
@@ -175,19 +147,12 @@ fn sparse_expression() -> impl Strategy<Value = Expression> {
 /// From the year -500 to 10500, with and without parts of a minute.
 fn any_instant() -> impl Strategy<Value = DateTime<Utc>> {
     let second = -77_946_000_000_i64..269_184_000_000;
-    (
-        second,
-        prop_oneof![Just(0), Just(0), 0..1_000_000_000_u32],
-        any::<bool>(),
-    )
-        .prop_map(|(second, nanos, is_whole)| {
-            let (second, nanos) = if is_whole {
-                (second / 60 * 60, 0)
-            } else {
-                (second, nanos)
-            };
+    (second, prop_oneof![Just(0), Just(0), 0..1_000_000_000_u32], any::<bool>()).prop_map(
+        |(second, nanos, is_whole)| {
+            let (second, nanos) = if is_whole { (second / 60 * 60, 0) } else { (second, nanos) };
             DateTime::from_timestamp(second, nanos).expect("within what chrono knows")
-        })
+        },
+    )
 }
 
 /// From 1975 to 2090: what the other crates know.
@@ -197,8 +162,7 @@ fn instant_of_our_time() -> impl Strategy<Value = DateTime<Utc>> {
 }
 
 fn whole_minute(at: DateTime<Utc>) -> DateTime<Utc> {
-    DateTime::from_timestamp(at.timestamp().div_euclid(60) * 60, 0)
-        .expect("a minute of the same hour")
+    DateTime::from_timestamp(at.timestamp().div_euclid(60) * 60, 0).expect("a minute of the same hour")
 }
 
 const MINUTE: TimeDelta = TimeDelta::minutes(1);
@@ -433,11 +397,7 @@ fn parse_everything(text: &str) {
         let _ = (offset.add_to(at), offset.subtract_from(at));
     }
     if let Ok(schedule) = Schedule::parse(text) {
-        let _ = (
-            schedule.next(at),
-            schedule.previous(at),
-            schedule.parameter(at),
-        );
+        let _ = (schedule.next(at), schedule.previous(at), schedule.parameter(at));
     }
     for schedule in [Schedule::Hourly, Schedule::Monthly, Schedule::Yearly] {
         let _ = schedule.parse_parameter(text);

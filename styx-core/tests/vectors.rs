@@ -4,8 +4,14 @@
 
 #[path = "vectors/harness.rs"]
 mod harness;
+#[path = "vectors/retry.rs"]
+mod retry;
 #[path = "vectors/schedule.rs"]
 mod schedule;
+#[path = "vectors/state_machine.rs"]
+mod state_machine;
+#[path = "vectors/timeout.rs"]
+mod timeout;
 #[path = "vectors/validation.rs"]
 mod validation;
 
@@ -17,4 +23,24 @@ fn vectors_schedule() {
 #[test]
 fn vectors_validation() {
     harness::run("validation", validation::RULES, validation::check);
+}
+
+#[test]
+fn vectors_state_machine() {
+    harness::run("state-machine", state_machine::RULES, state_machine::check);
+}
+
+#[test]
+fn vectors_state_machine_ours() {
+    harness::run("state-machine", state_machine::RULES, state_machine::check_ours);
+}
+
+#[test]
+fn vectors_timeout() {
+    harness::run("timeout", timeout::RULES, timeout::check);
+}
+
+#[test]
+fn vectors_retry() {
+    harness::run_where("retry", retry::is_in_scope, retry::RULES, retry::check);
 }

@@ -7,17 +7,13 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use styx_core::workflow::{
-    DeploymentSource, FlyteExecConf, FlyteIdentifier, ScheduleText, Secret, Span, Strictness,
-    WorkflowConfiguration, unsupported, validate,
+    DeploymentSource, FlyteExecConf, FlyteIdentifier, ScheduleText, Secret, Span, Strictness, WorkflowConfiguration,
+    unsupported, validate,
 };
 
 fn text() -> impl Strategy<Value = String> {
-    let character =
-        prop::sample::select("aZ09@#./:_ {}*-+\"\\\n\u{1}é😀".chars().collect::<Vec<_>>());
-    prop_oneof![
-        vec(any::<char>(), 0..8).prop_map(String::from_iter),
-        vec(character, 0..20).prop_map(String::from_iter),
-    ]
+    let character = prop::sample::select("aZ09@#./:_ {}*-+\"\\\n\u{1}é😀".chars().collect::<Vec<_>>());
+    prop_oneof![vec(any::<char>(), 0..8).prop_map(String::from_iter), vec(character, 0..20).prop_map(String::from_iter),]
 }
 
 fn texts() -> impl Strategy<Value = BTreeMap<String, String>> {
@@ -25,14 +21,7 @@ fn texts() -> impl Strategy<Value = BTreeMap<String, String>> {
 }
 
 fn schedule() -> impl Strategy<Value = ScheduleText> {
-    let usual = [
-        "@Daily",
-        "HOURS",
-        "weekly",
-        "@annually",
-        "0 3 * * MON",
-        " 0 0 1 1 *",
-    ];
+    let usual = ["@Daily", "HOURS", "weekly", "@annually", "0 3 * * MON", " 0 0 1 1 *"];
     prop_oneof![
         prop::sample::select(usual.to_vec()).prop_map(ScheduleText::new),
         text().prop_map(|text| ScheduleText::new(&text)),
@@ -41,53 +30,30 @@ fn schedule() -> impl Strategy<Value = ScheduleText> {
 
 fn span() -> impl Strategy<Value = Span> {
     let any_size = (any::<i64>(), 0..1_000_000_000_i128).prop_map(|(seconds, nanos)| {
-        Span::from_nanos(i128::from(seconds) * 1_000_000_000 + nanos)
-            .expect("64 bits of seconds are enough")
+        Span::from_nanos(i128::from(seconds) * 1_000_000_000 + nanos).expect("64 bits of seconds are enough")
     });
-    prop_oneof![
-        any_size,
-        (-200_000..200_000_i64).prop_map(Span::from_seconds)
-    ]
+    prop_oneof![any_size, (-200_000..200_000_i64).prop_map(Span::from_seconds)]
 }
 
 fn instant() -> impl Strategy<Value = DateTime<Utc>> {
     let millis = (0..1000_u32).prop_map(|millis| millis * 1_000_000);
     let nanos = prop_oneof![Just(0), millis, 0..1_000_000_000_u32];
-    (-62_167_219_200..253_402_300_800_i64, nanos).prop_map(|(at, nanos)| {
-        DateTime::from_timestamp(at, nanos).expect("the year has four digits")
-    })
+    (-62_167_219_200..253_402_300_800_i64, nanos)
+        .prop_map(|(at, nanos)| DateTime::from_timestamp(at, nanos).expect("the year has four digits"))
 }
 
 fn flyte() -> impl Strategy<Value = FlyteExecConf> {
     ([text(), text(), text(), text(), text()], texts()).prop_map(
         |([resource_type, project, domain, name, version], input_fields)| FlyteExecConf {
-            reference_id: FlyteIdentifier {
-                resource_type,
-                project,
-                domain,
-                name,
-                version,
-            },
+            reference_id: FlyteIdentifier { resource_type, project, domain, name, version },
             input_fields,
         },
     )
 }
 
 fn configuration() -> impl Strategy<Value = WorkflowConfiguration> {
-    let names = (
-        text(),
-        schedule(),
-        option::of(text()),
-        option::of(text()),
-        option::of(text()),
-    );
-    let lists = (
-        option::of(vec(text(), 0..4)),
-        any::<bool>(),
-        option::of(text()),
-        vec(text(), 0..8),
-        texts(),
-    );
+    let names = (text(), schedule(), option::of(text()), option::of(text()), option::of(text()));
+    let lists = (option::of(vec(text(), 0..4)), any::<bool>(), option::of(text()), vec(text(), 0..8), texts());
     let rest = (
         option::of(span()),
         option::of(text()),
@@ -110,9 +76,7 @@ fn configuration() -> impl Strategy<Value = WorkflowConfiguration> {
         running_timeout: rest.0,
         retry_condition: rest.1,
         flyte_exec_conf: rest.2,
-        deployment_source: rest
-            .3
-            .map(|(repository, source)| DeploymentSource { repository, source }),
+        deployment_source: rest.3.map(|(repository, source)| DeploymentSource { repository, source }),
         deployment_time: rest.4,
         secret: rest.5.map(|(name, mount_path)| Secret { name, mount_path }),
     })
@@ -140,10 +104,8 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     leaf.prop_recursive(3, 24, 6, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Into::into),
-            vec((text(), inner), 0..4).prop_map(|members| members
-                .into_iter()
-                .collect::<serde_json::Map<_, _>>()
-                .into()),
+            vec((text(), inner), 0..4)
+                .prop_map(|members| members.into_iter().collect::<serde_json::Map<_, _>>().into()),
         ]
     })
 }

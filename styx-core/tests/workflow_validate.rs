@@ -1,9 +1,7 @@
 //! The rules for workflows, each at its limit and beyond it.
 
 use chrono::TimeDelta;
-use styx_core::workflow::{
-    FlyteExecConf, FlyteIdentifier, Secret, Span, WorkflowConfiguration, unsupported, validate,
-};
+use styx_core::workflow::{FlyteExecConf, FlyteIdentifier, Secret, Span, WorkflowConfiguration, unsupported, validate};
 
 /// A configuration that keeps every rule, but for what `change` does to it.
 fn with(change: impl FnOnce(&mut WorkflowConfiguration)) -> WorkflowConfiguration {
@@ -23,25 +21,14 @@ fn flyte(change: impl FnOnce(&mut FlyteIdentifier)) -> WorkflowConfiguration {
     };
     change(&mut reference_id);
     let mut configuration = WorkflowConfiguration::new("wf", "days");
-    configuration.flyte_exec_conf = Some(FlyteExecConf {
-        reference_id,
-        input_fields: Default::default(),
-    });
+    configuration.flyte_exec_conf = Some(FlyteExecConf { reference_id, input_fields: Default::default() });
     configuration
 }
 
 /// Errors as `rule field: text`.
 fn errors(configuration: &WorkflowConfiguration) -> Vec<String> {
-    let errors = validate(
-        "styx",
-        &configuration.id,
-        configuration,
-        Some(TimeDelta::hours(48)),
-    );
-    errors
-        .iter()
-        .map(|error| format!("{} {}: {error}", error.rule, error.field))
-        .collect()
+    let errors = validate("styx", &configuration.id, configuration, Some(TimeDelta::hours(48)));
+    errors.iter().map(|error| format!("{} {}: {error}", error.rule, error.field)).collect()
 }
 
 fn accepted(change: impl FnOnce(&mut WorkflowConfiguration)) {
@@ -63,27 +50,12 @@ fn ids() {
     let configuration = with(|_| ());
     let of = |component: &str, workflow: &str| -> Vec<String> {
         let errors = validate(component, workflow, &configuration, None);
-        errors
-            .iter()
-            .map(|error| format!("{} {}: {error}", error.rule, error.field))
-            .collect()
+        errors.iter().map(|error| format!("{} {}: {error}", error.rule, error.field)).collect()
     };
     assert_eq!(of("styx", "wf"), [""; 0]);
-    assert_eq!(
-        of("", "wf"),
-        ["V-1 component_id: component id cannot be empty"]
-    );
-    assert_eq!(
-        of("a#b", "wf"),
-        ["V-2 component_id: component id cannot contain #"]
-    );
-    assert_eq!(
-        of("styx", ""),
-        [
-            "V-3 id: workflow id cannot be empty",
-            "V-4 id: workflow id mismatch"
-        ]
-    );
+    assert_eq!(of("", "wf"), ["V-1 component_id: component id cannot be empty"]);
+    assert_eq!(of("a#b", "wf"), ["V-2 component_id: component id cannot contain #"]);
+    assert_eq!(of("styx", ""), ["V-3 id: workflow id cannot be empty", "V-4 id: workflow id mismatch"]);
     assert_eq!(of("styx", "WF"), ["V-4 id: workflow id mismatch"]);
     accepted(|c| c.id = "a#b".into());
 }
@@ -91,15 +63,9 @@ fn ids() {
 #[test]
 fn lengths() {
     accepted(|c| c.id = wide(256));
-    refused(
-        |c| c.id = wide(258),
-        &["V-5 id: id too long: 258, limit = 256"],
-    );
+    refused(|c| c.id = wide(258), &["V-5 id: id too long: 258, limit = 256"]);
     accepted(|c| c.commit_sha = Some("x".repeat(256)));
-    refused(
-        |c| c.commit_sha = Some("x".repeat(257)),
-        &["V-6 commit_sha: commitSha too long: 257, limit = 256"],
-    );
+    refused(|c| c.commit_sha = Some("x".repeat(257)), &["V-6 commit_sha: commitSha too long: 257, limit = 256"]);
     let account = format!("{}@b.cc", "x".repeat(252));
     refused(
         |c| c.service_account = Some(account),
@@ -124,19 +90,11 @@ fn resources_and_variables() {
         .concat(),
     );
     let env = |count: usize, size: usize| {
-        (0..count)
-            .map(move |index| (format!("{index:08}"), "x".repeat(size - 8)))
-            .collect()
+        (0..count).map(move |index| (format!("{index:08}"), "x".repeat(size - 8))).collect()
     };
     accepted(|c| c.env = env(128, 128));
-    refused(
-        |c| c.env = env(129, 8),
-        &["V-9 env: too many env vars: 129, limit = 128"],
-    );
-    refused(
-        |c| c.env = env(128, 129),
-        &["V-10 env: env too big: 16512, limit = 16384"],
-    );
+    refused(|c| c.env = env(129, 8), &["V-9 env: too many env vars: 129, limit = 128"]);
+    refused(|c| c.env = env(128, 129), &["V-10 env: env too big: 16512, limit = 16384"]);
 }
 
 #[test]
@@ -144,46 +102,27 @@ fn schedules_and_offsets() {
     accepted(|c| c.schedule = "0 3 * * MON-FRI".into());
     accepted(|c| c.schedule = "0 0 30 2 *".into());
     for schedule in ["", "@midnight", "60 * * * *", "* * * * * *"] {
-        refused(
-            |c| c.schedule = schedule.into(),
-            &["V-14 schedule: invalid schedule"],
-        );
+        refused(|c| c.schedule = schedule.into(), &["V-14 schedule: invalid schedule"]);
     }
     accepted(|c| c.offset = Some("P1DT2H".into()));
     for offset in ["", "P1H", "1 day"] {
         let errors = errors(&with(|c| c.offset = Some(offset.into())));
         assert_eq!(errors.len(), 1, "{offset:?}");
-        assert!(
-            errors[0].starts_with("V-13 offset: invalid offset: "),
-            "{errors:?}"
-        );
+        assert!(errors[0].starts_with("V-13 offset: invalid offset: "), "{errors:?}");
     }
 }
 
 #[test]
 fn time_outs() {
-    let seconds = |seconds| {
-        move |c: &mut WorkflowConfiguration| c.running_timeout = Some(Span::from_seconds(seconds))
-    };
+    let seconds = |seconds| move |c: &mut WorkflowConfiguration| c.running_timeout = Some(Span::from_seconds(seconds));
     accepted(seconds(60));
     accepted(seconds(48 * 3600));
-    refused(
-        seconds(59),
-        &["V-15 running_timeout: running timeout is too small: PT59S, limit = PT1M"],
-    );
-    refused(
-        seconds(0),
-        &["V-15 running_timeout: running timeout is too small: PT0S, limit = PT1M"],
-    );
-    refused(
-        seconds(49 * 3600),
-        &["V-26 running_timeout: running timeout is too big: PT49H, limit = PT48H"],
-    );
+    refused(seconds(59), &["V-15 running_timeout: running timeout is too small: PT59S, limit = PT1M"]);
+    refused(seconds(0), &["V-15 running_timeout: running timeout is too small: PT0S, limit = PT1M"]);
+    refused(seconds(49 * 3600), &["V-26 running_timeout: running timeout is too big: PT49H, limit = PT48H"]);
     refused(
         seconds(i64::MAX),
-        &[
-            "V-26 running_timeout: running timeout is too big: PT2562047788015215H30M7S, limit = PT48H",
-        ],
+        &["V-26 running_timeout: running timeout is too big: PT2562047788015215H30M7S, limit = PT48H"],
     );
     let configuration = with(seconds(i64::MAX));
     assert_eq!(validate("styx", "wf", &configuration, None), []);
@@ -200,22 +139,17 @@ fn accounts_arguments_and_images() {
         |c| c.docker_args = Some(vec![wide(1_000_000)]),
         &["V-19 docker_args: docker args is too large: 1000001, limit = 1000000"],
     );
-    refused(
-        |c| c.docker_image = Some("a:".into()),
-        &["V-20 docker_image: invalid image: Tag cannot be empty"],
-    );
+    refused(|c| c.docker_image = Some("a:".into()), &["V-20 docker_image: invalid image: Tag cannot be empty"]);
     accepted(|c| c.docker_image = None);
 }
 
 #[test]
 fn flyte_workflows() {
     assert_eq!(errors(&flyte(|_| ())), [""; 0]);
-    let both =
-        "V-18 flyte_exec_conf: configuration cannot specify both docker and flyte parameters";
-    for change in [
-        (|c| c.docker_image = Some("a".into())) as fn(&mut WorkflowConfiguration),
-        |c| c.docker_args = Some(vec!["x".into()]),
-    ] {
+    let both = "V-18 flyte_exec_conf: configuration cannot specify both docker and flyte parameters";
+    for change in [(|c| c.docker_image = Some("a".into())) as fn(&mut WorkflowConfiguration), |c| {
+        c.docker_args = Some(vec!["x".into()])
+    }] {
         let mut configuration = flyte(|_| ());
         change(&mut configuration);
         assert_eq!(errors(&configuration), [both]);
@@ -249,14 +183,8 @@ fn what_is_not_supported_yet_is_refused_by_name() {
     let mut configuration = flyte(|_| ());
     configuration.resources = vec!["r".into()];
     configuration.retry_condition = Some("#tries < 4".into());
-    configuration.secret = Some(Secret {
-        name: "keys".into(),
-        mount_path: "/etc/keys".into(),
-    });
-    let texts: Vec<String> = unsupported(&configuration)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    configuration.secret = Some(Secret { name: "keys".into(), mount_path: "/etc/keys".into() });
+    let texts: Vec<String> = unsupported(&configuration).iter().map(ToString::to_string).collect();
     assert_eq!(
         texts,
         [

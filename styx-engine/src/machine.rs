@@ -180,7 +180,9 @@ impl Machine {
         }
         outputs.left = inputs.collect();
         while open.records.len() < self.options.max_records && self.is_due(now) {
+            let before = open.records.len();
             self.decide_one(now, &Input::Due, &mut open)?;
+            assert!(open.records.len() > before, "something is due at {now} and nothing follows from it");
         }
         outputs.appended = open.records.len();
         let dirty = self.commit(open)?;

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The server of Styx and its tools.
+
+pub mod folder;

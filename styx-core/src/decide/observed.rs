@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use super::{Context, Decisions, Plan};
 use crate::{
     event::{Event, FailureClass},
@@ -42,7 +44,9 @@ pub(super) fn observed(context: Context<'_>, observation: &Observation, out: &mu
         }
         Observed::Refused { retry_at, reason } => {
             if plan.run().state == State::Submitting {
-                let (retry_at, reason) = ((*retry_at).max(context.now), Arc::clone(reason));
+                // In the future, however late the refusal comes: what is asked again at once was never refused.
+                let soonest = context.now + TimeDelta::milliseconds(1);
+                let (retry_at, reason) = ((*retry_at).max(soonest), Arc::clone(reason));
                 plan.also(Fact::Execution(id.clone(), ExecutionEvent::Refused { retry_at, reason }));
             }
         }

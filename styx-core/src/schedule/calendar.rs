@@ -27,21 +27,12 @@ impl Date {
         let shifted = number + 719_468;
         let era = shifted.div_euclid(146_097);
         let day_of_era = shifted.rem_euclid(146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
         let day = (day_of_year - (153 * shifted_month + 2) / 5 + 1) as u32;
-        let month = (if shifted_month < 10 {
-            shifted_month + 3
-        } else {
-            shifted_month - 9
-        }) as u32;
-        Self {
-            year: year_of_era + era * 400 + i64::from(month <= 2),
-            month,
-            day,
-        }
+        let month = (if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 }) as u32;
+        Self { year: year_of_era + era * 400 + i64::from(month <= 2), month, day }
     }
 
     /// The number of this day.
@@ -101,11 +92,7 @@ mod tests {
             assert_eq!(weekday(number), expected.weekday().num_days_from_sunday());
             let tomorrow = expected.succ_opt().unwrap();
             let is_last = tomorrow.month() != expected.month();
-            assert_eq!(
-                month_length(date.year, date.month) == date.day,
-                is_last,
-                "{expected}"
-            );
+            assert_eq!(month_length(date.year, date.month) == date.day, is_last, "{expected}");
             expected = tomorrow;
         }
     }

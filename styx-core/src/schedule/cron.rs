@@ -35,12 +35,7 @@ impl Cron {
         let months = field(CronField::Month)?;
         let weekdays = field(CronField::DayOfWeek)?;
         if let Some((start, word)) = words.next() {
-            return Err(ParseCronError::new(
-                CronField::DayOfWeek,
-                start,
-                word,
-                Problem::OneTooMany,
-            ));
+            return Err(ParseCronError::new(CronField::DayOfWeek, start, word, Problem::OneTooMany));
         }
         // Sunday has two numbers; the mask keeps 0.
         let week = (weekdays.values | weekdays.values >> 7) & 0b111_1111;
@@ -51,10 +46,7 @@ impl Cron {
             months.values as u16,
             (!weekdays.is_star).then_some(week as u8),
         );
-        Ok(Self {
-            text: text.to_ascii_lowercase().into(),
-            fields,
-        })
+        Ok(Self { text: text.to_ascii_lowercase().into(), fields })
     }
 
     /// The expression as it was written, in lower case (T-2).
@@ -118,9 +110,7 @@ impl CronField {
     const fn names(self) -> &'static [&'static str] {
         match self {
             Self::Minute | Self::Hour | Self::DayOfMonth => &[],
-            Self::Month => &[
-                "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-            ],
+            Self::Month => &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
             Self::DayOfWeek => &["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
         }
     }
@@ -160,12 +150,7 @@ pub struct ParseCronError {
 
 impl ParseCronError {
     fn new(field: CronField, start: usize, value: &str, problem: Problem) -> Self {
-        Self {
-            field,
-            column: start + 1,
-            value: value.to_owned(),
-            problem,
-        }
+        Self { field, column: start + 1, value: value.to_owned(), problem }
     }
 
     /// The field that was refused; the last one if a sixth follows.
@@ -226,10 +211,7 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     split_with_offsets(text, is_blank).filter(|(_, word)| !word.is_empty())
 }
 
-fn split_with_offsets(
-    text: &str,
-    is_separator: impl Fn(char) -> bool,
-) -> impl Iterator<Item = (usize, &str)> {
+fn split_with_offsets(text: &str, is_separator: impl Fn(char) -> bool) -> impl Iterator<Item = (usize, &str)> {
     let mut start = 0;
     text.split(is_separator).map(move |piece| {
         let here = start;
@@ -249,10 +231,7 @@ fn parse_field(field: CronField, text: &str, start: usize) -> Result<FieldValues
         is_star = item.is_star;
         items += 1;
     }
-    Ok(FieldValues {
-        values,
-        is_star: is_star && items == 1,
-    })
+    Ok(FieldValues { values, is_star: is_star && items == 1 })
 }
 
 /// One item of a list: `*`, `N`, `A-B`, each perhaps with a step, or a step alone (T-52 to T-54).
@@ -267,10 +246,7 @@ fn parse_item(field: CronField, item: &str, start: usize) -> Result<FieldValues,
     if base.is_empty() || base == "*" {
         let step = parse_step(field, step, field.max())?;
         let values = progression(field.min(), field.max(), step);
-        return Ok(FieldValues {
-            values,
-            is_star: step == 1,
-        });
+        return Ok(FieldValues { values, is_star: step == 1 });
     }
     let values = match base.split_once('-') {
         Some((first, last)) if !first.is_empty() && !last.is_empty() => {
@@ -280,20 +256,11 @@ fn parse_item(field: CronField, item: &str, start: usize) -> Result<FieldValues,
                 return Err(ParseCronError::new(field, start, base, Problem::Backwards));
             }
             // The original counts the values of a week as 0 to 6 here (T-58).
-            let max = if field == CronField::DayOfWeek {
-                6
-            } else {
-                field.max()
-            };
+            let max = if field == CronField::DayOfWeek { 6 } else { field.max() };
             progression(from, to, parse_step(field, step, max)?)
         }
         Some(_) => {
-            return Err(ParseCronError::new(
-                field,
-                start,
-                base,
-                Problem::NotUnderstood,
-            ));
+            return Err(ParseCronError::new(field, start, base, Problem::NotUnderstood));
         }
         None => {
             let value = parse_value(field, base, start)?;
@@ -308,17 +275,10 @@ fn parse_item(field: CronField, item: &str, start: usize) -> Result<FieldValues,
             }
         }
     };
-    Ok(FieldValues {
-        values,
-        is_star: false,
-    })
+    Ok(FieldValues { values, is_star: false })
 }
 
-fn parse_step(
-    field: CronField,
-    step: Option<(&str, usize)>,
-    max: u32,
-) -> Result<u32, ParseCronError> {
+fn parse_step(field: CronField, step: Option<(&str, usize)>, max: u32) -> Result<u32, ParseCronError> {
     let Some((text, start)) = step else {
         return Ok(1);
     };
@@ -353,7 +313,5 @@ fn parse_number(text: &str) -> Option<u32> {
 }
 
 fn progression(from: u32, to: u32, step: u32) -> u64 {
-    (from..=to)
-        .step_by(step as usize)
-        .fold(0, |values, value| values | 1 << value)
+    (from..=to).step_by(step as usize).fold(0, |values, value| values | 1 << value)
 }

@@ -44,13 +44,7 @@ pub(super) struct Fields {
 
 impl Fields {
     /// Fields from their masks; `None` stands for a day field that is `*`.
-    pub(super) const fn new(
-        minutes: u64,
-        hours: u32,
-        days: Option<u32>,
-        months: u16,
-        weekdays: Option<u8>,
-    ) -> Self {
+    pub(super) const fn new(minutes: u64, hours: u32, days: Option<u32>, months: u16, weekdays: Option<u8>) -> Self {
         let (day_rule, days, weekdays) = match (days, weekdays) {
             (None, None) => (DayRule::EveryDay, 0, ALL_WEEKDAYS),
             (Some(days), None) => (DayRule::DayOfMonth, days, 0),
@@ -61,14 +55,7 @@ impl Fields {
             DayRule::DayOfMonth => months & months_with_a_day_of(days),
             _ => months,
         };
-        Self {
-            minutes,
-            hours,
-            days,
-            months,
-            weekdays,
-            day_rule,
-        }
+        Self { minutes, hours, days, months, weekdays, day_rule }
     }
 
     /// Whether this minute matches.
@@ -185,10 +172,8 @@ impl Fields {
             return Some(hour * MINUTES_AN_HOUR + i64::from(minutes.trailing_zeros()));
         }
         let hours = self.hours & above(hour as u32);
-        (hours != 0).then(|| {
-            i64::from(hours.trailing_zeros()) * MINUTES_AN_HOUR
-                + i64::from(self.minutes.trailing_zeros())
-        })
+        (hours != 0)
+            .then(|| i64::from(hours.trailing_zeros()) * MINUTES_AN_HOUR + i64::from(self.minutes.trailing_zeros()))
     }
 
     fn time_at_or_before(&self, of_day: i64) -> Option<i64> {
@@ -198,13 +183,11 @@ impl Fields {
             return Some(hour * MINUTES_AN_HOUR + i64::from(minutes.ilog2()));
         }
         let hours = self.hours & below(hour as u32);
-        (hours != 0)
-            .then(|| i64::from(hours.ilog2()) * MINUTES_AN_HOUR + i64::from(self.minutes.ilog2()))
+        (hours != 0).then(|| i64::from(hours.ilog2()) * MINUTES_AN_HOUR + i64::from(self.minutes.ilog2()))
     }
 
     fn first_time(&self) -> i64 {
-        i64::from(self.hours.trailing_zeros()) * MINUTES_AN_HOUR
-            + i64::from(self.minutes.trailing_zeros())
+        i64::from(self.hours.trailing_zeros()) * MINUTES_AN_HOUR + i64::from(self.minutes.trailing_zeros())
     }
 
     fn last_time(&self) -> i64 {
@@ -222,31 +205,15 @@ struct Month {
 
 impl Month {
     fn new(year: i64, number: u32) -> Self {
-        let first = Date {
-            year,
-            month: number,
-            day: 1,
-        }
-        .day_number();
-        Self {
-            year,
-            number,
-            first,
-        }
+        let first = Date { year, month: number, day: 1 }.day_number();
+        Self { year, number, first }
     }
 
     /// The month of a day, and which day of it that is.
     fn with_day(day_number: i64) -> (Self, u32) {
         let Date { year, month, day } = Date::from_day_number(day_number);
         let first = day_number + 1 - i64::from(day);
-        (
-            Self {
-                year,
-                number: month,
-                first,
-            },
-            day,
-        )
+        (Self { year, number: month, first }, day)
     }
 
     fn day_number(self, day: u32) -> i64 {

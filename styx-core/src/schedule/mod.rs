@@ -78,23 +78,16 @@ impl Schedule {
             (Schedule::Daily, &["@daily", "daily", "days"]),
             (Schedule::Weekly, &["@weekly", "weekly", "weeks"]),
             (Schedule::Monthly, &["@monthly", "monthly", "months"]),
-            (
-                Schedule::Yearly,
-                &["@yearly", "yearly", "@annually", "annually", "years"],
-            ),
+            (Schedule::Yearly, &["@yearly", "yearly", "@annually", "annually", "years"]),
         ];
         for (schedule, aliases) in ALIASES {
             if aliases.iter().any(|alias| text.eq_ignore_ascii_case(alias)) {
                 return Ok(schedule);
             }
         }
-        let is_name = text
-            .trim_start()
-            .starts_with(|c: char| c == '@' || c.is_alphabetic());
+        let is_name = text.trim_start().starts_with(|c: char| c == '@' || c.is_alphabetic());
         if is_name && text.split_whitespace().count() == 1 {
-            return Err(ParseScheduleError::UnknownAlias {
-                text: text.to_owned(),
-            });
+            return Err(ParseScheduleError::UnknownAlias { text: text.to_owned() });
         }
         Ok(Self::Cron(Cron::parse(text)?))
     }
@@ -108,11 +101,7 @@ impl Schedule {
     /// The last aligned instant strictly before this one (T-21, TR-2); `None` if there is none.
     pub fn previous(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let minute = minute_of(before);
-        let last = if is_whole_minute(before) {
-            minute - 1
-        } else {
-            minute
-        };
+        let last = if is_whole_minute(before) { minute - 1 } else { minute };
         instant_of(self.fields().at_or_before(last)?)
     }
 
@@ -138,11 +127,7 @@ impl Schedule {
     ///
     /// # Errors
     /// An end that is not aligned, or `from` before `to`.
-    pub fn reversed_range(
-        &self,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> Result<Range<'_>, RangeError> {
+    pub fn reversed_range(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Range<'_>, RangeError> {
         Range::backwards(self, from, to)
     }
 
@@ -158,11 +143,7 @@ impl Schedule {
         let direction = count.signum();
         // One step leads to an aligned instant, whatever the origin.
         let step = |at| {
-            if direction > 0 {
-                self.next(at)
-            } else {
-                self.previous(at)
-            }
+            if direction > 0 { self.next(at) } else { self.previous(at) }
         };
         let first = step(origin)?;
         let further = count - direction;

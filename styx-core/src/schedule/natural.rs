@@ -26,9 +26,6 @@ impl Schedule {
     /// The trigger after the one with this logical time (T-31).
     pub fn following(&self, offset: &Offset, instant: DateTime<Utc>) -> Option<NaturalTrigger> {
         let instant = self.next(instant)?;
-        Some(NaturalTrigger {
-            instant,
-            fires_at: offset.add_to(instant)?,
-        })
+        Some(NaturalTrigger { instant, fires_at: offset.add_to(instant)? })
     }
 }

@@ -36,51 +36,18 @@ impl Offset {
     /// `PT0S`, which an absent offset of a cron schedule means (T-43).
     pub const ZERO: Self = Self::constant("PT0S", Amount::ZERO);
     /// `PT1H`, the default of hourly schedules.
-    pub const HOUR: Self = Self::constant(
-        "PT1H",
-        Amount {
-            seconds: 3_600,
-            ..Amount::ZERO
-        },
-    );
+    pub const HOUR: Self = Self::constant("PT1H", Amount { seconds: 3_600, ..Amount::ZERO });
     /// `P1D`, the default of daily schedules.
-    pub const DAY: Self = Self::constant(
-        "P1D",
-        Amount {
-            days: 1,
-            ..Amount::ZERO
-        },
-    );
+    pub const DAY: Self = Self::constant("P1D", Amount { days: 1, ..Amount::ZERO });
     /// `P1W`, the default of weekly schedules.
-    pub const WEEK: Self = Self::constant(
-        "P1W",
-        Amount {
-            days: 7,
-            ..Amount::ZERO
-        },
-    );
+    pub const WEEK: Self = Self::constant("P1W", Amount { days: 7, ..Amount::ZERO });
     /// `P1M`, the default of monthly schedules.
-    pub const MONTH: Self = Self::constant(
-        "P1M",
-        Amount {
-            months: 1,
-            ..Amount::ZERO
-        },
-    );
+    pub const MONTH: Self = Self::constant("P1M", Amount { months: 1, ..Amount::ZERO });
     /// `P1Y`, the default of yearly schedules.
-    pub const YEAR: Self = Self::constant(
-        "P1Y",
-        Amount {
-            months: 12,
-            ..Amount::ZERO
-        },
-    );
+    pub const YEAR: Self = Self::constant("P1Y", Amount { months: 12, ..Amount::ZERO });
 
     const fn constant(text: &'static str, amount: Amount) -> Self {
-        Self {
-            text: Cow::Borrowed(text),
-            amount,
-        }
+        Self { text: Cow::Borrowed(text), amount }
     }
 
     /// Reads `[+-]P[nY][nM][nW][nD][T[nH][nM][n[.f]S]]` in any letter case (T-40, T-41).
@@ -89,10 +56,7 @@ impl Offset {
     /// The first part that is not understood, with its place.
     pub fn parse(text: &str) -> Result<Self, ParseOffsetError> {
         let amount = Reader { text, at: 0 }.amount()?;
-        Ok(Self {
-            text: Cow::Owned(text.to_owned()),
-            amount,
-        })
+        Ok(Self { text: Cow::Owned(text.to_owned()), amount })
     }
 
     /// The text that it was read from.
@@ -171,31 +135,14 @@ struct Amount {
 }
 
 impl Amount {
-    const ZERO: Self = Self {
-        months: 0,
-        days: 0,
-        seconds: 0,
-        nanos: 0,
-    };
+    const ZERO: Self = Self { months: 0, days: 0, seconds: 0, nanos: 0 };
 
     /// Adds a number of a unit (an index of [`UNITS`]); `None` if it is too large, be it before or
     /// after the leading sign is applied: 32 bits for dates, 64 bits of seconds for times.
     fn add(&mut self, unit: usize, number: i64, is_negative: bool) -> Option<()> {
-        let number = if unit < 4 {
-            i64::from(i32::try_from(number).ok()?)
-        } else {
-            number
-        };
-        let number = if is_negative {
-            number.checked_neg()?
-        } else {
-            number
-        };
-        let number = if unit < 4 {
-            i64::from(i32::try_from(number).ok()?)
-        } else {
-            number
-        };
+        let number = if unit < 4 { i64::from(i32::try_from(number).ok()?) } else { number };
+        let number = if is_negative { number.checked_neg()? } else { number };
+        let number = if unit < 4 { i64::from(i32::try_from(number).ok()?) } else { number };
         match unit {
             0 => self.months += number * 12,
             1 => self.months += number,
@@ -210,12 +157,7 @@ impl Amount {
 
     fn negated(self) -> Option<Self> {
         let seconds = self.seconds.checked_neg()?;
-        Some(Self {
-            months: -self.months,
-            days: -self.days,
-            seconds,
-            nanos: -self.nanos,
-        })
+        Some(Self { months: -self.months, days: -self.days, seconds, nanos: -self.nanos })
     }
 
     fn add_to(self, instant: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -231,21 +173,13 @@ impl Amount {
         let seconds = (day_number * SECONDS_A_DAY + of_day)
             .checked_add(self.seconds)?
             .checked_add(nanos.div_euclid(NANOS_A_SECOND))?;
-        DateTime::from_timestamp(seconds, nanos.rem_euclid(NANOS_A_SECOND) as u32)
-            .filter(|at| is_in_calendar(*at))
+        DateTime::from_timestamp(seconds, nanos.rem_euclid(NANOS_A_SECOND) as u32).filter(|at| is_in_calendar(*at))
     }
 }
 
 /// The units in their order, and whether they stand after the `T`.
-const UNITS: [(u8, bool); 7] = [
-    (b'Y', false),
-    (b'M', false),
-    (b'W', false),
-    (b'D', false),
-    (b'H', true),
-    (b'M', true),
-    (b'S', true),
-];
+const UNITS: [(u8, bool); 7] =
+    [(b'Y', false), (b'M', false), (b'W', false), (b'D', false), (b'H', true), (b'M', true), (b'S', true)];
 
 struct Reader<'a> {
     text: &'a str,
@@ -270,14 +204,8 @@ impl<'a> Reader<'a> {
             let (number, nanos) = self.number()?;
             let unit = self.unit(start, in_time, next_unit, nanos.is_some())?;
             next_unit = unit + 1;
-            amount
-                .add(unit, number, is_negative)
-                .ok_or_else(|| self.refused(start, "a smaller number"))?;
-            amount.nanos = if is_negative {
-                -nanos.unwrap_or(0)
-            } else {
-                nanos.unwrap_or(0)
-            };
+            amount.add(unit, number, is_negative).ok_or_else(|| self.refused(start, "a smaller number"))?;
+            amount.nanos = if is_negative { -nanos.unwrap_or(0) } else { nanos.unwrap_or(0) };
         }
         Ok(amount)
     }
@@ -292,9 +220,7 @@ impl<'a> Reader<'a> {
         }
         // The range has one number more on its negative side.
         let sign = if is_negative { "-" } else { "" };
-        let whole = format!("{sign}{digits}")
-            .parse()
-            .map_err(|_| self.refused(start, "a smaller number"))?;
+        let whole = format!("{sign}{digits}").parse().map_err(|_| self.refused(start, "a smaller number"))?;
         if !self.takes(b'.') && !self.takes(b',') {
             return Ok((whole, None));
         }
@@ -303,9 +229,7 @@ impl<'a> Reader<'a> {
         if digits.is_empty() || digits.len() > 9 {
             return Err(self.refused(point, "1 to 9 digits of a fraction"));
         }
-        let nanos = digits
-            .bytes()
-            .fold(0, |nanos, digit| nanos * 10 + i64::from(digit - b'0'))
+        let nanos = digits.bytes().fold(0, |nanos, digit| nanos * 10 + i64::from(digit - b'0'))
             * 10_i64.pow(9 - digits.len() as u32);
         Ok((whole, Some(if is_negative { -nanos } else { nanos })))
     }
@@ -319,9 +243,7 @@ impl<'a> Reader<'a> {
         has_fraction: bool,
     ) -> Result<usize, ParseOffsetError> {
         let letter = self.peek().map(|byte| byte.to_ascii_uppercase());
-        let found = UNITS
-            .iter()
-            .position(|(unit, is_time)| Some(*unit) == letter && *is_time == in_time);
+        let found = UNITS.iter().position(|(unit, is_time)| Some(*unit) == letter && *is_time == in_time);
         let Some(unit) = found else {
             return Err(self.refused(
                 start,
@@ -361,9 +283,7 @@ impl<'a> Reader<'a> {
     }
 
     fn takes(&mut self, letter: u8) -> bool {
-        let found = self
-            .peek()
-            .is_some_and(|byte| byte.eq_ignore_ascii_case(&letter));
+        let found = self.peek().is_some_and(|byte| byte.eq_ignore_ascii_case(&letter));
         self.at += usize::from(found);
         found
     }
@@ -377,10 +297,6 @@ impl<'a> Reader<'a> {
         let rest = &self.text[start..];
         let read = self.at - start;
         let next = rest[read..].chars().next().map_or(0, char::len_utf8);
-        ParseOffsetError {
-            column: start + 1,
-            value: rest[..read + next].to_owned(),
-            expected,
-        }
+        ParseOffsetError { column: start + 1, value: rest[..read + next].to_owned(), expected }
     }
 }

@@ -14,17 +14,12 @@ impl Schedule {
     /// `2024-05-06` for days and weeks, `2024-05` for months, `2024` for years, and
     /// `2024-05-06T07:30:00Z` for cron, with seconds cut off.
     pub fn parameter(&self, at: DateTime<Utc>) -> String {
-        let Date { year, month, day } =
-            Date::from_day_number(at.timestamp().div_euclid(SECONDS_A_DAY));
+        let Date { year, month, day } = Date::from_day_number(at.timestamp().div_euclid(SECONDS_A_DAY));
         let minute = at.timestamp().rem_euclid(SECONDS_A_DAY) / 60;
         let (hour, minute) = (minute / 60, minute % 60);
         let mut text = String::with_capacity(20);
         // Years beyond four digits have a sign, as in ISO 8601.
-        let result = if (0..=9999).contains(&year) {
-            write!(text, "{year:04}")
-        } else {
-            write!(text, "{year:+05}")
-        };
+        let result = if (0..=9999).contains(&year) { write!(text, "{year:04}") } else { write!(text, "{year:+05}") };
         let result = result.and_then(|()| match self {
             Self::Yearly => Ok(()),
             Self::Monthly => write!(text, "-{month:02}"),
@@ -55,11 +50,7 @@ impl Schedule {
             (Self::Yearly, 7) => {
                 reader.month_form()?;
                 // The month is checked, but only the year counts.
-                Reader {
-                    text: &text[..4],
-                    at: 0,
-                }
-                .year_form()?
+                Reader { text: &text[..4], at: 0 }.year_form()?
             }
             (Self::Monthly, 7) => reader.month_form()?,
             _ => reader.date_and_time()?,
@@ -151,9 +142,7 @@ pub enum ParseParameterError {
 }
 
 fn instant(seconds: i64, nanos: u32) -> Result<DateTime<Utc>, ParseParameterError> {
-    DateTime::from_timestamp(seconds, nanos)
-        .filter(|at| is_in_calendar(*at))
-        .ok_or(ParseParameterError::NoInstant)
+    DateTime::from_timestamp(seconds, nanos).filter(|at| is_in_calendar(*at)).ok_or(ParseParameterError::NoInstant)
 }
 
 /// Reads parts from left to right; times are in seconds since 1970.
@@ -167,20 +156,12 @@ type Read<T> = Result<T, ParseParameterError>;
 impl Reader<'_> {
     fn year_form(&mut self) -> Read<i64> {
         let year = self.year()?;
-        Ok(start_of(Date {
-            year,
-            month: 1,
-            day: 1,
-        }))
+        Ok(start_of(Date { year, month: 1, day: 1 }))
     }
 
     fn month_form(&mut self) -> Read<i64> {
         let (year, month) = (self.year()?, self.month()?);
-        Ok(start_of(Date {
-            year,
-            month,
-            day: 1,
-        }))
+        Ok(start_of(Date { year, month, day: 1 }))
     }
 
     fn date(&mut self) -> Read<i64> {
@@ -292,12 +273,7 @@ impl Reader<'_> {
     }
 
     /// Exactly `width` digits with a value in `range`.
-    fn number(
-        &mut self,
-        part: &'static str,
-        width: usize,
-        range: std::ops::RangeInclusive<u32>,
-    ) -> Read<u32> {
+    fn number(&mut self, part: &'static str, width: usize, range: std::ops::RangeInclusive<u32>) -> Read<u32> {
         let start = self.at;
         let mut value = 0;
         for _ in 0..width {
@@ -316,11 +292,7 @@ impl Reader<'_> {
     }
 
     fn letter(&mut self, part: &'static str, letter: u8, expected: &str) -> Read<()> {
-        if self.takes(letter) {
-            Ok(())
-        } else {
-            Err(self.refused(part, self.at, expected))
-        }
+        if self.takes(letter) { Ok(()) } else { Err(self.refused(part, self.at, expected)) }
     }
 
     fn takes(&mut self, letter: u8) -> bool {
@@ -334,12 +306,7 @@ impl Reader<'_> {
     }
 
     /// Refuses from `start` up to the character that stopped the reading.
-    fn refused(
-        &self,
-        part: &'static str,
-        start: usize,
-        expected: impl fmt::Display,
-    ) -> ParseParameterError {
+    fn refused(&self, part: &'static str, start: usize, expected: impl fmt::Display) -> ParseParameterError {
         let rest = &self.text[start..];
         let read = self.at - start;
         let next = rest[read..].chars().next().map_or(0, char::len_utf8);

@@ -18,18 +18,9 @@ pub struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    pub(super) fn forwards(
-        schedule: &'a Schedule,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> Result<Self, RangeError> {
+    pub(super) fn forwards(schedule: &'a Schedule, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Self, RangeError> {
         check(schedule, from, to)?;
-        Ok(Self {
-            schedule,
-            next: Some(from),
-            end: to,
-            is_backwards: false,
-        })
+        Ok(Self { schedule, next: Some(from), end: to, is_backwards: false })
     }
 
     pub(super) fn backwards(
@@ -38,12 +29,7 @@ impl<'a> Range<'a> {
         to: DateTime<Utc>,
     ) -> Result<Self, RangeError> {
         check(schedule, to, from)?;
-        Ok(Self {
-            schedule,
-            next: Some(from),
-            end: to,
-            is_backwards: true,
-        })
+        Ok(Self { schedule, next: Some(from), end: to, is_backwards: true })
     }
 }
 
@@ -53,16 +39,8 @@ impl Iterator for Range<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let end = self.end;
         let is_backwards = self.is_backwards;
-        let at = self
-            .next
-            .filter(|at| if is_backwards { *at > end } else { *at < end });
-        self.next = at.and_then(|at| {
-            if is_backwards {
-                self.schedule.previous(at)
-            } else {
-                self.schedule.next(at)
-            }
-        });
+        let at = self.next.filter(|at| if is_backwards { *at > end } else { *at < end });
+        self.next = at.and_then(|at| if is_backwards { self.schedule.previous(at) } else { self.schedule.next(at) });
         at
     }
 }

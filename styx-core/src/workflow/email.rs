@@ -5,8 +5,7 @@
 /// Letters are ASCII letters. A hyphen is allowed in the first label of the domain only, a `+` in the first piece of
 /// the local part only.
 pub(super) fn is_email(text: &str) -> bool {
-    text.split_once('@')
-        .is_some_and(|(local, domain)| is_local_part(local) && is_domain(domain))
+    text.split_once('@').is_some_and(|(local, domain)| is_local_part(local) && is_domain(domain))
 }
 
 fn is_local_part(text: &str) -> bool {
@@ -22,9 +21,7 @@ fn is_domain(text: &str) -> bool {
         return false;
     };
     made_of(first, |b| b.is_ascii_alphanumeric() || b == b'-')
-        && middle
-            .iter()
-            .all(|label| made_of(label, |b| b.is_ascii_alphanumeric()))
+        && middle.iter().all(|label| made_of(label, |b| b.is_ascii_alphanumeric()))
         && last.len() >= 2
         && made_of(last, |b| b.is_ascii_alphabetic())
 }

@@ -21,11 +21,7 @@ impl Fields {
     /// The fields of a whole configuration.
     pub(super) fn of_configuration(node: Node, strictness: Strictness) -> Result<Self, JsonError> {
         match node {
-            Node::Map(members) => Ok(Self {
-                path: String::new(),
-                members,
-                strictness,
-            }),
+            Node::Map(members) => Ok(Self { path: String::new(), members, strictness }),
             node => Err(unexpected("configuration".into(), "an object", &node)),
         }
     }
@@ -34,9 +30,7 @@ impl Fields {
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, JsonError> {
         match self.take(name) {
             Node::Null => Ok(None),
-            node => text_of(node)
-                .map(Some)
-                .map_err(|node| unexpected(self.path_of(name), "a text", &node)),
+            node => text_of(node).map(Some).map_err(|node| unexpected(self.path_of(name), "a text", &node)),
         }
     }
 
@@ -59,9 +53,7 @@ impl Fields {
         let flag = match &node {
             Node::Null => Some(false),
             Node::Bool(value) => Some(*value),
-            Node::Number(number) if is_whole(number) => {
-                Some(number.bytes().any(|b| (b'1'..=b'9').contains(&b)))
-            }
+            Node::Number(number) if is_whole(number) => Some(number.bytes().any(|b| (b'1'..=b'9').contains(&b))),
             Node::Text(text) => match text.trim() {
                 "true" | "True" | "TRUE" => Some(true),
                 "false" | "False" | "FALSE" | "" => Some(false),
@@ -82,18 +74,12 @@ impl Fields {
             }
             node => vec![node],
         };
-        let texts = items
-            .into_iter()
-            .enumerate()
-            .map(|(index, item)| match item {
-                Node::Null => Err(JsonError::NullElement {
-                    path: self.path_of(name),
-                    key: index.to_string(),
-                }),
-                item => text_of(item).map_err(|item| {
-                    unexpected(format!("{}[{index}]", self.path_of(name)), "a text", &item)
-                }),
-            });
+        let texts = items.into_iter().enumerate().map(|(index, item)| match item {
+            Node::Null => Err(JsonError::NullElement { path: self.path_of(name), key: index.to_string() }),
+            item => {
+                text_of(item).map_err(|item| unexpected(format!("{}[{index}]", self.path_of(name)), "a text", &item))
+            }
+        });
         texts.collect::<Result<_, _>>().map(Some)
     }
 
@@ -107,17 +93,10 @@ impl Fields {
         let mut last = BTreeMap::new();
         last.extend(members);
         let texts = last.into_iter().map(|(key, value)| match value {
-            Node::Null => Err(JsonError::NullElement {
-                path: self.path_of(name),
-                key,
-            }),
+            Node::Null => Err(JsonError::NullElement { path: self.path_of(name), key }),
             value => match text_of(value) {
                 Ok(text) => Ok((key, text)),
-                Err(value) => Err(unexpected(
-                    format!("{}.{key}", self.path_of(name)),
-                    "a text",
-                    &value,
-                )),
+                Err(value) => Err(unexpected(format!("{}.{key}", self.path_of(name)), "a text", &value)),
             },
         });
         texts.collect()
@@ -134,8 +113,7 @@ impl Fields {
             Node::Bool(_) | Node::List(_) | Node::Map(_) => None,
         };
         let expected = "a number of seconds, or a duration such as \"PT2H\"";
-        span.map(Some)
-            .ok_or_else(|| unexpected(self.path_of(name), expected, &node))
+        span.map(Some).ok_or_else(|| unexpected(self.path_of(name), expected, &node))
     }
 
     /// An instant: ISO-8601 text with a time zone, or seconds since 1970; an empty text counts as absent.
@@ -149,9 +127,7 @@ impl Fields {
             Node::Bool(_) | Node::List(_) | Node::Map(_) => None,
         };
         let expected = "an instant such as \"2024-05-06T07:00:00Z\"";
-        instant
-            .map(Some)
-            .ok_or_else(|| unexpected(self.path_of(name), expected, &node))
+        instant.map(Some).ok_or_else(|| unexpected(self.path_of(name), expected, &node))
     }
 
     /// The fields of an object within this one.
@@ -159,27 +135,19 @@ impl Fields {
         let path = self.path_of(name);
         match self.take(name) {
             Node::Null => Ok(None),
-            Node::Map(members) => Ok(Some(Self {
-                path,
-                members,
-                strictness: self.strictness,
-            })),
+            Node::Map(members) => Ok(Some(Self { path, members, strictness: self.strictness })),
             node => Err(unexpected(path, "an object", &node)),
         }
     }
 
     pub(super) fn missing(&self, name: &str) -> JsonError {
-        JsonError::Missing {
-            path: self.path_of(name),
-        }
+        JsonError::Missing { path: self.path_of(name) }
     }
 
     /// Refuses what is left, if that is wanted.
     pub(super) fn finish(self) -> Result<(), JsonError> {
         match (self.strictness, self.members.first()) {
-            (Strictness::Strict, Some((name, _))) => Err(JsonError::Unknown {
-                path: self.path_of(name),
-            }),
+            (Strictness::Strict, Some((name, _))) => Err(JsonError::Unknown { path: self.path_of(name) }),
             _ => Ok(()),
         }
     }
@@ -198,11 +166,7 @@ impl Fields {
     }
 
     fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() {
-            name.into()
-        } else {
-            format!("{}.{name}", self.path)
-        }
+        if self.path.is_empty() { name.into() } else { format!("{}.{name}", self.path) }
     }
 }
 
@@ -250,11 +214,7 @@ fn unexpected(path: String, expected: &'static str, found: &Node) -> JsonError {
         Node::List(_) => "a list".into(),
         Node::Map(_) => "an object".into(),
     };
-    JsonError::Unexpected {
-        path,
-        expected,
-        found,
-    }
+    JsonError::Unexpected { path, expected, found }
 }
 
 fn shortened(text: &str) -> String {

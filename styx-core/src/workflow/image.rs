@@ -31,16 +31,13 @@ fn digest_error(digest: &str) -> Option<String> {
     }
     let is_digest = digest.split_once(':').is_some_and(|(algorithm, hex)| {
         let letter_first = |piece: &str| {
-            piece.starts_with(|c: char| c.is_ascii_alphabetic())
-                && piece.bytes().all(|b| b.is_ascii_alphanumeric())
+            piece.starts_with(|c: char| c.is_ascii_alphabetic()) && piece.bytes().all(|b| b.is_ascii_alphanumeric())
         };
         let enough = match algorithm {
             "sha256" => hex.len() == 64 && !hex.bytes().any(|b| b.is_ascii_uppercase()),
             _ => hex.len() >= 32,
         };
-        algorithm.split(['-', '_', '+', '.']).all(letter_first)
-            && enough
-            && hex.bytes().all(|b| b.is_ascii_hexdigit())
+        algorithm.split(['-', '_', '+', '.']).all(letter_first) && enough && hex.bytes().all(|b| b.is_ascii_hexdigit())
     });
     (!is_digest).then(|| format!("Illegal digest: \"{digest}\""))
 }
@@ -78,11 +75,7 @@ fn split_registry(repository: &str) -> (Option<&str>, Option<&str>) {
         Some((first, rest)) => (first, Some(rest)),
         None => (repository, None),
     };
-    if first.contains(['.', ':']) || first == "localhost" {
-        (Some(first), rest)
-    } else {
-        (None, Some(repository))
-    }
+    if first.contains(['.', ':']) || first == "localhost" { (Some(first), rest) } else { (None, Some(repository)) }
 }
 
 fn registry_error(registry: &str) -> Option<String> {
@@ -96,11 +89,9 @@ fn registry_error(registry: &str) -> Option<String> {
     let is_port = |port: &str| {
         // The sign is `signed_port`'s to refuse.
         let digits = port.strip_prefix('+').unwrap_or(port);
-        digits.starts_with(|c: char| c.is_ascii_digit())
-            && digits.parse::<i32>().is_ok_and(|port| port <= 65_535)
+        digits.starts_with(|c: char| c.is_ascii_digit()) && digits.parse::<i32>().is_ok_and(|port| port <= 65_535)
     };
-    port.is_some_and(|port| !is_port(port))
-        .then(|| invalid_port(registry))
+    port.is_some_and(|port| !is_port(port)).then(|| invalid_port(registry))
 }
 
 fn invalid_port(registry: &str) -> String {
@@ -109,8 +100,7 @@ fn invalid_port(registry: &str) -> String {
 
 /// Four numbers of up to three digits; how large they are does not matter.
 fn is_ipv4_like(host: &str) -> bool {
-    let is_number =
-        |piece: &str| (1..=3).contains(&piece.len()) && piece.bytes().all(|b| b.is_ascii_digit());
+    let is_number = |piece: &str| (1..=3).contains(&piece.len()) && piece.bytes().all(|b| b.is_ascii_digit());
     host.split('.').count() == 4 && host.split('.').all(is_number)
 }
 
@@ -119,14 +109,9 @@ fn is_domain(host: &str) -> bool {
         !label.is_empty()
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    host.strip_suffix('.')
-        .unwrap_or(host)
-        .split('.')
-        .all(is_label)
+    host.strip_suffix('.').unwrap_or(host).split('.').all(is_label)
         && !host.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
@@ -141,11 +126,8 @@ fn path_error(image: &str, path: &str) -> Option<String> {
     if let Some(piece) = pieces.into_iter().find(|piece| !is_path_piece(piece)) {
         return Some(invalid_piece(image, piece));
     }
-    (path.encode_utf16().count() > 255).then(|| {
-        format!(
-            "Invalid image name ({image}), repository name cannot be larger than 255 characters"
-        )
-    })
+    (path.encode_utf16().count() > 255)
+        .then(|| format!("Invalid image name ({image}), repository name cannot be larger than 255 characters"))
 }
 
 fn invalid_piece(image: &str, piece: &str) -> String {
@@ -156,17 +138,12 @@ fn invalid_piece(image: &str, piece: &str) -> String {
 }
 
 fn is_path_piece(piece: &str) -> bool {
-    !piece.is_empty()
-        && piece
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+    !piece.is_empty() && piece.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
 }
 
 fn signed_port(repository: &str) -> Option<String> {
     let (registry, _) = split_registry(repository);
-    registry
-        .filter(|registry| registry.contains(":+"))
-        .map(invalid_port)
+    registry.filter(|registry| registry.contains(":+")).map(invalid_port)
 }
 
 fn empty_last_piece(image: &str, repository: &str) -> Option<String> {
@@ -181,10 +158,7 @@ mod tests {
 
     fn check(image: &str, expected: &[&str]) {
         let image = image.replace("<64>", HEX64);
-        let expected: Vec<String> = expected
-            .iter()
-            .map(|text| text.replace("<image>", &image))
-            .collect();
+        let expected: Vec<String> = expected.iter().map(|text| text.replace("<image>", &image)).collect();
         assert_eq!(image_errors(&image), expected, "{image:?}");
     }
 
@@ -219,39 +193,18 @@ mod tests {
         check("foo@", &["Digest cannot be empty"]);
         check("foo@:123", &["Illegal digest: \":123\""]);
         check("foo@sha256:", &["Illegal digest: \"sha256:\""]);
-        check(
-            "foo@sha-256:<64>",
-            &[&format!("Illegal digest: \"sha-256:{HEX64}\"")],
-        );
-        check(
-            "a:-x",
-            &["Illegal tag: \"-x\", must match [\\w][\\w.-]{0,127}"],
-        );
+        check("foo@sha-256:<64>", &[&format!("Illegal digest: \"sha-256:{HEX64}\"")]);
+        check("a:-x", &["Illegal tag: \"-x\", must match [\\w][\\w.-]{0,127}"]);
         check("a.b", &[REPOSITORY]);
         check("localhost", &[REPOSITORY]);
         check("http://a/b", &[REPOSITORY]);
-        check(
-            "1.2.3.4.:4711/ns/repo",
-            &["Invalid domain name: \"1.2.3.4.\""],
-        );
+        check("1.2.3.4.:4711/ns/repo", &["Invalid domain name: \"1.2.3.4.\""]);
         check("1.2.3/repo", &["Invalid domain name: \"1.2.3\""]);
-        check(
-            " reg.istry:4711/repo",
-            &["Invalid domain name: \" reg.istry\""],
-        );
-        check(
-            "reg..istry/ns/baz",
-            &["Invalid domain name: \"reg..istry\""],
-        );
+        check(" reg.istry:4711/repo", &["Invalid domain name: \" reg.istry\""]);
+        check("reg..istry/ns/baz", &["Invalid domain name: \"reg..istry\""]);
         check("foo-.ba|z/ns/baz", &["Invalid domain name: \"foo-.ba|z\""]);
-        check(
-            "reg.istry: 4711/repo",
-            &["Invalid port in endpoint: \"reg.istry: 4711\""],
-        );
-        check(
-            "foo:345345345/ns/baz",
-            &["Invalid port in endpoint: \"foo:345345345\""],
-        );
+        check("reg.istry: 4711/repo", &["Invalid port in endpoint: \"reg.istry: 4711\""]);
+        check("foo:345345345/ns/baz", &["Invalid port in endpoint: \"foo:345345345\""]);
         check("foo:65536/ns", &["Invalid port in endpoint: \"foo:65536\""]);
         check("foo:-17/ns/baz", &["Invalid port in endpoint: \"foo:-17\""]);
         let piece = "Invalid image name (<image>), only ^([a-z0-9._-]+)$ is allowed for each slash-separated name \

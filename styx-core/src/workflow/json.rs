@@ -87,10 +87,7 @@ impl WorkflowConfiguration {
     /// # Errors
     /// When the text is not JSON, a required field is missing, or a field holds something that cannot be taken.
     pub fn from_json(text: &str) -> Result<Self, JsonError> {
-        Self::read(Fields::of_configuration(
-            Node::parse(text)?,
-            Strictness::Lenient,
-        )?)
+        Self::read(Fields::of_configuration(Node::parse(text)?, Strictness::Lenient)?)
     }
 
     /// Reads a value that has been parsed already, from a YAML file for example.
@@ -131,10 +128,7 @@ pub(super) enum Node {
 impl Node {
     /// Reads the value that the text begins with.
     pub(super) fn parse(text: &str) -> Result<Self, JsonError> {
-        match Deserializer::from_str(text)
-            .into_iter::<IgnoredAny>()
-            .next()
-        {
+        match Deserializer::from_str(text).into_iter::<IgnoredAny>().next() {
             Some(Ok(_)) => Scanner { text, at: 0 }.value(DEPTH),
             Some(Err(error)) => Err(syntax(error.to_string())),
             None => Err(syntax("there is no value")),
@@ -150,12 +144,9 @@ impl From<Value> for Node {
             Value::Number(number) => Self::Number(number.to_string()),
             Value::String(text) => Self::Text(text),
             Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
-            Value::Object(members) => Self::Map(
-                members
-                    .into_iter()
-                    .map(|(name, value)| (name, Self::from(value)))
-                    .collect(),
-            ),
+            Value::Object(members) => {
+                Self::Map(members.into_iter().map(|(name, value)| (name, Self::from(value))).collect())
+            }
         }
     }
 }
@@ -214,9 +205,7 @@ fn quote(text: &str) -> String {
 }
 
 fn syntax(reason: impl Into<String>) -> JsonError {
-    JsonError::Syntax {
-        reason: reason.into(),
-    }
+    JsonError::Syntax { reason: reason.into() }
 }
 
 /// Takes apart a text that is known to begin with a JSON value, so that it has to tell tokens from each other, not
@@ -286,24 +275,14 @@ impl Scanner<'_> {
     fn word(&mut self) -> &str {
         let start = self.at;
         let is_in_word = |&&byte: &&u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-        self.at += self
-            .text
-            .as_bytes()
-            .iter()
-            .skip(start)
-            .take_while(is_in_word)
-            .count();
+        self.at += self.text.as_bytes().iter().skip(start).take_while(is_in_word).count();
         &self.text[start..self.at]
     }
 
     /// The next byte that is not blank, 0 at the end.
     fn peek(&mut self) -> u8 {
         let bytes = self.text.as_bytes();
-        self.at += bytes
-            .iter()
-            .skip(self.at)
-            .take_while(|byte| byte.is_ascii_whitespace())
-            .count();
+        self.at += bytes.iter().skip(self.at).take_while(|byte| byte.is_ascii_whitespace()).count();
         bytes.get(self.at).copied().unwrap_or(0)
     }
 
@@ -320,19 +299,11 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_text() {
-        let node = Node::parse(
-            r#" [1.50, -0e1 ,7200.000000000, "a\"\\" , {"b" : [true,false,null,{}]}] x"#,
-        )
-        .unwrap();
+        let node = Node::parse(r#" [1.50, -0e1 ,7200.000000000, "a\"\\" , {"b" : [true,false,null,{}]}] x"#).unwrap();
         let number = |text: &str| Node::Number(text.into());
         let last = Node::Map(vec![(
             "b".into(),
-            Node::List(vec![
-                Node::Bool(true),
-                Node::Bool(false),
-                Node::Null,
-                Node::Map(vec![]),
-            ]),
+            Node::List(vec![Node::Bool(true), Node::Bool(false), Node::Null, Node::Map(vec![])]),
         )]);
         assert_eq!(
             node,
@@ -348,21 +319,9 @@ mod tests {
 
     #[test]
     fn only_json() {
-        for text in [
-            "",
-            "  ",
-            "{'a':1}",
-            r#"{"a":1,}"#,
-            r#"{"a" /* c */:1}"#,
-            "[1",
-            r#""\ud800""#,
-            "\"\u{1}\"",
-            "nul",
-        ] {
-            assert!(
-                matches!(Node::parse(text), Err(JsonError::Syntax { .. })),
-                "{text:?}"
-            );
+        for text in ["", "  ", "{'a':1}", r#"{"a":1,}"#, r#"{"a" /* c */:1}"#, "[1", r#""\ud800""#, "\"\u{1}\"", "nul"]
+        {
+            assert!(matches!(Node::parse(text), Err(JsonError::Syntax { .. })), "{text:?}");
         }
     }
 

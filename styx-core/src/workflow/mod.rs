@@ -117,13 +117,7 @@ pub struct FlyteIdentifier {
 
 impl fmt::Display for FlyteIdentifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            resource_type,
-            project,
-            domain,
-            name,
-            version,
-        } = self;
+        let Self { resource_type, project, domain, name, version } = self;
         write!(f, "{resource_type}:{project}:{domain}:{name}:{version}")
     }
 }

@@ -48,11 +48,7 @@ impl Span {
 
     /// The same span for arithmetic. What does not fit (292 million years) becomes the nearest that does.
     pub fn to_delta(self) -> TimeDelta {
-        let nearest = if self.seconds < 0 {
-            TimeDelta::MIN
-        } else {
-            TimeDelta::MAX
-        };
+        let nearest = if self.seconds < 0 { TimeDelta::MIN } else { TimeDelta::MAX };
         TimeDelta::new(self.seconds, self.nanos).unwrap_or(nearest)
     }
 
@@ -61,9 +57,7 @@ impl Span {
     /// # Errors
     /// For any other text: weeks, months and years have no fixed length.
     pub fn parse_iso(text: &str) -> Result<Self, ParseSpanError> {
-        iso_nanos(text)
-            .and_then(Self::from_nanos)
-            .ok_or(ParseSpanError)
+        iso_nanos(text).and_then(Self::from_nanos).ok_or(ParseSpanError)
     }
 
     /// Reads a number of seconds as JSON writes numbers. What is finer than a nanosecond is dropped.
@@ -71,9 +65,7 @@ impl Span {
     /// # Errors
     /// For a text that is not a number, and for more seconds than 64 bits hold.
     pub fn parse_decimal(text: &str) -> Result<Self, ParseSpanError> {
-        decimal_nanos(text)
-            .and_then(Self::from_nanos)
-            .ok_or(ParseSpanError)
+        decimal_nanos(text).and_then(Self::from_nanos).ok_or(ParseSpanError)
     }
 
     /// The number of seconds with nine decimals, as Styx writes it; zero is `0.0`.
@@ -84,11 +76,7 @@ impl Span {
         }
         let sign = if total < 0 { "-" } else { "" };
         let size = total.unsigned_abs();
-        format!(
-            "{sign}{}.{:09}",
-            size / NANOS.unsigned_abs(),
-            size % NANOS.unsigned_abs()
-        )
+        format!("{sign}{}.{:09}", size / NANOS.unsigned_abs(), size % NANOS.unsigned_abs())
     }
 }
 
@@ -114,12 +102,7 @@ impl fmt::Display for Span {
         if nanos != 0 {
             let sign = if nanos < 0 { "-" } else { "" };
             let fraction = format!("{:09}", nanos.unsigned_abs());
-            write!(
-                f,
-                "{sign}{}.{}S",
-                seconds.unsigned_abs(),
-                fraction.trim_end_matches('0')
-            )?;
+            write!(f, "{sign}{}.{}S", seconds.unsigned_abs(), fraction.trim_end_matches('0'))?;
         } else if seconds != 0 || total == 0 {
             write!(f, "{seconds}S")?;
         }
@@ -144,10 +127,7 @@ fn iso_nanos(text: &str) -> Option<i128> {
         return None;
     }
     let total = units(date, &[('D', 86_400)])?;
-    let total = total.checked_add(units(
-        time.unwrap_or_default(),
-        &[('H', 3600), ('M', 60), ('S', 1)],
-    )?)?;
+    let total = total.checked_add(units(time.unwrap_or_default(), &[('H', 3600), ('M', 60), ('S', 1)])?)?;
     total.checked_mul(sign)
 }
 
@@ -159,11 +139,7 @@ fn units(mut text: &str, units: &[(char, i128)]) -> Option<i128> {
         let end = text.find(|c: char| c.is_ascii_alphabetic())?;
         let unit = text[end..].chars().next()?.to_ascii_uppercase();
         let &(_, seconds) = left.find(|(name, _)| *name == unit)?;
-        let value = if unit == 'S' {
-            fraction(&text[..end])?
-        } else {
-            whole(&text[..end])?.checked_mul(NANOS)?
-        };
+        let value = if unit == 'S' { fraction(&text[..end])? } else { whole(&text[..end])?.checked_mul(NANOS)? };
         total = total.checked_add(value.checked_mul(seconds)?)?;
         text = &text[end + 1..];
     }
@@ -190,9 +166,7 @@ fn fraction(text: &str) -> Option<i128> {
     }
     let (sign, _) = split_sign(integer);
     let nanos: i128 = format!("{decimals:0<9}").parse().ok()?;
-    whole(integer)?
-        .checked_mul(NANOS)?
-        .checked_add(sign * nanos)
+    whole(integer)?.checked_mul(NANOS)?.checked_add(sign * nanos)
 }
 
 fn split_sign(text: &str) -> (i128, &str) {
@@ -204,9 +178,7 @@ fn split_sign(text: &str) -> (i128, &str) {
 
 /// The nanoseconds of a JSON number of seconds, worked out on its digits so that none of them is lost.
 fn decimal_nanos(text: &str) -> Option<i128> {
-    let (negative, text) = text
-        .strip_prefix('-')
-        .map_or((false, text), |rest| (true, rest));
+    let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (integer, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{integer}{decimals}");
@@ -220,10 +192,7 @@ fn decimal_nanos(text: &str) -> Option<i128> {
     let leading_zeros = i64::try_from(digits.len() - significant.len()).ok()?;
     let exponent = exponent_of(exponent)?;
     // The point stands after this many of the significant digits; nine more of them are nanoseconds.
-    let point = i64::try_from(integer.len())
-        .ok()?
-        .saturating_sub(leading_zeros)
-        .saturating_add(exponent);
+    let point = i64::try_from(integer.len()).ok()?.saturating_sub(leading_zeros).saturating_add(exponent);
     let kept = point.saturating_add(9);
     if kept <= 0 {
         return Some(0);
@@ -242,10 +211,7 @@ fn exponent_of(text: &str) -> Option<i64> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let size = digits
-        .parse::<i64>()
-        .unwrap_or(i64::MAX / 4)
-        .min(i64::MAX / 4);
+    let size = digits.parse::<i64>().unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
     Some(if sign < 0 { -size } else { size })
 }
 
@@ -272,11 +238,7 @@ mod tests {
             ("PT0.000000001S", "0.000000001", "PT0.000000001S"),
         ] {
             let span = Span::parse_iso(text).unwrap();
-            assert_eq!(
-                (span.to_decimal().as_str(), span.to_string().as_str()),
-                (decimal, iso),
-                "{text}"
-            );
+            assert_eq!((span.to_decimal().as_str(), span.to_string().as_str()), (decimal, iso), "{text}");
         }
     }
 
@@ -327,31 +289,14 @@ mod tests {
             ("12.5E-1", "1.250000000"),
             ("0.00125e+3", "1.250000000"),
             ("9223372036854775807", "9223372036854775807.000000000"),
-            (
-                "9223372036854775807.999999999",
-                "9223372036854775807.999999999",
-            ),
+            ("9223372036854775807.999999999", "9223372036854775807.999999999"),
             ("1e-999999999999999999999", "0.0"),
             ("0e999999999999999999999", "0.0"),
         ] {
-            assert_eq!(
-                Span::parse_decimal(text).unwrap().to_decimal(),
-                decimal,
-                "{text}"
-            );
+            assert_eq!(Span::parse_decimal(text).unwrap().to_decimal(), decimal, "{text}");
         }
-        for text in [
-            "",
-            "-",
-            "NaN",
-            "1e",
-            "1e20",
-            "9223372036854775808",
-            "1e999999999999999999999",
-            ".5",
-            "+1",
-            "1_0",
-        ] {
+        for text in ["", "-", "NaN", "1e", "1e20", "9223372036854775808", "1e999999999999999999999", ".5", "+1", "1_0"]
+        {
             assert_eq!(Span::parse_decimal(text), Err(ParseSpanError), "{text}");
         }
     }

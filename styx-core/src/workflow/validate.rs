@@ -65,18 +65,10 @@ pub fn validate(
     if let Some(flyte) = &configuration.flyte_exec_conf {
         check_flyte(flyte, &mut errors);
     }
-    if let (Some(timeout), Some(limit)) = (
-        configuration.running_timeout,
-        max_running_timeout.map(Span::from),
-    ) && timeout > limit
+    if let (Some(timeout), Some(limit)) = (configuration.running_timeout, max_running_timeout.map(Span::from))
+        && timeout > limit
     {
-        errors.limit(
-            "V-26",
-            "running_timeout",
-            "running timeout is too big",
-            timeout,
-            limit,
-        );
+        errors.limit("V-26", "running_timeout", "running timeout is too big", timeout, limit);
     }
     errors.0
 }
@@ -90,25 +82,13 @@ pub fn unsupported(configuration: &WorkflowConfiguration) -> Vec<ValidationError
         ("secret", configuration.secret.is_some()),
     ];
     let mut errors = Errors(Vec::new());
-    for (field, _) in asked_for
-        .into_iter()
-        .filter(|(_, is_asked_for)| *is_asked_for)
-    {
-        errors.add(
-            "unsupported",
-            field,
-            format!("{field} is not supported yet"),
-        );
+    for (field, _) in asked_for.into_iter().filter(|(_, is_asked_for)| *is_asked_for) {
+        errors.add("unsupported", field, format!("{field} is not supported yet"));
     }
     errors.0
 }
 
-fn check_ids(
-    component_id: &str,
-    workflow_id: &str,
-    configuration: &WorkflowConfiguration,
-    errors: &mut Errors,
-) {
+fn check_ids(component_id: &str, workflow_id: &str, configuration: &WorkflowConfiguration, errors: &mut Errors) {
     if component_id.is_empty() {
         errors.add("V-1", "component_id", "component id cannot be empty");
     }
@@ -126,44 +106,15 @@ fn check_ids(
 fn check_sizes(configuration: &WorkflowConfiguration, errors: &mut Errors) {
     let WorkflowConfiguration { resources, env, .. } = configuration;
     errors.length("V-5", "id", "id too long", Some(&configuration.id));
-    errors.length(
-        "V-6",
-        "commit_sha",
-        "commitSha too long",
-        configuration.commit_sha.as_ref(),
-    );
-    errors.length(
-        "V-7",
-        "service_account",
-        "service account too long",
-        configuration.service_account.as_ref(),
-    );
-    errors.at_most(
-        "V-8",
-        "resources",
-        "too many resources",
-        resources.len(),
-        MAX_RESOURCES,
-    );
+    errors.length("V-6", "commit_sha", "commitSha too long", configuration.commit_sha.as_ref());
+    errors.length("V-7", "service_account", "service account too long", configuration.service_account.as_ref());
+    errors.at_most("V-8", "resources", "too many resources", resources.len(), MAX_RESOURCES);
     errors.at_most("V-9", "env", "too many env vars", env.len(), MAX_ENV_VARS);
-    let env_size = env
-        .iter()
-        .map(|(key, value)| utf16_length(key) + utf16_length(value))
-        .sum();
+    let env_size = env.iter().map(|(key, value)| utf16_length(key) + utf16_length(value)).sum();
     errors.at_most("V-10", "env", "env too big", env_size, MAX_ENV_SIZE);
-    errors.length(
-        "V-11",
-        "retry_condition",
-        "retry condition too long",
-        configuration.retry_condition.as_ref(),
-    );
+    errors.length("V-11", "retry_condition", "retry condition too long", configuration.retry_condition.as_ref());
     for resource in resources {
-        errors.length(
-            "V-12",
-            "resources",
-            "resource name too long",
-            Some(resource),
-        );
+        errors.length("V-12", "resources", "resource name too long", Some(resource));
     }
 }
 
@@ -180,47 +131,22 @@ fn check_execution(configuration: &WorkflowConfiguration, errors: &mut Errors) {
     if let Some(timeout) = configuration.running_timeout
         && timeout < MIN_RUNNING_TIMEOUT
     {
-        errors.limit(
-            "V-15",
-            "running_timeout",
-            "running timeout is too small",
-            timeout,
-            MIN_RUNNING_TIMEOUT,
-        );
+        errors.limit("V-15", "running_timeout", "running timeout is too small", timeout, MIN_RUNNING_TIMEOUT);
     }
     if let Some(account) = &configuration.service_account
         && !is_email(account)
     {
-        errors.add(
-            "V-16",
-            "service_account",
-            format!("service account is not a valid email address: {account}"),
-        );
+        errors.add("V-16", "service_account", format!("service account is not a valid email address: {account}"));
     }
     // V-17, the syntax of `retry_condition`, has its place here.
     let has_docker = configuration.docker_image.is_some() || configuration.docker_args.is_some();
     if configuration.flyte_exec_conf.is_some() && has_docker {
-        errors.add(
-            "V-18",
-            "flyte_exec_conf",
-            "configuration cannot specify both docker and flyte parameters",
-        );
+        errors.add("V-18", "flyte_exec_conf", "configuration cannot specify both docker and flyte parameters");
     }
     let args = configuration.docker_args.as_deref().unwrap_or_default();
     let args_size = args.len() + args.iter().map(|arg| utf16_length(arg)).sum::<usize>();
-    errors.at_most(
-        "V-19",
-        "docker_args",
-        "docker args is too large",
-        args_size,
-        MAX_ARGS_SIZE,
-    );
-    for reason in configuration
-        .docker_image
-        .as_deref()
-        .map(image_errors)
-        .unwrap_or_default()
-    {
+    errors.at_most("V-19", "docker_args", "docker args is too large", args_size, MAX_ARGS_SIZE);
+    for reason in configuration.docker_image.as_deref().map(image_errors).unwrap_or_default() {
         errors.add("V-20", "docker_image", format!("invalid image: {reason}"));
     }
 }
@@ -238,30 +164,10 @@ fn check_flyte(flyte: &FlyteExecConf, errors: &mut Errors) {
         );
     }
     for (rule, field, name, value) in [
-        (
-            "V-22",
-            "flyte_exec_conf.reference_id.domain",
-            "domain",
-            &id.domain,
-        ),
-        (
-            "V-23",
-            "flyte_exec_conf.reference_id.project",
-            "project",
-            &id.project,
-        ),
-        (
-            "V-24",
-            "flyte_exec_conf.reference_id.name",
-            "name",
-            &id.name,
-        ),
-        (
-            "V-25",
-            "flyte_exec_conf.reference_id.version",
-            "version",
-            &id.version,
-        ),
+        ("V-22", "flyte_exec_conf.reference_id.domain", "domain", &id.domain),
+        ("V-23", "flyte_exec_conf.reference_id.project", "project", &id.project),
+        ("V-24", "flyte_exec_conf.reference_id.name", "name", &id.name),
+        ("V-25", "flyte_exec_conf.reference_id.version", "version", &id.version),
     ] {
         if value.is_empty() {
             errors.add(rule, field, format!("{name} cannot be empty"));
@@ -274,11 +180,7 @@ struct Errors(Vec<ValidationError>);
 
 impl Errors {
     fn add(&mut self, rule: &'static str, field: &'static str, text: impl Into<String>) {
-        self.0.push(ValidationError {
-            rule,
-            field,
-            text: text.into(),
-        });
+        self.0.push(ValidationError { rule, field, text: text.into() });
     }
 
     fn limit(
@@ -292,33 +194,14 @@ impl Errors {
         self.add(rule, field, format!("{text}: {value}, limit = {limit}"));
     }
 
-    fn at_most(
-        &mut self,
-        rule: &'static str,
-        field: &'static str,
-        text: &str,
-        value: usize,
-        limit: usize,
-    ) {
+    fn at_most(&mut self, rule: &'static str, field: &'static str, text: &str, value: usize, limit: usize) {
         if value > limit {
             self.limit(rule, field, text, value, limit);
         }
     }
 
-    fn length(
-        &mut self,
-        rule: &'static str,
-        field: &'static str,
-        text: &str,
-        value: Option<&String>,
-    ) {
-        self.at_most(
-            rule,
-            field,
-            text,
-            value.map_or(0, |value| utf16_length(value)),
-            MAX_LENGTH,
-        );
+    fn length(&mut self, rule: &'static str, field: &'static str, text: &str, value: Option<&String>) {
+        self.at_most(rule, field, text, value.map_or(0, |value| utf16_length(value)), MAX_LENGTH);
     }
 }
 

@@ -90,8 +90,7 @@ impl Case {
         self.compared += 1;
         let got = got.into();
         if got != *expected {
-            self.failures
-                .push(format!("{field}: expected {expected}, got {got}"));
+            self.failures.push(format!("{field}: expected {expected}, got {got}"));
         }
     }
 
@@ -104,8 +103,7 @@ impl Case {
 /// An instant as the vectors write it.
 pub(crate) fn instant(value: &Value) -> DateTime<Utc> {
     let text = value.as_str().unwrap_or_default();
-    text.parse()
-        .unwrap_or_else(|error| panic!("no instant {value}: {error}"))
+    text.parse().unwrap_or_else(|error| panic!("no instant {value}: {error}"))
 }
 
 /// An instant of ours, as the vectors write it, or the word for there being none.
@@ -118,10 +116,14 @@ pub(crate) fn written(at: Option<DateTime<Utc>>, none: &str) -> Value {
 ///
 /// On the project's own copy, every rule must have matched a line unless it says that it cannot.
 pub(crate) fn run(name: &str, rules: &[Rule], check: fn(&mut Case)) {
+    run_where(name, |_| true, rules, check);
+}
+
+/// Checks the lines that are in scope.
+pub(crate) fn run_where(name: &str, is_in_scope: fn(&Value) -> bool, rules: &[Rule], check: fn(&mut Case)) {
     let folder = std::env::var_os("STYX_VECTORS").map(PathBuf::from);
     let is_own_copy = folder.is_none();
-    let folder = folder
-        .unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors")));
+    let folder = folder.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors")));
     let text = read(&folder, name);
 
     let mut problems = Vec::new();
@@ -129,8 +131,11 @@ pub(crate) fn run(name: &str, rules: &[Rule], check: fn(&mut Case)) {
     let mut lines = 0;
     let mut compared = 0;
     for (number, line) in text.lines().enumerate() {
-        let line: Value = serde_json::from_str(line)
-            .unwrap_or_else(|error| panic!("{name} line {}: {error}", number + 1));
+        let line: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{name} line {}: {error}", number + 1));
+        if !is_in_scope(&line) {
+            continue;
+        }
         let id = line["id"].as_str().unwrap_or("no id").to_owned();
         let mut case = prepare(line, rules, &mut matched);
         check(&mut case);
@@ -158,12 +163,8 @@ pub(crate) fn run(name: &str, rules: &[Rule], check: fn(&mut Case)) {
 
 /// Applies the rules for a line's quirks to what it expects.
 fn prepare(mut line: Value, rules: &[Rule], matched: &mut BTreeSet<usize>) -> Case {
-    let quirks: Vec<String> = line["quirks"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|quirk| quirk.as_str().map(str::to_owned))
-        .collect();
+    let quirks: Vec<String> =
+        line["quirks"].as_array().into_iter().flatten().filter_map(|quirk| quirk.as_str().map(str::to_owned)).collect();
     let kind = line["kind"].as_str().unwrap_or_default().to_owned();
     let mut dropped = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
@@ -179,12 +180,7 @@ fn prepare(mut line: Value, rules: &[Rule], matched: &mut BTreeSet<usize>) -> Ca
             Verdict::Dropped(fields) => dropped.extend(fields),
         }
     }
-    Case {
-        line,
-        dropped,
-        failures: Vec::new(),
-        compared: 0,
-    }
+    Case { line, dropped, failures: Vec::new(), compared: 0 }
 }
 
 /// What is wrong with the table itself.
@@ -194,11 +190,7 @@ fn check_rules(rules: &[Rule], matched: &BTreeSet<usize>, is_own_copy: bool) -> 
     for (index, rule) in rules.iter().enumerate() {
         let Rule { quirk, anchor, .. } = rule;
         if is_own_copy && (rule.seen == Seen::Here) != matched.contains(&index) {
-            let found = if rule.seen == Seen::Here {
-                "matched nothing"
-            } else {
-                "matched a line"
-            };
+            let found = if rule.seen == Seen::Here { "matched nothing" } else { "matched a line" };
             problems.push(format!("the rule for {quirk} {found}"));
         }
         let differs = !matches!(rule.verdict, Verdict::Copied);
@@ -206,9 +198,7 @@ fn check_rules(rules: &[Rule], matched: &BTreeSet<usize>, is_own_copy: bool) -> 
             problems.push(format!("the rule for {quirk} lacks a reason or its anchor"));
         }
         if differs && !differences.contains(&format!("id=\"{anchor}\"")) {
-            problems.push(format!(
-                "no line on the differences has the anchor {anchor}"
-            ));
+            problems.push(format!("no line on the differences has the anchor {anchor}"));
         }
     }
     problems
@@ -238,11 +228,7 @@ fn read(folder: &Path, name: &str) -> String {
         File::open(&packed).and_then(|file| MultiGzDecoder::new(file).read_to_string(&mut text))
     };
     if let Err(error) = result {
-        panic!(
-            "neither {} nor {} can be read: {error}",
-            plain.display(),
-            packed.display()
-        );
+        panic!("neither {} nor {} can be read: {error}", plain.display(), packed.display());
     }
     text
 }

@@ -212,8 +212,7 @@ pub(crate) fn check(case: &mut Case) {
         "parameter_parse" => check_parameter_parse(case),
         "parameter_parse_forms" => check_parameter_parse_forms(case),
         "parameter_format" => {
-            let parameter = parsed(case, "schedule")
-                .map(|schedule| schedule.parameter(case.instant("instant")));
+            let parameter = parsed(case, "schedule").map(|schedule| schedule.parameter(case.instant("instant")));
             case.expect("parameter", parameter);
         }
         "offset" => check_offset(case),
@@ -273,13 +272,7 @@ fn check_instants(case: &mut Case, schedule: &Schedule) {
             case.expect_value(field, &at[field], got);
         }
     }
-    for field in [
-        "range",
-        "empty_range",
-        "unaligned_range",
-        "backward_range",
-        "reversed_range",
-    ] {
+    for field in ["range", "empty_range", "unaligned_range", "backward_range", "reversed_range"] {
         let line = case.member(field);
         if line.is_null() {
             continue;
@@ -303,11 +296,7 @@ fn check_range(case: &mut Case, field: &str, line: &Value, range: Result<Range<'
     case.expect_value(field, &line["rejected"], rejected);
     if let Ok(range) = range {
         let instants: Vec<DateTime<Utc>> = range.collect();
-        let first: Vec<Value> = instants
-            .iter()
-            .take(20)
-            .map(|at| written(Some(*at), "none"))
-            .collect();
+        let first: Vec<Value> = instants.iter().take(20).map(|at| written(Some(*at), "none")).collect();
         case.expect_value(field, &line["count"], instants.len());
         case.expect_value(field, &line["instants"], first);
     }
@@ -318,16 +307,9 @@ fn check_parameter_parse(case: &mut Case) {
         return case.fail("the schedule is refused".to_owned());
     };
     let result = schedule.parse_parameter(&case.text("text")).ok();
-    case.expect_value(
-        "rejected",
-        &(!case.member("rejected").is_null()).into(),
-        result.is_none(),
-    );
+    case.expect_value("rejected", &(!case.member("rejected").is_null()).into(), result.is_none());
     case.expect("result", result.map(|at| written(Some(at), "")));
-    case.expect(
-        "canonical_parameter",
-        result.map(|at| schedule.parameter(at)),
-    );
+    case.expect("canonical_parameter", result.map(|at| schedule.parameter(at)));
 }
 
 const FORMS: [&str; 4] = ["date", "date_hour", "month", "year"];
@@ -338,10 +320,7 @@ fn check_parameter_parse_forms(case: &mut Case) {
     for (member, form) in FORMS.into_iter().zip([Date, DateHour, Month, Year]) {
         case.expect(member, written(form.parse(&text).ok(), "rejected"));
     }
-    case.expect(
-        "any",
-        written(ParameterForm::parse_any(&text).ok(), "rejected"),
-    );
+    case.expect("any", written(ParameterForm::parse_any(&text).ok(), "rejected"));
 }
 
 fn check_offset(case: &mut Case) {
@@ -354,9 +333,7 @@ fn check_offset(case: &mut Case) {
     case.expect("plus", written(plus, "rejected"));
     case.expect("minus", written(minus, "rejected"));
     // What was refused both ways for its text has to be refused as a text.
-    let refused = ["plus_message", "minus_message"]
-        .iter()
-        .all(|of| !case.member(of).is_null());
+    let refused = ["plus_message", "minus_message"].iter().all(|of| !case.member(of).is_null());
     if refused {
         case.expect_value("refused as a text", &json!(true), offset.is_none());
     }

@@ -62,20 +62,10 @@ fn check_workflow(case: &mut Case) {
     let errors = case.member("errors");
     let errors = errors.as_array().map_or(&[][..], Vec::as_slice);
     let at_client = case.member("errors_client_side").as_u64().unwrap_or(0);
-    let at_client = usize::try_from(at_client)
-        .unwrap_or(usize::MAX)
-        .min(errors.len());
-    for (field, errors, limit) in [
-        ("errors", errors, limit),
-        ("errors_client_side", &errors[..at_client], None),
-    ] {
+    let at_client = usize::try_from(at_client).unwrap_or(usize::MAX).min(errors.len());
+    for (field, errors, limit) in [("errors", errors, limit), ("errors_client_side", &errors[..at_client], None)] {
         let mut expected: Vec<String> = errors.iter().map(text_of_contract).collect();
-        let mut got = validate(
-            &case.text("component_id"),
-            &case.text("workflow_id"),
-            &configuration,
-            limit,
-        );
+        let mut got = validate(&case.text("component_id"), &case.text("workflow_id"), &configuration, limit);
         expected.retain(|text| !is_left_out(text, &configuration));
         got.retain(|error| !is_left_out(&error.text, &configuration));
         let got = got.iter().map(text_of_ours).collect();
@@ -88,30 +78,14 @@ fn check_image(case: &mut Case) {
     configuration.docker_image = Some(case.text("image"));
     let got = validate("styx", "wf", &configuration, None);
     let prefixed = |error: &Value| format!("invalid image: {}", error.as_str().unwrap_or_default());
-    let expected = case
-        .member("errors")
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(prefixed)
-        .collect();
-    compare(
-        case,
-        "errors",
-        expected,
-        got.into_iter().map(|error| error.text).collect(),
-    );
+    let expected = case.member("errors").as_array().into_iter().flatten().map(prefixed).collect();
+    compare(case, "errors", expected, got.into_iter().map(|error| error.text).collect());
 }
 
 /// What made Styx fail must be refused: when it is read, by a rule, or because it has no first trigger.
 fn check_crash(case: &mut Case) {
     let outcome = read(case).map(|configuration| {
-        let errors = validate(
-            &case.text("component_id"),
-            &case.text("workflow_id"),
-            &configuration,
-            limit(case),
-        );
+        let errors = validate(&case.text("component_id"), &case.text("workflow_id"), &configuration, limit(case));
         let offset = Offset::parse(configuration.offset.as_deref().unwrap_or("PT0S"));
         let trigger = match (Schedule::parse(configuration.schedule.as_str()), offset) {
             (Ok(schedule), Ok(offset)) => schedule.first_natural(&offset, DateTime::UNIX_EPOCH),
@@ -119,11 +93,7 @@ fn check_crash(case: &mut Case) {
         };
         errors.is_empty() && trigger.is_some()
     });
-    let outcome = if outcome == Ok(true) {
-        "stored"
-    } else {
-        "refused"
-    };
+    let outcome = if outcome == Ok(true) { "stored" } else { "refused" };
     case.expect("outcome", outcome);
 }
 
@@ -133,9 +103,7 @@ fn read(case: &Case) -> Result<WorkflowConfiguration, String> {
 }
 
 fn limit(case: &Case) -> Option<TimeDelta> {
-    Span::parse_iso(&case.text("max_running_timeout"))
-        .ok()
-        .map(Span::to_delta)
+    Span::parse_iso(&case.text("max_running_timeout")).ok().map(Span::to_delta)
 }
 
 /// Compares two lists in which the reasons for refusing an image may have any order.
@@ -156,21 +124,13 @@ fn compare(case: &mut Case, field: &'static str, mut expected: Vec<String>, mut 
 
 /// As much of a text of Styx as is contract.
 fn text_of_contract(error: &Value) -> String {
-    let member = if error["compare"] == "prefix" {
-        "prefix"
-    } else {
-        "text"
-    };
+    let member = if error["compare"] == "prefix" { "prefix" } else { "text" };
     error[member].as_str().unwrap_or_default().to_owned()
 }
 
 /// The same of ours.
 fn text_of_ours(error: &ValidationError) -> String {
-    if error.rule == "V-13" {
-        "invalid offset: ".to_owned()
-    } else {
-        error.text.clone()
-    }
+    if error.rule == "V-13" { "invalid offset: ".to_owned() } else { error.text.clone() }
 }
 
 /// Whether an error is not compared: V-17 is not built yet, and `vectors_schedule` says what we do with the quirks of
@@ -184,12 +144,8 @@ fn is_left_out(text: &str, configuration: &WorkflowConfiguration) -> bool {
 
 /// `alternatives`, `signed_number`, `trailing_slash` and `non_ascii_digit`.
 fn is_odd_schedule(text: &str) -> bool {
-    let has_trailing_slash = text
-        .split([' ', ','])
-        .any(|item| item.len() > 1 && item.ends_with('/'));
-    text.contains(['|', '+'])
-        || has_trailing_slash
-        || text.chars().any(|c| c.is_numeric() && !c.is_ascii())
+    let has_trailing_slash = text.split([' ', ',']).any(|item| item.len() > 1 && item.ends_with('/'));
+    text.contains(['|', '+']) || has_trailing_slash || text.chars().any(|c| c.is_numeric() && !c.is_ascii())
 }
 
 fn expect_refusal(line: &mut Value) {

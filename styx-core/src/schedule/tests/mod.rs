@@ -9,8 +9,7 @@ use chrono::{DateTime, Utc};
 use super::*;
 
 fn at(text: &str) -> DateTime<Utc> {
-    text.parse()
-        .unwrap_or_else(|error| panic!("{text}: {error}"))
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 fn schedule(text: &str) -> Schedule {
@@ -25,41 +24,11 @@ fn offset(text: &str) -> Offset {
 #[test]
 fn aliases() {
     let table = [
-        (
-            Schedule::Hourly,
-            "hours",
-            "PT1H",
-            "0 * * * *",
-            "@hourly hourly hours",
-        ),
-        (
-            Schedule::Daily,
-            "days",
-            "P1D",
-            "0 0 * * *",
-            "@daily daily days",
-        ),
-        (
-            Schedule::Weekly,
-            "weeks",
-            "P1W",
-            "0 0 * * MON",
-            "@weekly weekly weeks",
-        ),
-        (
-            Schedule::Monthly,
-            "months",
-            "P1M",
-            "0 0 1 * *",
-            "@monthly monthly months",
-        ),
-        (
-            Schedule::Yearly,
-            "years",
-            "P1Y",
-            "0 0 1 1 *",
-            "@annually annually @yearly yearly years",
-        ),
+        (Schedule::Hourly, "hours", "PT1H", "0 * * * *", "@hourly hourly hours"),
+        (Schedule::Daily, "days", "P1D", "0 0 * * *", "@daily daily days"),
+        (Schedule::Weekly, "weeks", "P1W", "0 0 * * MON", "@weekly weekly weeks"),
+        (Schedule::Monthly, "months", "P1M", "0 0 1 * *", "@monthly monthly months"),
+        (Schedule::Yearly, "years", "P1Y", "0 0 1 1 *", "@annually annually @yearly yearly years"),
     ];
     for (expected, json, default_offset, cron, aliases) in table {
         for alias in aliases.split(' ') {
@@ -85,16 +54,7 @@ fn aliases() {
 /// T-1, T-3: words that are no aliases.
 #[test]
 fn unknown_aliases() {
-    for text in [
-        "@midnight",
-        "@reboot",
-        "hour",
-        "day",
-        "@annual",
-        " hourly",
-        "@weekly ",
-        "1ly",
-    ] {
+    for text in ["@midnight", "@reboot", "hour", "day", "@annual", " hourly", "@weekly ", "1ly"] {
         assert!(Schedule::parse(text).is_err(), "{text}");
     }
     assert_eq!(
@@ -118,18 +78,9 @@ fn next_previous_last_aligned() {
     assert_eq!(hourly.previous(after_three), Some(three));
     assert_eq!(hourly.last(after_three), Some(three));
     // Before 1970, and before year 0.
-    assert_eq!(
-        hourly.next(at("1969-12-31T23:59:59.999Z")),
-        Some(at("1970-01-01T00:00:00Z"))
-    );
-    assert_eq!(
-        hourly.previous(at("1969-12-31T23:59:59.999Z")),
-        Some(at("1969-12-31T23:00:00Z"))
-    );
-    assert_eq!(
-        schedule("0 0 29 2 *").previous(at("0000-01-01T00:00:00Z")),
-        Some(at("-0004-02-29T00:00:00Z"))
-    );
+    assert_eq!(hourly.next(at("1969-12-31T23:59:59.999Z")), Some(at("1970-01-01T00:00:00Z")));
+    assert_eq!(hourly.previous(at("1969-12-31T23:59:59.999Z")), Some(at("1969-12-31T23:00:00Z")));
+    assert_eq!(schedule("0 0 29 2 *").previous(at("0000-01-01T00:00:00Z")), Some(at("-0004-02-29T00:00:00Z")));
 }
 
 #[test]
@@ -144,29 +95,12 @@ fn nothing_lies_beyond_the_ends_of_time() {
 #[test]
 fn ranges() {
     let (from, to) = (at("2024-02-28T00:00:00Z"), at("2024-03-02T00:00:00Z"));
-    let days = |range: Range<'_>| {
-        range
-            .map(|at| Schedule::Daily.parameter(at))
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    assert_eq!(
-        days(Schedule::Daily.range(from, to).unwrap()),
-        "2024-02-28 2024-02-29 2024-03-01"
-    );
-    assert_eq!(
-        days(Schedule::Daily.reversed_range(to, from).unwrap()),
-        "2024-03-02 2024-03-01 2024-02-29"
-    );
+    let days = |range: Range<'_>| range.map(|at| Schedule::Daily.parameter(at)).collect::<Vec<_>>().join(" ");
+    assert_eq!(days(Schedule::Daily.range(from, to).unwrap()), "2024-02-28 2024-02-29 2024-03-01");
+    assert_eq!(days(Schedule::Daily.reversed_range(to, from).unwrap()), "2024-03-02 2024-03-01 2024-02-29");
     assert_eq!(days(Schedule::Daily.range(from, from).unwrap()), "");
-    assert_eq!(
-        Schedule::Daily.range(to, from).unwrap_err(),
-        RangeError::Backward
-    );
-    assert_eq!(
-        Schedule::Daily.reversed_range(from, to).unwrap_err(),
-        RangeError::Backward
-    );
+    assert_eq!(Schedule::Daily.range(to, from).unwrap_err(), RangeError::Backward);
+    assert_eq!(Schedule::Daily.reversed_range(from, to).unwrap_err(), RangeError::Backward);
     let noon = at("2024-02-29T12:00:00Z");
     for error in [
         Schedule::Daily.range(from, noon).unwrap_err(),
@@ -192,11 +126,7 @@ fn moving_by_instants() {
         ("yearly", 2, "2026-01-01T00:00:00Z"),
         ("0 12 * * *", -2, "2024-02-29T12:00:00Z"),
     ] {
-        assert_eq!(
-            schedule(text).moved(noon, count),
-            Some(at(expected)),
-            "{text} {count}"
-        );
+        assert_eq!(schedule(text).moved(noon, count), Some(at(expected)), "{text} {count}");
     }
     assert_eq!(Schedule::Hourly.moved(noon, i64::MAX), None);
     assert_eq!(Schedule::Hourly.moved(noon, i64::MIN), None);
@@ -208,127 +138,31 @@ fn moving_by_instants() {
 fn natural_triggers() {
     let march = "2024-03-31T02:13:00Z";
     for (text, offset_text, now, instant, fires_at) in [
-        (
-            "hours",
-            None,
-            march,
-            "2024-03-31T02:00:00Z",
-            "2024-03-31T03:00:00Z",
-        ),
-        (
-            "days",
-            None,
-            march,
-            "2024-03-31T00:00:00Z",
-            "2024-04-01T00:00:00Z",
-        ),
-        (
-            "weeks",
-            None,
-            march,
-            "2024-03-25T00:00:00Z",
-            "2024-04-01T00:00:00Z",
-        ),
-        (
-            "months",
-            None,
-            march,
-            "2024-03-01T00:00:00Z",
-            "2024-04-01T00:00:00Z",
-        ),
-        (
-            "years",
-            None,
-            march,
-            "2024-01-01T00:00:00Z",
-            "2025-01-01T00:00:00Z",
-        ),
-        (
-            "30 6 * * *",
-            None,
-            march,
-            "2024-03-31T06:30:00Z",
-            "2024-03-31T06:30:00Z",
-        ),
-        (
-            "days",
-            Some("P1DT2H"),
-            march,
-            "2024-03-31T00:00:00Z",
-            "2024-04-01T02:00:00Z",
-        ),
-        (
-            "days",
-            Some("PT0S"),
-            march,
-            "2024-04-01T00:00:00Z",
-            "2024-04-01T00:00:00Z",
-        ),
-        (
-            "months",
-            Some("P1M3D"),
-            march,
-            "2024-03-01T00:00:00Z",
-            "2024-04-04T00:00:00Z",
-        ),
-        (
-            "hours",
-            None,
-            "2016-03-14T15:30:00Z",
-            "2016-03-14T15:00:00Z",
-            "2016-03-14T16:00:00Z",
-        ),
-        (
-            "hours",
-            Some("PT0S"),
-            "2016-03-14T15:30:00Z",
-            "2016-03-14T16:00:00Z",
-            "2016-03-14T16:00:00Z",
-        ),
-        (
-            "days",
-            None,
-            "2016-03-14T15:30:00Z",
-            "2016-03-14T00:00:00Z",
-            "2016-03-15T00:00:00Z",
-        ),
-        (
-            "hours",
-            Some("PT2H"),
-            "2016-03-14T17:30:00Z",
-            "2016-03-14T16:00:00Z",
-            "2016-03-14T18:00:00Z",
-        ),
+        ("hours", None, march, "2024-03-31T02:00:00Z", "2024-03-31T03:00:00Z"),
+        ("days", None, march, "2024-03-31T00:00:00Z", "2024-04-01T00:00:00Z"),
+        ("weeks", None, march, "2024-03-25T00:00:00Z", "2024-04-01T00:00:00Z"),
+        ("months", None, march, "2024-03-01T00:00:00Z", "2024-04-01T00:00:00Z"),
+        ("years", None, march, "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"),
+        ("30 6 * * *", None, march, "2024-03-31T06:30:00Z", "2024-03-31T06:30:00Z"),
+        ("days", Some("P1DT2H"), march, "2024-03-31T00:00:00Z", "2024-04-01T02:00:00Z"),
+        ("days", Some("PT0S"), march, "2024-04-01T00:00:00Z", "2024-04-01T00:00:00Z"),
+        ("months", Some("P1M3D"), march, "2024-03-01T00:00:00Z", "2024-04-04T00:00:00Z"),
+        ("hours", None, "2016-03-14T15:30:00Z", "2016-03-14T15:00:00Z", "2016-03-14T16:00:00Z"),
+        ("hours", Some("PT0S"), "2016-03-14T15:30:00Z", "2016-03-14T16:00:00Z", "2016-03-14T16:00:00Z"),
+        ("days", None, "2016-03-14T15:30:00Z", "2016-03-14T00:00:00Z", "2016-03-15T00:00:00Z"),
+        ("hours", Some("PT2H"), "2016-03-14T17:30:00Z", "2016-03-14T16:00:00Z", "2016-03-14T18:00:00Z"),
         // A workflow made at exactly T starts after T.
-        (
-            "days",
-            Some("PT0S"),
-            "2024-04-01T00:00:00Z",
-            "2024-04-02T00:00:00Z",
-            "2024-04-02T00:00:00Z",
-        ),
+        ("days", Some("PT0S"), "2024-04-01T00:00:00Z", "2024-04-02T00:00:00Z", "2024-04-02T00:00:00Z"),
     ] {
         let schedule = schedule(text);
         let offset = offset_text.map_or_else(|| schedule.default_offset(), offset);
-        let expected = NaturalTrigger {
-            instant: at(instant),
-            fires_at: at(fires_at),
-        };
-        assert_eq!(
-            schedule.first_natural(&offset, at(now)),
-            Some(expected),
-            "{text} {offset}"
-        );
+        let expected = NaturalTrigger { instant: at(instant), fires_at: at(fires_at) };
+        assert_eq!(schedule.first_natural(&offset, at(now)), Some(expected), "{text} {offset}");
     }
-    let first = Schedule::Monthly
-        .following(&offset("P1M3D"), at("2024-01-01T00:00:00Z"))
-        .unwrap();
+    let first = Schedule::Monthly.following(&offset("P1M3D"), at("2024-01-01T00:00:00Z")).unwrap();
     assert_eq!(first.instant, at("2024-02-01T00:00:00Z"));
     assert_eq!(first.fires_at, at("2024-03-04T00:00:00Z"));
-    assert_eq!(
-        schedule("0 0 30 2 *").first_natural(&Offset::ZERO, at(march)),
-        None
-    );
+    assert_eq!(schedule("0 0 30 2 *").first_natural(&Offset::ZERO, at(march)), None);
 }
 
 /// TR-4: a schedule or an offset is changed if its text is.

@@ -1,0 +1,39 @@
+# Shared by the scripts: where build outputs go, and what a build needs.
+# shellcheck shell=sh
+
+set -eu
+ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+CACHE=${STYX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/styx}
+# Outside the clone, so that another clone finds RocksDB compiled.
+CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
+export CARGO_TARGET_DIR
+BIN=$CARGO_TARGET_DIR/debug
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# Installs what the build needs, or says exactly what is missing.
+need_build_tools() {
+    command -v cargo >/dev/null 2>&1 || die "cargo is missing: install Rust 1.95 or newer from https://rustup.rs"
+    missing=
+    for pair in clang:clang g++:g++ make:make; do
+        command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+    done
+    if ! ldconfig -p 2>/dev/null | grep -q 'libclang[-.]' && ! ls /usr/lib/llvm-*/lib/libclang*.so* >/dev/null 2>&1; then
+        missing="$missing libclang-dev"
+    fi
+    [ -n "$missing" ] || return 0
+    if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+        say "installing what RocksDB's build needs:$missing"
+        # shellcheck disable=SC2086
+        { apt-get update -qq && apt-get install -y -qq $missing; } >&2 || die "apt-get could not install:$missing"
+    else
+        die "RocksDB's build needs:$missing (Debian and Ubuntu: sudo apt-get install$missing)"
+    fi
+}
+
+# The one build that run, tests and CI share: RocksDB takes about 20 minutes on two cores, once.
+build() {
+    [ -d "$CARGO_TARGET_DIR/debug/build" ] || say "first build: RocksDB alone takes about 20 minutes on two cores"
+    (cd "$ROOT" && cargo build --workspace --all-features "$@")
+}

@@ -1,0 +1,289 @@
+//! Stories: what is decided, record by record, in the situations that the rules are about.
+
+#[path = "stories/teller.rs"]
+mod teller;
+
+use expect_test::expect;
+use styx_core::{
+    config::Config,
+    decide::Request,
+    event::TriggerParameters,
+    executor::Observed,
+    explain::{explain, explain_workflow},
+    record::Origin,
+};
+
+use teller::{Teller, id, instance};
+
+fn trigger(parameter: &str) -> Request {
+    let parameters = TriggerParameters::default();
+    Request::Trigger { workflow: id("report"), parameter: parameter.into(), parameters, allow_future: false }
+}
+
+#[test]
+fn a_partition_runs_when_its_hour_is_over_and_is_tried_again() {
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", Config::default());
+    story.store("report", "hours", None);
+    story.enable("report", true);
+    story.until("2026-03-29T01:00:00Z");
+    story.see("report", "2026-03-29T00", Observed::Launched);
+    story.see("report", "2026-03-29T00", Observed::Started);
+    story.see("report", "2026-03-29T00", Observed::Exited { code: Some(1) });
+    story.until("2026-03-29T01:10:00Z");
+    story.see("report", "2026-03-29T00", Observed::Exited { code: Some(0) });
+    expect![[r#"
+        29 00:30:00 engine: log started
+        29 00:30:00   and: configured
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report cursor 29T00:00 fires 29T01:00 (Edited)
+        29 00:30:00 ann: sales#report enabled: true
+        29 01:00:00 schedule: 2026-03-29T00 #0 triggerExecution natural
+        29 01:00:00   and: sales#report cursor 29T01:00 fires 29T02:00 (Triggered)
+        29 01:00:00   and: 2026-03-29T00 #1 dequeue
+        29 01:00:00   and: 2026-03-29T00 #2 submit
+        29 01:00:00 saw Launched: 2026-03-29T00 #3 submitted
+        29 01:00:00 saw Started: 2026-03-29T00 #4 started
+        29 01:00:00 saw Exited { code: Some(1) }: 2026-03-29T00 #5 terminate Some(1)
+        29 01:00:00   and: 2026-03-29T00 #6 retryAfter 182069 ms
+        29 01:03:02 timer: 2026-03-29T00 #7 dequeue
+        29 01:03:02   and: 2026-03-29T00 #8 submit
+        29 01:10:00 saw Exited { code: Some(0) }: 2026-03-29T00 #9 submitted
+        29 01:10:00   and: 2026-03-29T00 #10 started
+        29 01:10:00   and: 2026-03-29T00 #11 terminate Some(0)
+        29 01:10:00   and: 2026-03-29T00 #12 success
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn nothing_fires_before_its_time_and_nothing_late_is_lost() {
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", Config { catch_up: 2, ..Config::default() });
+    story.store("report", "hours", None);
+    story.enable("report", true);
+    story.at("2026-03-29T00:59:59.999Z");
+    assert_eq!(story.next_due().as_deref(), Some("2026-03-29T01:00:00Z"));
+    // Four hours later: three instants were overtaken by the next one, and two of them run at a time.
+    story.at("2026-03-29T04:15:00Z");
+    expect![[r#"
+        29 00:30:00 engine: log started
+        29 00:30:00   and: configured
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report cursor 29T00:00 fires 29T01:00 (Edited)
+        29 00:30:00 ann: sales#report enabled: true
+        29 04:15:00 schedule: 2026-03-29T00 #0 triggerExecution natural, missed
+        29 04:15:00   and: sales#report cursor 29T01:00 fires 29T02:00 (Triggered)
+        29 04:15:00   and: 2026-03-29T00 #1 dequeue
+        29 04:15:00   and: 2026-03-29T00 #2 submit
+        29 04:15:00 schedule: 2026-03-29T01 #0 triggerExecution natural, missed
+        29 04:15:00   and: sales#report cursor 29T02:00 fires 29T03:00 (Triggered)
+        29 04:15:00   and: 2026-03-29T01 #1 dequeue
+        29 04:15:00   and: 2026-03-29T01 #2 submit
+    "#]]
+    .assert_eq(&story.told());
+    let reasons =
+        explain_workflow(story.world(), &id("report")).map(|r| r.iter().map(ToString::to_string).collect::<Vec<_>>());
+    expect!["2 runs that make up for missed instants are active, as many as may be; the next natural trigger fires at 2026-03-29T03:00:00Z"].assert_eq(&reasons.unwrap_or_default().join("; "));
+    story.see("report", "2026-03-29T00", Observed::Exited { code: Some(0) });
+    story.see("report", "2026-03-29T01", Observed::Exited { code: Some(0) });
+    story.at("2026-03-29T04:15:00Z");
+    assert_eq!(story.world().runs().len(), 2, "the third missed one and the one that is just due");
+}
+
+#[test]
+fn what_was_missed_while_disabled_is_not_made_up_for() {
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", Config::default());
+    story.store("report", "hours", None);
+    story.until("2026-03-29T05:10:00Z");
+    story.enable("report", true);
+    story.at("2026-03-29T05:10:00Z");
+    expect![[r#"
+        29 00:30:00 engine: log started
+        29 00:30:00   and: configured
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report cursor 29T00:00 fires 29T01:00 (Edited)
+        29 05:10:00 ann: sales#report cursor 29T05:00 fires 29T06:00 (Enabled)
+        29 05:10:00   and: sales#report enabled: true
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn a_partition_that_completed_by_schedule_is_not_run_by_schedule_again() {
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", Config::default());
+    story.store("report", "hours", Some("PT0S"));
+    story.enable("report", true);
+    story.until("2026-03-29T01:00:00Z");
+    story.see("report", "2026-03-29T01", Observed::Exited { code: Some(0) });
+    // A later offset brings the same instant back (TR-9).
+    story.store("report", "hours", Some("PT2H"));
+    story.forget();
+    story.until("2026-03-29T03:00:00Z");
+    expect![[r#"
+        29 02:00:00 schedule: 2026-03-29T00 #0 triggerExecution natural
+        29 02:00:00   and: sales#report cursor 29T01:00 fires 29T03:00 (Triggered)
+        29 02:00:00   and: 2026-03-29T00 #1 dequeue
+        29 02:00:00   and: 2026-03-29T00 #2 submit
+        29 03:00:00 schedule: sales#report cursor 29T02:00 fires 29T04:00 (AlreadyCompleted)
+    "#]]
+    .assert_eq(&story.told());
+    // By hand it may run again; its counter goes on.
+    story.forget();
+    story.ask(trigger("2026-03-29T01"));
+    expect![[r#"
+        29 03:00:00 ann: 2026-03-29T01 #7 triggerExecution adhoc
+        29 03:00:00   and: 2026-03-29T01 #8 dequeue
+        29 03:00:00   and: 2026-03-29T01 #9 submit
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn a_halted_run_leaves_an_execution_that_must_end_before_the_next_one_begins() {
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", Config { max_executions: Some(1), ..Config::default() });
+    story.store("report", "hours", None);
+    story.ask(trigger("2026-03-29T00"));
+    story.see("report", "2026-03-29T00", Observed::Started);
+    story.forget();
+    story.ask(Request::Halt { instance: instance("report", "2026-03-29T00") });
+    story.ask(trigger("2026-03-29T00"));
+    let reasons = explain(story.world(), &instance("report", "2026-03-29T00"), story.now());
+    let reasons: Vec<_> = reasons.into_iter().flatten().map(|reason| reason.to_string()).collect();
+    expect![[r#"
+        waits until the earlier execution styx-run-01037d35-d59f-4792-a186-fccfefa3974e has ended
+        waits for one of 1 executions to end, 0 runs come first"#]]
+    .assert_eq(&reasons.join("\n"));
+    // The exit code is evidence, not a success: its run is over.
+    story.see_halted(Observed::Exited { code: Some(0) });
+    story.at("2026-03-29T00:31:00Z");
+    expect![[r#"
+        29 00:30:00 ann: 2026-03-29T00 #5 halt halted by ann
+        29 00:30:00 ann: 2026-03-29T00 #6 triggerExecution adhoc
+        29 00:30:00 saw Exited { code: Some(0) }: execution ended Exit { code: Some(0) }
+        29 00:31:00 timer: 2026-03-29T00 #7 dequeue
+        29 00:31:00   and: 2026-03-29T00 #8 submit
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn a_run_that_takes_too_long_fails_and_waits_for_the_end() {
+    let mut config = Config::default();
+    config.timeouts.by_state.insert(styx_core::run::State::Running, chrono::TimeDelta::minutes(5));
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", config);
+    story.store("report", "hours", None);
+    story.ask(trigger("2026-03-29T00"));
+    story.see("report", "2026-03-29T00", Observed::Started);
+    story.forget();
+    story.until("2026-03-29T01:00:00Z");
+    story.see_halted(Observed::Exited { code: Some(143) });
+    story.until("2026-03-29T01:00:01Z");
+    expect![[r#"
+        29 00:35:00 timer: 2026-03-29T00 #5 timeout in RUNNING since 2026-03-29T00:30:00Z
+        29 00:35:00   and: 2026-03-29T00 #6 retryAfter 182069 ms
+        29 01:00:00 saw Exited { code: Some(143) }: execution ended Exit { code: Some(143) }
+        29 01:00:00 timer: 2026-03-29T00 #7 dequeue
+        29 01:00:00   and: 2026-03-29T00 #8 submit
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn the_one_that_waits_longest_goes_first_and_is_told_why_it_waits() {
+    let mut story = Teller::begin("2026-03-29T05:30:00Z", Config { max_executions: Some(1), ..Config::default() });
+    story.store("report", "hours", None);
+    for parameter in ["2026-03-29T03", "2026-03-29T01", "2026-03-29T02"] {
+        story.ask(trigger(parameter));
+        story.pass_seconds(1);
+    }
+    let told: Vec<_> = ["03", "01", "02"]
+        .map(|hour| explain(story.world(), &instance("report", &format!("2026-03-29T{hour}")), story.now()))
+        .into_iter()
+        .flatten()
+        .map(|reasons| reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        .collect();
+    expect![[r#"
+        waits for the executor to take it
+        waits for one of 1 executions to end, 0 runs come first
+        waits for one of 1 executions to end, 1 runs come first"#]]
+    .assert_eq(&told.join("\n"));
+    story.forget();
+    story.see("report", "2026-03-29T03", Observed::Exited { code: Some(20) });
+    story.settle();
+    expect![[r#"
+        29 05:30:03 saw Exited { code: Some(20) }: 2026-03-29T03 #3 submitted
+        29 05:30:03   and: 2026-03-29T03 #4 started
+        29 05:30:03   and: 2026-03-29T03 #5 terminate Some(20)
+        29 05:30:03   and: 2026-03-29T03 #6 retryAfter 600000 ms
+        29 05:30:03 timer: 2026-03-29T01 #1 dequeue
+        29 05:30:03   and: 2026-03-29T01 #2 submit
+    "#]]
+    .assert_eq(&story.told());
+    let delayed = explain(story.world(), &instance("report", "2026-03-29T03"), story.now()).unwrap_or_default();
+    expect!["waits for its delay until 2026-03-29T05:40:03Z; waits for one of 1 executions to end, 1 runs come first"]
+        .assert_eq(&delayed.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+}
+
+#[test]
+fn an_outage_of_the_executor_costs_nothing() {
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", Config::default());
+    story.store("report", "hours", None);
+    story.ask(trigger("2026-03-29T00"));
+    for _ in 0..100 {
+        story.see("report", "2026-03-29T00", Observed::Lost { reason: "node gone".into() });
+        story.wait_for_next_due();
+    }
+    let run = &story.world().runs()[&instance("report", "2026-03-29T00")];
+    assert_eq!((run.cost_tenths, run.consecutive_failures, run.infrastructure_failures), (0, 0, 100));
+}
+
+#[test]
+fn requests_that_can_t_be_done_say_why_and_change_nothing() {
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", Config::default());
+    story.ask(trigger("2026-03-29T00"));
+    story.ask(Request::Halt { instance: instance("report", "2026-03-29T00") });
+    story.store("report", "0 0 30 2 *", None);
+    story.store("report", "hours", None);
+    story.ask(trigger("2026-03-29T24"));
+    story.ask(trigger("2026-03-29T01"));
+    story.ask(trigger("2026-03-29T00"));
+    story.ask(trigger("2026-03-29T00:17"));
+    story.ask(Request::Retry { instance: instance("report", "2026-03-29T00"), delay_millis: 0 });
+    story.ask(Request::Halt { instance: instance("report", "2026-03-28T00") });
+    expect![[r#"
+        29 00:30:00 engine: log started
+        29 00:30:00   and: configured
+        29 00:30:00 refused: The specified workflow is not found in the scheduler
+        29 00:30:00 refused: workflow not found
+        29 00:30:00 refused: invalid schedule: no matching instant
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report cursor 29T00:00 fires 29T01:00 (Edited)
+        29 00:30:00 refused: Cannot parse time parameter 2026-03-29T24 - hour: `24` at column 12 is refused, expected 00-23
+        29 00:30:00 refused: Cannot trigger an instance of the future
+        29 00:30:00 ann: 2026-03-29T00 #0 triggerExecution adhoc
+        29 00:30:00   and: 2026-03-29T00 #1 dequeue
+        29 00:30:00   and: 2026-03-29T00 #2 submit
+        29 00:30:00 refused: This workflow instance is already triggered. Did you want to `retry` running it instead?
+        29 00:30:00 refused: sales#report#2026-03-29T00 received retryAfter while in SUBMITTING
+        29 00:30:00 nothing to do
+    "#]].assert_eq(&story.told());
+}
+
+#[test]
+fn the_folder_s_switch_counts_at_first_sight_and_when_its_line_changes() {
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", Config::default());
+    let file = |enabled| Origin::File { path: "sales.yaml".into(), enabled };
+    story.store_from("report", "hours", None, file(true));
+    story.enable("report", false);
+    story.store_from("report", "days", None, file(true));
+    story.forget();
+    story.store_from("report", "days", None, file(true));
+    story.store_from("report", "days", None, file(false));
+    story.store_from("report", "days", None, file(true));
+    expect![[r#"
+        29 00:30:00 nothing to do
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report enabled: true
+    "#]]
+    .assert_eq(&story.told());
+}

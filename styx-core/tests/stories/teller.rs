@@ -1,0 +1,228 @@
+//! Tells a story: keeps log and world as an engine would, and writes down what is decided.
+
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use styx_core::{
+    config::Config,
+    decide::{Draft, Facts, Input, Reply, Request, decide, needs},
+    event::Event,
+    executor::{Observation, Observed},
+    id::{Epoch, InstanceId, WorkflowId},
+    record::{
+        Cause, ExecutionEvent, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
+    },
+    seed::Seed,
+    world::{Finished, RowKey, World},
+};
+use uuid::Uuid;
+
+pub(crate) fn id(name: &str) -> WorkflowId {
+    WorkflowId::new("sales", name)
+}
+
+pub(crate) fn instance(name: &str, parameter: &str) -> InstanceId {
+    InstanceId::new(id(name), parameter)
+}
+
+pub(crate) struct Teller {
+    now: DateTime<Utc>,
+    world: World,
+    decision: styx_core::id::Position,
+    finished: BTreeMap<RowKey, Finished>,
+    told: String,
+}
+
+impl Teller {
+    pub(crate) fn begin(now: &str, config: Config) -> Self {
+        let world = World::default();
+        let decision = world.tail();
+        let mut story = Self { now: time(now), world, decision, finished: BTreeMap::new(), told: String::new() };
+        let (log_id, root_seed) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        story.take(&Input::Start { log_id, root_seed, config: Arc::new(config) });
+        story
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// What was told since the last call of [`forget`](Self::forget).
+    pub(crate) fn told(&self) -> String {
+        self.told.clone()
+    }
+
+    pub(crate) fn forget(&mut self) {
+        self.told.clear();
+    }
+
+    pub(crate) fn store(&mut self, name: &str, schedule: &str, offset: Option<&str>) {
+        self.store_from(name, schedule, offset, Origin::Api);
+    }
+
+    pub(crate) fn store_from(&mut self, name: &str, schedule: &str, offset: Option<&str>, origin: Origin) {
+        let spec = WorkflowSpec {
+            schedule: schedule.into(),
+            offset: offset.map(Into::into),
+            running_timeout: None,
+            runnable: true,
+            resources: [].into(),
+            origin,
+        };
+        let workflow = Arc::new(StoredWorkflow { json: "{}".into(), spec });
+        self.ask(Request::StoreWorkflow { id: id(name), workflow });
+    }
+
+    pub(crate) fn enable(&mut self, name: &str, enabled: bool) {
+        let patch =
+            Request::PatchWorkflow { id: id(name), enabled: Some(enabled), next_instant: None, next_fires_at: None };
+        self.ask(patch);
+    }
+
+    pub(crate) fn ask(&mut self, request: Request) {
+        let ann = Operator { actor: "ann".into(), request_id: "1".into(), request: "{}".into() };
+        match self.take(&Input::Asked(request, Arc::new(ann))) {
+            Some(Reply::Refused(refusal)) => self.tell(&format!("refused: {refusal}")),
+            Some(Reply::Nothing) => self.tell("nothing to do"),
+            _ => {}
+        }
+    }
+
+    /// The executor of a run's execution sees something.
+    pub(crate) fn see(&mut self, name: &str, parameter: &str, what: Observed) {
+        let execution = self.world.runs()[&instance(name, parameter)].execution.clone().expect("it has an execution");
+        self.see_of(execution, what);
+    }
+
+    /// The executor of the one execution whose run has moved on sees something.
+    pub(crate) fn see_halted(&mut self, what: Observed) {
+        let mut ids = self.world.executions().keys().filter(|id| !self.world.is_followed(id));
+        let execution = ids.next().expect("there is one").clone();
+        self.see_of(execution, what);
+    }
+
+    fn see_of(&mut self, execution: styx_core::id::ExecutionId, what: Observed) {
+        let runner = "default".into();
+        let evidence = b"{}".as_slice().into();
+        self.take(&Input::Observed(Observation { execution, runner, what, observed_at: None, evidence }));
+    }
+
+    /// Lets time pass, stopping wherever something is due.
+    pub(crate) fn until(&mut self, end: &str) {
+        let end = time(end);
+        while let Some(due) = self.world.index().next_due(self.world.config())
+            && due <= end
+        {
+            self.now = self.now.max(due);
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    /// Jumps to a time, as after an outage, and does all that is due then.
+    pub(crate) fn at(&mut self, now: &str) {
+        self.now = time(now);
+        self.settle();
+    }
+
+    pub(crate) fn pass_seconds(&mut self, seconds: i64) {
+        self.now += TimeDelta::seconds(seconds);
+        self.settle();
+    }
+
+    pub(crate) fn wait_for_next_due(&mut self) {
+        self.now = self.world.index().next_due(self.world.config()).expect("something is due");
+        self.settle();
+    }
+
+    pub(crate) fn next_due(&self) -> Option<String> {
+        let due = self.world.index().next_due(self.world.config());
+        due.map(|due| due.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+
+    /// Does all that is due.
+    pub(crate) fn settle(&mut self) {
+        while self.world.index().next_due(self.world.config()).is_some_and(|due| due <= self.now) {
+            self.take(&Input::Due);
+        }
+    }
+
+    fn take(&mut self, input: &Input) -> Option<Reply> {
+        let mut facts = Facts::default();
+        for key in needs(&self.world, input, self.now) {
+            facts.finished.extend(self.finished.get(&key).map(|row| (key, row.clone())));
+        }
+        let seed = Seed(self.world.root_seed().unwrap_or_default());
+        let decisions = decide(&self.world, &facts, input, self.now, seed);
+        for Draft { fact, cause } in decisions.drafts {
+            let position = self.world.tail().next();
+            if cause != Cause::Decision {
+                self.decision = position;
+            }
+            self.tell(&line(&fact, &cause));
+            let (decision, at) = (self.decision, self.now);
+            let record = Record { position, decision, at, epoch: Epoch(1), idempotency_key: None, cause, fact };
+            let changes = self.world.apply(&record).expect("what is decided can be folded");
+            self.finished.extend(changes.finished);
+        }
+        let rows: Vec<_> = self.world.rows().collect();
+        assert_eq!(World::from_rows(rows).as_ref(), Ok(&self.world), "the rows make the same world");
+        decisions.reply
+    }
+
+    fn tell(&mut self, what: &str) {
+        let _ = writeln!(self.told, "{} {what}", self.now.format("%d %H:%M:%S"));
+    }
+}
+
+fn time(text: &str) -> DateTime<Utc> {
+    text.parse().expect("a time")
+}
+
+fn line(fact: &Fact, cause: &Cause) -> String {
+    let by = match cause {
+        Cause::Decision => "  and".to_owned(),
+        Cause::Operator(operator) => operator.actor.to_string(),
+        Cause::Executor { what, .. } => format!("saw {what:?}"),
+        other => format!("{other:?}").to_lowercase(),
+    };
+    let what = match fact {
+        Fact::Log(_) => "log started".to_owned(),
+        Fact::Config(_) => "configured".to_owned(),
+        Fact::Workflow(id, event) => match event {
+            WorkflowEvent::Stored(_) => format!("{id} stored"),
+            WorkflowEvent::Deleted => format!("{id} deleted"),
+            WorkflowEvent::Switched { enabled } => format!("{id} enabled: {enabled}"),
+            WorkflowEvent::CursorMoved { to, why } => {
+                let to =
+                    to.map(|to| format!("{} fires {}", to.instant.format("%dT%H:%M"), to.fires_at.format("%dT%H:%M")));
+                format!("{id} cursor {} ({why:?})", to.as_deref().unwrap_or("none"))
+            }
+        },
+        Fact::Run(id, RunEvent::Styx { counter, event }) => {
+            let detail = match event {
+                Event::TriggerExecution { missed, trigger, .. } => {
+                    format!(" {}{}", trigger.kind(), if *missed { ", missed" } else { "" })
+                }
+                Event::RetryAfter { delay_millis } => format!(" {delay_millis} ms"),
+                Event::Terminate { exit_code } => format!(" {exit_code:?}"),
+                Event::Halt { reason } | Event::Stop { reason } | Event::Timeout { reason } => {
+                    format!(" {}", reason.as_deref().unwrap_or(""))
+                }
+                _ => String::new(),
+            };
+            format!("{} #{counter} {}{detail}", id.parameter(), event.kind())
+        }
+        Fact::Run(id, RunEvent::Ignored { .. }) => format!("{} ignored", id.parameter()),
+        Fact::Execution(_, event) => match event {
+            ExecutionEvent::Ended(ending) => format!("execution ended {ending:?}"),
+            ExecutionEvent::Cleaned => "execution cleaned".to_owned(),
+            ExecutionEvent::Refused { reason, .. } => format!("execution refused {reason}"),
+        },
+    };
+    format!("{by}: {what}")
+}
