@@ -1,5 +1,7 @@
 //! The shipped examples are sound, and their scripts do what they say.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
