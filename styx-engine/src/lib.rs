@@ -4,3 +4,5 @@ pub mod clock;
 pub mod engine;
 pub mod fake;
 pub mod machine;
+#[cfg(feature = "sim")]
+pub mod sim;

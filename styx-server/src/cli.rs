@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde::Deserialize;
 
+use crate::log_tools::LogCommand;
+
 const EXAMPLES: &str = "\
 Examples:
   styx-server --workflows examples/workflows
@@ -70,6 +72,12 @@ pub(crate) struct Flags {
 /// What to do instead of serving.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Look at a log that no server is using
+    Log {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: LogCommand,
+    },
     /// Read flags, environment and file, show what counts, and start nothing
     CheckConfig(Box<Flags>),
     /// Write the completion script of a shell to standard output

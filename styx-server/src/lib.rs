@@ -5,6 +5,7 @@ mod deploy;
 mod executor;
 pub mod folder;
 mod http;
+pub mod log_tools;
 mod logging;
 mod serve;
 mod settings;
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
             println!("{settings}");
             ExitCode::SUCCESS
         }),
+        Some(Command::Log { command }) => log_tools::run(command),
         Some(Command::Completion { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "styx-server", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -1,5 +1,7 @@
 //! Reads workflow folders, good ones and many bad ones, and compares what is said about them to the letter.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
 use std::{fs, os::unix::fs::symlink, path::Path};
 
 use chrono::TimeDelta;

@@ -1,0 +1,350 @@
+//! Laws of fold and decision, on worlds that random requests, observations and the passing of time have made.
+#![cfg(test)]
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use proptest::prelude::*;
+use styx_core::{
+    config::{Backoff, Config, Timeouts},
+    decide::{Decisions, Facts, Input, Reply, Request, decide, needs},
+    event::{Event, TriggerParameters},
+    executor::{Observation, Observed},
+    explain::{Reason, explain, explain_workflow},
+    id::{Epoch, ExecutionId, InstanceId, WorkflowId},
+    record::{Cause, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec},
+    run::State,
+    seed::Seed,
+    world::{Finished, RowKey, World},
+};
+use uuid::Uuid;
+
+/// What happens next; numbers choose among what there is.
+#[derive(Debug, Clone)]
+enum Op {
+    Store { workflow: usize, schedule: usize, offset: usize, runnable: bool, file: Option<bool> },
+    Patch { workflow: usize, enabled: Option<bool>, instant: Option<i64>, fires_at: Option<i64> },
+    Delete { workflow: usize },
+    Trigger { workflow: usize, minutes: i64, allow_future: bool },
+    Halt { run: usize },
+    Retry { run: usize, delay_millis: i64 },
+    Configure { max: Option<u32>, catch_up: u32, cost: u32, api: bool },
+    Switch { enabled: bool },
+    Observe { execution: usize, what: Observed },
+    Wait { seconds: i64 },
+    Due,
+}
+
+const SCHEDULES: [&str; 4] = ["*/5 * * * *", "7,37 * * * *", "hours", "days"];
+const OFFSETS: [Option<&str>; 4] = [None, Some("PT0S"), Some("PT10M"), Some("-PT5M")];
+
+fn observed() -> impl Strategy<Value = Observed> {
+    prop_oneof![
+        4 => Just(Observed::Launched),
+        4 => Just(Observed::Started),
+        6 => prop_oneof![Just(Some(0)), Just(Some(1)), Just(Some(20)), Just(Some(50)), Just(None)]
+            .prop_map(|code| Observed::Exited { code }),
+        2 => (-60..600_i64).prop_map(|after| Observed::Refused {
+            retry_at: begin() + TimeDelta::seconds(after),
+            reason: "full".into(),
+        }),
+        1 => Just(Observed::NotLaunchable { reason: "no such program".into() }),
+        2 => Just(Observed::Lost { reason: "gone".into() }),
+        2 => Just(Observed::NeverStarted),
+        3 => Just(Observed::Cleaned),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let offset = || proptest::option::of(-90..90_i64);
+    prop_oneof![
+        2 => (0..3_usize, 0..4_usize, 0..4_usize, proptest::bool::weighted(0.9), proptest::option::weighted(0.3, any::<bool>()))
+            .prop_map(|(workflow, schedule, offset, runnable, file)| Op::Store { workflow, schedule, offset, runnable, file }),
+        3 => (0..3_usize, proptest::option::weighted(0.8, proptest::bool::weighted(0.8)), offset(), offset())
+            .prop_map(|(workflow, enabled, instant, fires_at)| Op::Patch { workflow, enabled, instant, fires_at }),
+        1 => (0..3_usize).prop_map(|workflow| Op::Delete { workflow }),
+        4 => (0..3_usize, -600..60_i64, any::<bool>())
+            .prop_map(|(workflow, minutes, allow_future)| Op::Trigger { workflow, minutes, allow_future }),
+        2 => any::<usize>().prop_map(|run| Op::Halt { run }),
+        2 => (any::<usize>(), -5_000..60_000_i64).prop_map(|(run, delay_millis)| Op::Retry { run, delay_millis }),
+        1 => (proptest::option::of(0..4_u32), 0..3_u32, 1..40_u32, any::<bool>())
+            .prop_map(|(max, catch_up, cost, api)| Op::Configure { max, catch_up, cost, api }),
+        1 => proptest::bool::weighted(0.7).prop_map(|enabled| Op::Switch { enabled }),
+        14 => (any::<usize>(), observed()).prop_map(|(execution, what)| Op::Observe { execution, what }),
+        3 => (1..1_200_i64).prop_map(|seconds| Op::Wait { seconds }),
+        6 => Just(Op::Due),
+    ]
+}
+
+fn begin() -> DateTime<Utc> {
+    "2024-02-28T22:50:00Z".parse().unwrap()
+}
+
+fn config(max: Option<u32>, catch_up: u32, cost: u32, api: bool) -> Config {
+    let by_state = [State::Submitting, State::Submitted, State::Running].map(|state| (state, TimeDelta::minutes(4)));
+    let mut config = Config {
+        max_executions: max,
+        catch_up,
+        max_cost_tenths: cost,
+        missing_dependencies_delay: TimeDelta::seconds(20),
+        backoff: Backoff { base: TimeDelta::seconds(2), max_exponent: 2 },
+        timeouts: Timeouts { by_state: by_state.into(), ..Timeouts::default() },
+        ..Config::default()
+    };
+    config.executor.runs_api_workflows = api;
+    config
+}
+
+/// A world with its log, as an engine would keep them.
+#[derive(Clone, Default)]
+struct Host {
+    world: World,
+    log: Vec<Record>,
+    finished: BTreeMap<RowKey, Finished>,
+    now: DateTime<Utc>,
+}
+
+impl Host {
+    fn new() -> Self {
+        let mut host = Self { now: begin(), ..Self::default() };
+        let config = Arc::new(config(Some(2), 2, 30, true));
+        host.take(&Input::Start { log_id: Uuid::from_u128(1), root_seed: Uuid::from_u128(2), config });
+        host
+    }
+
+    /// The world that these ops lead to.
+    fn after(ops: &[Op]) -> Self {
+        let mut host = Self::new();
+        ops.iter().for_each(|op| host.run(op));
+        host
+    }
+
+    fn decide(&self, input: &Input) -> Decisions {
+        let keys = needs(&self.world, input, self.now).into_iter();
+        let finished = keys.filter_map(|key| self.finished.get(&key).cloned().map(|row| (key, row))).collect();
+        let seed = Seed(self.world.root_seed().unwrap_or_default());
+        decide(&self.world, &Facts { finished }, input, self.now, seed)
+    }
+
+    /// Decides and folds: what is drafted must be accepted, and what is said must fit what is drafted.
+    fn take(&mut self, input: &Input) {
+        let decisions = self.decide(input);
+        assert_eq!(decisions, self.decide(input), "deciding twice gives two decisions");
+        match &decisions.reply {
+            Some(Reply::Done | Reply::Triggered { .. }) => {
+                assert!(!decisions.drafts.is_empty(), "done, and not recorded")
+            }
+            Some(Reply::Nothing | Reply::Refused(_)) => assert_eq!(decisions.drafts, [], "recorded, and not done"),
+            None => {}
+        }
+        let mut decision = self.world.tail().next();
+        for draft in decisions.drafts {
+            let position = self.world.tail().next();
+            if draft.cause != Cause::Decision {
+                decision = position;
+            }
+            let record = Record { decision, ..self.record(draft.fact, draft.cause) };
+            let changes = self.world.apply(&record);
+            let changes =
+                changes.unwrap_or_else(|refused| panic!("{input:?} drafts what is refused: {refused}: {record:?}"));
+            self.finished.extend(changes.finished);
+            self.log.push(record);
+        }
+    }
+
+    /// A record that would come next.
+    fn record(&self, fact: Fact, cause: Cause) -> Record {
+        let position = self.world.tail().next();
+        Record { position, decision: position, at: self.now, epoch: Epoch(1), idempotency_key: None, cause, fact }
+    }
+
+    fn run(&mut self, op: &Op) {
+        let workflow = |nth: &usize| WorkflowId::new("c", format!("w{nth}"));
+        let minutes = |by: &i64| self.now + TimeDelta::minutes(*by);
+        let request = match op {
+            Op::Wait { seconds } => return self.now += TimeDelta::seconds(*seconds),
+            Op::Due => return self.take(&Input::Due),
+            Op::Observe { execution, what } => {
+                let execution = nth(self.world.executions().keys(), *execution);
+                let execution = execution.unwrap_or_else(|| ExecutionId::from_uuid(Uuid::from_u128(9)));
+                let (runner, observed_at, evidence) = ("default".into(), Some(self.now), Arc::from(&b"{}"[..]));
+                let observation = Observation { execution, runner, what: what.clone(), observed_at, evidence };
+                return self.take(&Input::Observed(observation));
+            }
+            Op::Store { workflow: id, schedule, offset, runnable, file } => {
+                let origin = file.map_or(Origin::Api, |enabled| Origin::File { path: "w.yaml".into(), enabled });
+                let spec = WorkflowSpec {
+                    schedule: SCHEDULES[*schedule].into(),
+                    offset: OFFSETS[*offset].map(Into::into),
+                    running_timeout: None,
+                    runnable: *runnable,
+                    resources: Arc::default(),
+                    origin,
+                };
+                let workflow_json = format!("{{\"id\":\"w{id}\"}}");
+                let stored = StoredWorkflow { json: workflow_json.into(), spec };
+                Request::StoreWorkflow { id: workflow(id), workflow: Arc::new(stored) }
+            }
+            Op::Patch { workflow: id, enabled, instant, fires_at } => Request::PatchWorkflow {
+                id: workflow(id),
+                enabled: *enabled,
+                next_instant: instant.as_ref().map(minutes),
+                next_fires_at: fires_at.as_ref().map(minutes),
+            },
+            Op::Delete { workflow: id } => Request::DeleteWorkflow { id: workflow(id) },
+            Op::Trigger { workflow: id, minutes: by, allow_future } => Request::Trigger {
+                workflow: workflow(id),
+                parameter: minutes(by).format("%Y-%m-%dT%H:%M:%SZ").to_string().into(),
+                parameters: TriggerParameters::default(),
+                allow_future: *allow_future,
+            },
+            Op::Halt { run } => Request::Halt { instance: self.instance(*run) },
+            Op::Retry { run, delay_millis } => {
+                Request::Retry { instance: self.instance(*run), delay_millis: *delay_millis }
+            }
+            Op::Configure { max, catch_up, cost, api } => {
+                Request::Configure(Arc::new(config(*max, *catch_up, *cost, *api)))
+            }
+            Op::Switch { enabled } => Request::SwitchScheduling { enabled: *enabled },
+        };
+        let operator = Operator { actor: "a".into(), request_id: "r".into(), request: "{}".into() };
+        self.take(&Input::Asked(request, Arc::new(operator)));
+    }
+
+    fn instance(&self, run: usize) -> InstanceId {
+        let unknown = || InstanceId::new(WorkflowId::new("c", "w0"), "2024-02-28T00:00:00Z");
+        nth(self.world.runs().keys(), run).unwrap_or_else(unknown)
+    }
+}
+
+fn nth<'a, T: Clone + 'a>(mut all: impl ExactSizeIterator<Item = &'a T>, chosen: usize) -> Option<T> {
+    let count = all.len();
+    (count > 0).then(|| all.nth(chosen % count).cloned()).flatten()
+}
+
+fn fold<'a>(mut world: World, records: impl IntoIterator<Item = &'a Record>) -> World {
+    for record in records {
+        world.apply(record).unwrap_or_else(|refused| panic!("{refused}: {record:?}"));
+    }
+    world
+}
+
+/// Whether the drafts take the run out of the queue: to an execution, or to its end.
+fn moves(decisions: &Decisions, instance: &InstanceId) -> bool {
+    decisions.drafts.iter().any(|draft| match &draft.fact {
+        Fact::Run(id, RunEvent::Styx { event, .. }) => {
+            id == instance && matches!(event, Event::Dequeue { .. } | Event::Halt { .. })
+        }
+        _ => false,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Asserted in [`Host::take`] for every decision on the way.
+    #[test]
+    fn what_is_decided_is_accepted_and_decided_the_same_again(ops in proptest::collection::vec(op(), 0..120)) {
+        let host = Host::after(&ops);
+        prop_assert_eq!(host.world.tail().0, host.log.len() as u64);
+    }
+
+    #[test]
+    fn due_comes_to_an_end(ops in proptest::collection::vec(op(), 0..80)) {
+        let mut host = Host::after(&ops);
+        let mut decisions = 0;
+        while host.world.index().next_due(host.world.config()).is_some_and(|due| due <= host.now) {
+            let before = host.world.tail();
+            host.take(&Input::Due);
+            prop_assert!(host.world.tail() > before, "something is due, and nothing follows");
+            decisions += 1;
+            prop_assert!(decisions < 1_000, "it never comes to an end");
+        }
+        prop_assert_eq!(host.decide(&Input::Due).drafts, []);
+    }
+
+    #[test]
+    fn a_prefix_and_the_rest_fold_to_the_whole(ops in proptest::collection::vec(op(), 0..80), cut in any::<usize>()) {
+        let host = Host::after(&ops);
+        let (prefix, rest) = host.log.split_at(cut % (host.log.len() + 1));
+        let part = fold(World::default(), prefix);
+        let back = World::from_rows(part.rows());
+        prop_assert_eq!(back.as_ref(), Ok(&part));
+        prop_assert_eq!(&fold(part, rest), &host.world);
+        prop_assert_eq!(World::from_rows(host.world.rows()), Ok(host.world));
+    }
+
+    /// Only the keys that a record names have another row after it.
+    #[test]
+    fn what_changed_is_named(ops in proptest::collection::vec(op(), 0..50)) {
+        let mut world = World::default();
+        for record in &Host::after(&ops).log {
+            let before: BTreeMap<_, _> = world.rows().collect();
+            let changes = world.apply(record).unwrap();
+            let after: BTreeMap<_, _> = world.rows().collect();
+            for key in before.keys().chain(after.keys()) {
+                let same = before.get(key) == after.get(key);
+                prop_assert!(same || changes.dirty.contains(key), "{key:?} changed by {record:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_record_changes_nothing(
+        ops in proptest::collection::vec(op(), 0..60),
+        others in proptest::collection::vec(op(), 0..60),
+        late in any::<bool>(),
+    ) {
+        let (host, other) = (Host::after(&ops), Host::after(&others));
+        // Facts of another history, and records of this one out of their place.
+        let foreign = other.log.iter().map(|record| host.record(record.fact.clone(), Cause::Engine));
+        for mut record in foreign.chain(host.log.iter().cloned()) {
+            if late {
+                record.at = begin() - TimeDelta::hours(1);
+            }
+            let mut world = host.world.clone();
+            if world.apply(&record).is_err() {
+                prop_assert_eq!(&world, &host.world, "{:?} was refused and changed something", record);
+            } else {
+                prop_assert_eq!(World::from_rows(world.rows()), Ok(world));
+            }
+        }
+    }
+
+    #[test]
+    fn explain_never_says_that_a_run_waits_which_starts(ops in proptest::collection::vec(op(), 0..80)) {
+        let host = Host::after(&ops);
+        let decisions = host.decide(&Input::Due);
+        for instance in host.world.runs().keys() {
+            let reasons = explain(&host.world, instance, host.now).unwrap();
+            let waits = reasons.iter().any(|reason| *reason != Reason::Next);
+            prop_assert!(!(waits && moves(&decisions, instance)), "{instance} starts, and waits for {reasons:?}");
+        }
+    }
+
+    /// Fails today: with one unit free, `explain` says of every ready run that it is next, and only the first starts.
+    #[test]
+    #[ignore = "explain looks at whether a unit is free, not at how many runs come first"]
+    fn explain_never_says_that_a_run_is_next_which_waits(ops in proptest::collection::vec(op(), 0..80)) {
+        let host = Host::after(&ops);
+        let decisions = host.decide(&Input::Due);
+        for instance in host.world.runs().keys() {
+            let is_next = explain(&host.world, instance, host.now).unwrap() == [Reason::Next];
+            prop_assert!(!is_next || moves(&decisions, instance), "{instance} is next, and doesn't start");
+        }
+    }
+
+    #[test]
+    fn explain_says_why_a_workflow_does_not_fire(ops in proptest::collection::vec(op(), 0..80)) {
+        let host = Host::after(&ops);
+        let decisions = host.decide(&Input::Due);
+        for id in host.world.workflows().keys() {
+            let reasons = explain_workflow(&host.world, id).unwrap();
+            let due = matches!(&reasons[..], [Reason::NextTrigger { at }] if *at <= host.now);
+            let fires = decisions.drafts.iter().any(|draft| {
+                matches!(&draft.fact, Fact::Workflow(moved, WorkflowEvent::CursorMoved { .. }) if moved == id)
+            });
+            prop_assert_eq!(due, fires, "{} is explained by {:?}", id, reasons);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! How records, requests, effects and observations read in a story.
+
+use styx_core::{
+    decide::{Reply, Request},
+    event::Event,
+    executor::{Effect, Observed},
+    id::ExecutionId,
+    record::{Cause, ConfigEvent, ExecutionEvent, Fact, LogEvent, Record, RunEvent, WorkflowEvent},
+};
+
+/// The first eight characters that tell executions apart.
+pub(super) fn short(id: &ExecutionId) -> String {
+    id.to_string().trim_start_matches("styx-run-").chars().take(8).collect()
+}
+
+pub(super) fn record(record: &Record) -> String {
+    let cause = match &record.cause {
+        Cause::Decision => "same".to_owned(),
+        Cause::Operator(operator) => operator.request_id.to_string(),
+        Cause::Executor { .. } => "executor".to_owned(),
+        Cause::Imported { .. } => "imported".to_owned(),
+        cause => format!("{cause:?}").to_lowercase(),
+    };
+    format!("{:>4} [{cause}] {}", record.position, fact(&record.fact))
+}
+
+fn fact(fact: &Fact) -> String {
+    match fact {
+        Fact::Log(LogEvent::Started { .. }) => "log started".to_owned(),
+        Fact::Log(LogEvent::Forked { .. }) => "log forked".to_owned(),
+        Fact::Config(ConfigEvent::Set(config)) => format!(
+            "config max_executions={:?} catch_up={} max_cost={}",
+            config.max_executions, config.catch_up, config.max_cost_tenths
+        ),
+        Fact::Config(ConfigEvent::SchedulingSwitched { enabled }) => format!("scheduling switched to {enabled}"),
+        Fact::Workflow(id, event) => format!("workflow {id} {}", workflow_event(event)),
+        Fact::Run(id, RunEvent::Styx { counter, event }) => format!("run {id} #{counter} {}", run_event(event)),
+        Fact::Run(id, RunEvent::Ignored { .. }) => format!("run {id} ignored"),
+        Fact::Execution(id, event) => format!("execution {} {}", short(id), execution_event(event)),
+    }
+}
+
+fn workflow_event(event: &WorkflowEvent) -> String {
+    match event {
+        WorkflowEvent::Stored(stored) => {
+            let spec = &stored.spec;
+            let offset = spec.offset.as_deref().unwrap_or("default");
+            format!("stored: `{}` offset {offset}, runnable {}, {:?}", spec.schedule, spec.runnable, spec.origin)
+        }
+        WorkflowEvent::Deleted => "deleted".to_owned(),
+        WorkflowEvent::Switched { enabled } => format!("switched to {enabled}"),
+        WorkflowEvent::CursorMoved { to: Some(to), why } => {
+            format!("cursor to {}, fires at {} ({why:?})", to.instant.to_rfc3339(), to.fires_at.to_rfc3339())
+        }
+        WorkflowEvent::CursorMoved { to: None, why } => format!("cursor to nothing ({why:?})"),
+    }
+}
+
+fn run_event(event: &Event) -> String {
+    let kind = event.kind();
+    match event {
+        Event::TriggerExecution { trigger, missed, .. } => format!("{kind} {} missed={missed}", trigger.kind()),
+        Event::Submit { execution: Some(execution), .. } => format!("{kind} {}", short(execution)),
+        Event::Terminate { exit_code } => format!("{kind} {exit_code:?}"),
+        Event::RetryAfter { delay_millis } => format!("{kind} {delay_millis} ms"),
+        Event::RunError { message, class } => format!("{kind} {class:?}: {message}"),
+        Event::Halt { reason: Some(reason) }
+        | Event::Stop { reason: Some(reason) }
+        | Event::Timeout { reason: Some(reason) } => format!("{kind}: {reason}"),
+        _ => kind.to_string(),
+    }
+}
+
+fn execution_event(event: &ExecutionEvent) -> String {
+    match event {
+        ExecutionEvent::Ended(ending) => format!("ended {ending:?}"),
+        ExecutionEvent::Cleaned => "cleaned".to_owned(),
+        ExecutionEvent::Refused { retry_at, .. } => format!("refused until {}", retry_at.to_rfc3339()),
+    }
+}
+
+pub(super) fn effect(effect: &Effect) -> String {
+    let of = match effect {
+        Effect::Launch(launch) => format!(" of {} try {}", launch.instance, launch.tries),
+        _ => String::new(),
+    };
+    format!("{:?} {}{of}", effect.kind(), short(effect.execution())).to_lowercase()
+}
+
+pub(super) fn observed(execution: &ExecutionId, what: &Observed) -> String {
+    let what = match what {
+        Observed::Refused { retry_at, .. } => format!("Refused until {}", retry_at.to_rfc3339()),
+        Observed::NotLaunchable { .. } => "NotLaunchable".to_owned(),
+        Observed::Lost { .. } => "Lost".to_owned(),
+        what => format!("{what:?}"),
+    };
+    format!("{} {what}", short(execution))
+}
+
+pub(super) fn request(id: &str, request: &Request) -> String {
+    let text = match request {
+        Request::Configure(config) => format!("configure max_executions={:?}", config.max_executions),
+        Request::SwitchScheduling { enabled } => format!("switch scheduling to {enabled}"),
+        Request::StoreWorkflow { id, workflow } => format!("store {id} `{}`", workflow.spec.schedule),
+        Request::DeleteWorkflow { id } => format!("delete {id}"),
+        Request::PatchWorkflow { id, enabled, next_instant, next_fires_at } => {
+            format!("patch {id} enabled={enabled:?} instant={next_instant:?} fires_at={next_fires_at:?}")
+        }
+        Request::Trigger { workflow, parameter, allow_future, .. } => {
+            format!("trigger {workflow} {parameter} future={allow_future}")
+        }
+        Request::Halt { instance } => format!("halt {instance}"),
+        Request::Retry { instance, delay_millis } => format!("retry {instance} after {delay_millis} ms"),
+    };
+    format!("{id}: {text}")
+}
+
+pub(super) fn reply(id: &str, reply: &Reply) -> String {
+    match reply {
+        Reply::Triggered { instance, .. } => format!("{id}: triggered {instance}"),
+        Reply::Refused(refusal) => format!("{id}: refused, {refusal}"),
+        reply => format!("{id}: {reply:?}").to_lowercase(),
+    }
+}

@@ -1,0 +1,102 @@
+//! Defects that simulations have found, each as the shortest story that shows it: seeds change their meaning when the
+//! simulator changes, these don't.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use styx_core::{
+    config::Config,
+    decide::{Input, Reply, Request},
+    event::TriggerParameters,
+    executor::{Effect, EffectKind, Observation, Observed},
+    id::{ExecutionId, WorkflowId},
+    record::{Operator, Origin, StoredWorkflow, WorkflowSpec},
+    workflow::WorkflowConfiguration,
+};
+use uuid::Uuid;
+
+use super::log::SimLog;
+use crate::machine::{Machine, MachineOptions, Outputs};
+
+/// A machine with one workflow, and a run of it whose launch was asked for.
+struct Launching {
+    machine: Machine,
+    now: DateTime<Utc>,
+    execution: ExecutionId,
+}
+
+impl Launching {
+    fn new() -> Self {
+        let now = "2024-05-06T07:08:09Z".parse().unwrap();
+        let mut machine = Machine::open(SimLog::default().writer(), MachineOptions::default()).unwrap();
+        let id = WorkflowId::new("c", "w");
+        let mut configuration = WorkflowConfiguration::new("w", "hours");
+        configuration.docker_image = Some("busybox".to_owned());
+        let spec = WorkflowSpec {
+            schedule: "hours".into(),
+            offset: None,
+            running_timeout: None,
+            runnable: true,
+            resources: Arc::default(),
+            origin: Origin::Api,
+        };
+        let workflow = Arc::new(StoredWorkflow { json: configuration.to_json().into(), spec });
+        let config = Arc::new(Config::default());
+        let asked = |request| {
+            let operator = Operator { actor: "a".into(), request_id: "r".into(), request: "{}".into() };
+            (1, Input::Asked(request, Arc::new(operator)))
+        };
+        let inputs = vec![
+            (0, Input::Start { log_id: Uuid::from_u128(1), root_seed: Uuid::from_u128(2), config }),
+            asked(Request::StoreWorkflow { id: id.clone(), workflow }),
+            asked(Request::Trigger {
+                workflow: id,
+                parameter: "2024-05-06T05".into(),
+                parameters: TriggerParameters::default(),
+                allow_future: false,
+            }),
+        ];
+        let outputs = machine.step(now, inputs).unwrap();
+        assert!(matches!(outputs.answers[1].1, Reply::Triggered { .. }));
+        let [Effect::Launch(launch)] = &outputs.effects[..] else {
+            panic!("expected a launch, found {:?}", outputs.effects);
+        };
+        let execution = launch.execution.clone();
+        Self { machine, now, execution }
+    }
+
+    fn observe(&mut self, after: TimeDelta, what: Observed) -> Outputs {
+        self.now += after;
+        let observation = Observation {
+            execution: self.execution.clone(),
+            runner: "default".into(),
+            what,
+            observed_at: None,
+            evidence: Arc::default(),
+        };
+        self.machine.step(self.now, vec![(0, Input::Observed(observation))]).unwrap()
+    }
+}
+
+/// Seed 8 of the first simulator: the launch was never asked for again, and the run hung until its time-out.
+#[test]
+fn a_refusal_that_is_heard_late_leads_to_another_launch_soon() {
+    let mut story = Launching::new();
+    let retry_at = story.now + TimeDelta::seconds(30);
+    let outputs = story.observe(TimeDelta::seconds(60), Observed::Refused { retry_at, reason: "no room".into() });
+    let soon = story.now + TimeDelta::seconds(1);
+    assert!(!outputs.effects.is_empty() || outputs.wake.is_some_and(|wake| wake <= soon), "{outputs:?}");
+    let later = story.machine.step(soon, Vec::new()).unwrap();
+    let effects = outputs.effects.iter().chain(&later.effects);
+    assert_eq!(effects.map(Effect::kind).collect::<Vec<_>>(), [EffectKind::Launch]);
+}
+
+#[test]
+fn a_refusal_that_is_heard_in_time_leads_to_another_launch_when_it_said() {
+    let mut story = Launching::new();
+    let retry_at = story.now + TimeDelta::seconds(30);
+    let outputs = story.observe(TimeDelta::seconds(1), Observed::Refused { retry_at, reason: "no room".into() });
+    assert_eq!((outputs.effects.len(), outputs.wake), (0, Some(retry_at)));
+    let outputs = story.machine.step(retry_at, Vec::new()).unwrap();
+    assert_eq!(outputs.effects.iter().map(Effect::kind).collect::<Vec<_>>(), [EffectKind::Launch]);
+}

@@ -1,0 +1,52 @@
+//! Positions and each instance's counters have no gap, and time never runs backwards along the log.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use styx_core::{
+    id::{Counter, InstanceId, Position},
+    record::{Cause, Fact, Record, RunEvent},
+};
+
+use super::{Check, Invariant};
+
+#[derive(Default)]
+pub(super) struct Order {
+    position: Position,
+    decision: Position,
+    at: DateTime<Utc>,
+    counters: BTreeMap<InstanceId, Counter>,
+}
+
+impl Invariant for Order {
+    fn name(&self) -> &'static str {
+        "order"
+    }
+
+    fn sentence(&self) -> &'static str {
+        "positions and counters are gapless, and time never runs backwards"
+    }
+
+    fn recorded(&mut self, record: &Record) -> Check {
+        let Record { position, decision, at, .. } = record;
+        if *position != self.position.next() {
+            return Err(format!("{position} follows {}", self.position));
+        }
+        if *at < self.at {
+            return Err(format!("record {position} is of {at}, the one before of {}", self.at));
+        }
+        let expected = if record.cause == Cause::Decision { self.decision } else { *position };
+        if *decision != expected {
+            return Err(format!("record {position} belongs to decision {decision}, not {expected}"));
+        }
+        (self.position, self.decision, self.at) = (*position, *decision, *at);
+        if let Fact::Run(instance, RunEvent::Styx { counter, .. }) = &record.fact {
+            let expected = self.counters.get(instance).map_or(Counter(0), |last| last.next());
+            if *counter != expected {
+                return Err(format!("{instance} is at {expected}, and record {position} says {counter}"));
+            }
+            self.counters.insert(instance.clone(), *counter);
+        }
+        Ok(())
+    }
+}

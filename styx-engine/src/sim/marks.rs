@@ -1,0 +1,154 @@
+//! Tells from records, answers and worlds which situations a simulation was in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use styx_core::{
+    decide::{Refusal, Reply},
+    event::{Event, FailureClass, Trigger},
+    execution::Phase,
+    executor::Observed,
+    id::{InstanceId, WorkflowId},
+    record::{Cause, ConfigEvent, CursorMove, Ending, ExecutionEvent, Fact, Record, RunEvent, WorkflowEvent},
+    run::State,
+    world::World,
+};
+
+use super::{Coverage, Situation};
+
+/// Follows the log with a world of its own.
+#[derive(Default)]
+pub(super) struct Marks {
+    world: World,
+    finished: BTreeSet<InstanceId>,
+    cursors: BTreeMap<WorkflowId, DateTime<Utc>>,
+}
+
+impl Marks {
+    /// Looks at a record before it is folded, and folds it.
+    pub(super) fn record(&mut self, record: &Record, coverage: &mut Coverage) {
+        match &record.fact {
+            Fact::Run(instance, RunEvent::Styx { event, .. }) => self.run(record, instance, event, coverage),
+            Fact::Workflow(id, event) => self.workflow(id, event, coverage),
+            Fact::Execution(_, ExecutionEvent::Ended(Ending::Exit { code })) => {
+                coverage.reach(Situation::LateExit);
+                if *code == Some(0) {
+                    coverage.reach(Situation::LateSuccess);
+                }
+            }
+            Fact::Execution(_, ExecutionEvent::Refused { .. }) => match &record.cause {
+                Cause::Executor { what: Observed::Refused { retry_at, .. }, .. } if *retry_at <= record.at => {
+                    coverage.reach(Situation::RefusedLate);
+                }
+                _ => {}
+            },
+            Fact::Config(ConfigEvent::Set(config))
+                if config.max_executions.is_some_and(|max| (max as usize) < self.world.index().living_count()) =>
+            {
+                coverage.reach(Situation::LimitLowered);
+            }
+            _ => {}
+        }
+        // A log that is broken on purpose can hold what no world accepts.
+        let _ = self.world.apply(record);
+    }
+
+    fn run(&mut self, record: &Record, instance: &InstanceId, event: &Event, coverage: &mut Coverage) {
+        let run = self.world.runs().get(instance);
+        let living = self.world.index().living(instance).and_then(|id| self.world.executions().get(id));
+        let situation = match event {
+            Event::TriggerExecution { trigger, .. } => {
+                if let (Trigger::AdHoc(_), Some(cursor)) =
+                    (trigger, self.world.workflows().get(instance.workflow()).and_then(|workflow| workflow.cursor))
+                    && instance.parameter().get(..10) > Some(&*record.at.format("%Y-%m-%d").to_string())
+                    && cursor.instant > record.at
+                {
+                    coverage.reach(Situation::FutureAllowed);
+                }
+                if living.is_some() {
+                    coverage.reach(Situation::WaitsForEarlier);
+                }
+                self.finished.contains(instance).then_some(Situation::InstanceAgain)
+            }
+            Event::Halt { .. } if matches!(record.cause, Cause::Timer) => Some(Situation::HaltedByAdmission),
+            Event::Halt { .. } => living.map(|_| Situation::HaltWhileLiving),
+            Event::Timeout { .. } => match living.map(|execution| execution.phase) {
+                Some(Phase::Launching { .. }) => Some(Situation::TimeoutWhileLaunching),
+                Some(Phase::Running) => Some(Situation::TimeoutWhileRunning),
+                _ => None,
+            },
+            Event::RunError { message, class: FailureClass::Infrastructure } if message.contains("node") => {
+                Some(Situation::Lost)
+            }
+            Event::Stop { reason: Some(reason) } if reason.contains("cost") => Some(Situation::CostLimit),
+            Event::Stop { .. } => Some(Situation::Unrecoverable),
+            Event::RetryAfter { .. } => match run {
+                Some(run) if run.state == State::Queued => Some(Situation::RetryOfQueued),
+                Some(run) if run.infrastructure_failures > 0 => Some(Situation::InfrastructureRetry),
+                Some(run) if run.last_exit == Some(20) => Some(Situation::MissingDependencies),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(situation) = situation {
+            coverage.reach(situation);
+        }
+        if matches!(event, Event::Success | Event::Stop { .. } | Event::Halt { .. }) {
+            self.finished.insert(instance.clone());
+        }
+    }
+
+    fn workflow(&mut self, id: &WorkflowId, event: &WorkflowEvent, coverage: &mut Coverage) {
+        let has_runs = || self.world.runs().keys().any(|instance| instance.workflow() == id);
+        match event {
+            WorkflowEvent::Deleted if has_runs() => coverage.reach(Situation::DeletedWhileActive),
+            WorkflowEvent::Stored(_) if !self.world.workflows().contains_key(id) && has_runs() => {
+                coverage.reach(Situation::RecreatedWhileActive);
+            }
+            WorkflowEvent::CursorMoved { to, why } => {
+                match why {
+                    CursorMove::AlreadyActive => coverage.reach(Situation::AlreadyActive),
+                    CursorMove::AlreadyCompleted => coverage.reach(Situation::AlreadyCompleted),
+                    CursorMove::NoExecution => coverage.reach(Situation::NoExecution),
+                    CursorMove::Operator if to.map(|to| to.instant) < self.cursors.get(id).copied() => {
+                        coverage.reach(Situation::CursorMovedBack);
+                    }
+                    _ => {}
+                }
+                if let Some(to) = to {
+                    self.cursors.insert(id.clone(), to.instant);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks at what waits after a step.
+    pub(super) fn waiting(&self, now: DateTime<Utc>, coverage: &mut Coverage) {
+        let config = self.world.config();
+        let index = self.world.index();
+        if config.scheduling && index.free_slots(config) == 0 && index.ready(now).next().is_some() {
+            coverage.reach(Situation::LimitReached);
+        }
+        let due = |(_, at): &(&WorkflowId, Option<DateTime<Utc>>)| at.is_some_and(|at| at <= now);
+        let workflows = self.world.workflows().iter().map(|(id, workflow)| (id, workflow.natural_at()));
+        for (id, _) in workflows.filter(due) {
+            if !config.scheduling {
+                coverage.reach(Situation::SchedulingOff);
+            } else if index.missed(id) >= config.catch_up.max(1) {
+                coverage.reach(Situation::CatchUpPaced);
+            }
+        }
+    }
+
+    /// Looks at an answer.
+    pub(super) fn answer(reply: &Reply, coverage: &mut Coverage) {
+        match reply {
+            Reply::Refused(Refusal::ApiWorkflow { .. }) => coverage.reach(Situation::ApiWorkflowRefused),
+            Reply::Refused(Refusal::Future) => coverage.reach(Situation::FutureRefused),
+            Reply::Refused(Refusal::BadParameter { .. }) => coverage.reach(Situation::BadParameter),
+            Reply::Refused(Refusal::AlreadyActive) => coverage.reach(Situation::TriggerOfActive),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! One process of the engine: the machine, and what is lost when it ends.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use styx_core::{decide::Input, id::ExecutionId};
+
+use super::{log::SimLog, random::Random};
+use crate::machine::{Machine, MachineError, MachineOptions, Ticket};
+
+/// What a process holds in memory.
+pub(super) struct Process {
+    pub(super) machine: Machine,
+    /// Inputs that wait for the next step.
+    pub(super) inbox: Vec<(Ticket, Input)>,
+    /// Who waits for which answer: the ids of requests.
+    pub(super) asked: BTreeMap<Ticket, String>,
+    /// When the next step is made because of inputs.
+    pub(super) step_at: Option<DateTime<Utc>>,
+    /// Which timer counts; older ones were cancelled.
+    pub(super) timer: u64,
+    /// When the last effect of an execution arrives: they arrive in the order asked.
+    pub(super) arrivals: BTreeMap<ExecutionId, DateTime<Utc>>,
+    /// From when on nothing waits for the executions of an earlier process.
+    pub(super) settles_at: Option<DateTime<Utc>>,
+}
+
+impl Process {
+    /// A process that opens the log.
+    pub(super) fn open(log: &SimLog, random: &mut Random) -> Result<Self, MachineError> {
+        let mut options = MachineOptions::default();
+        if random.chance(20) {
+            options.max_records = random.between(1, 12) as usize;
+        }
+        Ok(Self {
+            machine: Machine::open(log.writer(), options)?,
+            inbox: Vec::new(),
+            asked: BTreeMap::new(),
+            step_at: None,
+            timer: 0,
+            arrivals: BTreeMap::new(),
+            settles_at: None,
+        })
+    }
+
+    /// Whether the executions of an earlier process have reported, or had the time to.
+    pub(super) fn has_settled(&mut self, now: DateTime<Utc>) -> bool {
+        now >= *self.settles_at.get_or_insert(now + TimeDelta::seconds(10))
+    }
+}

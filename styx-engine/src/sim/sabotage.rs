@@ -1,0 +1,44 @@
+//! Breaking the system on purpose: a simulation that can't fail proves nothing.
+
+use styx_core::world::Row;
+
+/// One thing that is broken, so that an invariant must notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// The log answers before it has synced: a crash takes the last batch back, after its answers and effects went out.
+    NoSync,
+    /// The log doesn't write cursors beside the records: after a restart they are old.
+    StaleCursor,
+    /// The log forgets rows of finished runs: counters begin anew.
+    FinishedForgotten,
+    /// The log forgets what a run has cost: after a restart it may go on for longer.
+    CostForgotten,
+    /// Stops that are owed get lost between machine and executor.
+    StopsForgotten,
+    /// The executor starts an execution again when it is asked again.
+    StartsTwice,
+    /// The executor reports an end as soon as it has begun, and lets the thing go on.
+    EndsEarly,
+    /// The executor ends what it is told to stop and never says so.
+    StopNeverAnswers,
+}
+
+impl Sabotage {
+    /// What the log makes of a row when it is broken; `before` is the row that is there.
+    pub(super) fn damaged(sabotage: Option<Self>, before: Option<&Row>, row: Option<Row>) -> Option<Row> {
+        match (sabotage, row) {
+            (Some(Self::StaleCursor), Some(Row::Workflow(mut workflow))) => {
+                if let Some(Row::Workflow(before)) = before {
+                    workflow.cursor = before.cursor;
+                }
+                Some(Row::Workflow(workflow))
+            }
+            (Some(Self::CostForgotten), Some(Row::Run(mut run))) => {
+                run.cost_tenths = 0;
+                Some(Row::Run(run))
+            }
+            (Some(Self::FinishedForgotten), Some(Row::Finished(_))) => None,
+            (_, row) => row,
+        }
+    }
+}

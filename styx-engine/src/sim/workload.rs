@@ -1,0 +1,160 @@
+//! What operators ask for, drawn from the seed: workflows that come, change and go, triggers, halts, retries, settings.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use styx_core::{
+    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
+    decide::Request,
+    event::TriggerParameters,
+    id::{InstanceId, WorkflowId},
+    record::{Origin, StoredWorkflow, WorkflowSpec},
+    run::State,
+    workflow::{Span, WorkflowConfiguration},
+    world::World,
+};
+
+use super::{
+    calendar::{OFFSETS, TIMETABLES, Timetable},
+    random::Random,
+};
+
+/// Draws requests.
+pub(super) struct Workload {
+    random: Random,
+    ids: Vec<WorkflowId>,
+}
+
+impl Workload {
+    pub(super) fn new(mut random: Random) -> Self {
+        let count = random.between(2, 4);
+        let ids = (0..count).map(|n| WorkflowId::new("sim", format!("w{n}"))).collect();
+        Self { random, ids }
+    }
+
+    /// A configuration to begin with.
+    pub(super) fn config(&mut self) -> Config {
+        let random = &mut self.random;
+        let by_state = BTreeMap::from([
+            (State::Submitting, random.seconds(30, 400)),
+            (State::Submitted, random.seconds(20, 300)),
+            (State::Running, random.seconds(60, 900)),
+        ]);
+        let executor = ExecutorCapabilities { runs_api_workflows: random.chance(85), ..Config::default().executor };
+        Config {
+            scheduling: true,
+            max_executions: *random.pick(&[None, None, Some(1), Some(2), Some(3), Some(5)]),
+            catch_up: *random.pick(&[0, 1, 2, 3, 10]),
+            max_cost_tenths: *random.pick(&[10, 20, 30, 35]),
+            missing_dependencies_delay: random.seconds(1, 120),
+            backoff: Backoff { base: random.millis(100, 20_000), max_exponent: random.between(0, 3) as u32 },
+            infrastructure_backoff: Backoff { base: random.millis(100, 5_000), max_exponent: 2 },
+            timeouts: Timeouts { by_state, max_running: Some(TimeDelta::minutes(20)), ..Timeouts::default() },
+            executor,
+        }
+    }
+
+    /// Workflows to begin with: stored, and most of them enabled.
+    pub(super) fn first(&mut self) -> Vec<Request> {
+        let mut requests = Vec::new();
+        for id in self.ids.clone() {
+            requests.push(self.store(id.clone()));
+            if self.random.chance(80) {
+                requests.push(enable(id, true));
+            }
+        }
+        requests
+    }
+
+    /// The next request. `wall` is what the operator's clock shows.
+    pub(super) fn next(&mut self, world: &World, wall: DateTime<Utc>) -> Request {
+        let id = self.random.pick(&self.ids).clone();
+        match self.random.below(100) {
+            0..26 => self.trigger(world, id, wall),
+            26..40 => match self.active(world) {
+                Some(instance) => Request::Halt { instance },
+                None => enable(id, true),
+            },
+            40..52 => match self.active(world) {
+                Some(instance) => {
+                    Request::Retry { instance, delay_millis: *self.random.pick(&[-5_000, 0, 1_000, 60_000]) }
+                }
+                None => enable(id, true),
+            },
+            52..62 => enable(id, true),
+            62..67 => enable(id, false),
+            67..75 => self.store(id),
+            75..79 => Request::DeleteWorkflow { id },
+            79..87 => self.move_cursor(world, id, wall),
+            87..92 => Request::Configure(Arc::new(self.config())),
+            92..93 => Request::Configure(Arc::new(Config { max_executions: Some(0), ..self.config() })),
+            _ => Request::SwitchScheduling { enabled: self.random.chance(65) },
+        }
+    }
+
+    fn active(&mut self, world: &World) -> Option<InstanceId> {
+        let nth = self.random.below(world.runs().len());
+        world.runs().keys().nth(nth).cloned()
+    }
+
+    fn store(&mut self, id: WorkflowId) -> Request {
+        let random = &mut self.random;
+        let table = random.pick(TIMETABLES);
+        let (offset, _) = *random.pick(OFFSETS);
+        let runnable = random.chance(92);
+        let mut configuration = WorkflowConfiguration::new(id.workflow(), table.schedule);
+        configuration.offset = offset.map(str::to_owned);
+        configuration.docker_image = runnable.then(|| "busybox".to_owned());
+        configuration.docker_args = Some(vec!["run".to_owned(), "{}".to_owned(), random.below(3).to_string()]);
+        configuration.running_timeout = random.chance(30).then(|| Span::from_seconds(random.between(30, 600)));
+        let origin = match random.chance(30) {
+            true => Origin::File { path: "sim.yaml".into(), enabled: random.chance(70) },
+            false => Origin::Api,
+        };
+        let spec = WorkflowSpec {
+            schedule: configuration.schedule.as_str().into(),
+            offset: offset.map(Into::into),
+            running_timeout: configuration.running_timeout.map(Span::to_delta),
+            runnable,
+            resources: Arc::default(),
+            origin,
+        };
+        let workflow = StoredWorkflow { json: configuration.to_json().into(), spec };
+        Request::StoreWorkflow { id, workflow: Arc::new(workflow) }
+    }
+
+    fn trigger(&mut self, world: &World, id: WorkflowId, wall: DateTime<Utc>) -> Request {
+        let random = &mut self.random;
+        let cursor = world.workflows().get(&id).and_then(|workflow| workflow.cursor);
+        let recent = wall - random.seconds(0, 7_200);
+        let (parameter, allow_future) = match (random.below(100), cursor) {
+            // Just the instant that its schedule fires next.
+            (0..40, Some(cursor)) => (cursor.instant.format("%Y-%m-%dT%H:%M:%SZ").to_string(), random.chance(80)),
+            (0..85, _) => (recent.format("%Y-%m-%dT%H:%M:%S").to_string(), false),
+            (85..95, _) => ((wall + TimeDelta::days(3)).format("%Y-%m-%d").to_string(), random.chance(50)),
+            _ => ("tomorrow".to_owned(), false),
+        };
+        let parameters = TriggerParameters::default();
+        Request::Trigger { workflow: id, parameter: parameter.into(), parameters, allow_future }
+    }
+
+    /// Mostly back, so that instants that have fired come again.
+    fn move_cursor(&mut self, world: &World, id: WorkflowId, wall: DateTime<Utc>) -> Request {
+        let schedule = world.workflows().get(&id).map(|workflow| &workflow.spec.schedule);
+        let table = schedule.and_then(|schedule| Timetable::of(schedule));
+        let from = wall - self.random.seconds(-600, 5_400);
+        let instant = table.map_or(from, |table| table.at_or_before(from));
+        let fires_at = self.random.chance(50).then(|| wall + self.random.seconds(-600, 120));
+        Request::PatchWorkflow { id, enabled: None, next_instant: Some(instant), next_fires_at: fires_at }
+    }
+}
+
+/// Turns a workflow's natural triggers on or off.
+pub(super) fn enable(id: WorkflowId, enabled: bool) -> Request {
+    Request::PatchWorkflow { id, enabled: Some(enabled), next_instant: None, next_fires_at: None }
+}
+
+/// Puts a workflow's next natural trigger far away, and leaves it enabled.
+pub(super) fn postpone(id: WorkflowId, until: DateTime<Utc>) -> Request {
+    Request::PatchWorkflow { id, enabled: None, next_instant: None, next_fires_at: Some(until) }
+}
