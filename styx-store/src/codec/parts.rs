@@ -1,0 +1,415 @@
+//! What records and rows are both made of, frozen. Tags never change; new variants get new tags.
+
+use std::sync::Arc;
+
+use bincode::{BorrowDecode, Encode};
+use styx_core::{
+    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
+    event::{Description, ExecutionDescription, Message, MessageLevel, Trigger},
+    id::{ExecutionId, InstanceId, Position, WorkflowId},
+    record::{Cursor, Ending, Origin, StoredWorkflow, WorkflowSpec},
+    run::State,
+};
+use uuid::Uuid;
+
+use super::primitives::{InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1};
+
+#[derive(Debug, Encode, BorrowDecode)]
+pub(super) struct WorkflowIdV1<'a> {
+    component: &'a str,
+    workflow: &'a str,
+}
+
+impl<'a> From<&'a WorkflowId> for WorkflowIdV1<'a> {
+    fn from(id: &'a WorkflowId) -> Self {
+        Self { component: id.component(), workflow: id.workflow() }
+    }
+}
+
+impl From<WorkflowIdV1<'_>> for WorkflowId {
+    fn from(stored: WorkflowIdV1<'_>) -> Self {
+        Self::new(stored.component, stored.workflow)
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+pub(super) struct InstanceIdV1<'a> {
+    workflow: WorkflowIdV1<'a>,
+    parameter: &'a str,
+}
+
+impl<'a> From<&'a InstanceId> for InstanceIdV1<'a> {
+    fn from(id: &'a InstanceId) -> Self {
+        Self { workflow: id.workflow().into(), parameter: id.parameter() }
+    }
+}
+
+impl From<InstanceIdV1<'_>> for InstanceId {
+    fn from(stored: InstanceIdV1<'_>) -> Self {
+        Self::new(stored.workflow.into(), stored.parameter)
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+pub(super) enum ExecutionIdV1<'a> {
+    Run([u8; 16]) = 0,
+    Text(&'a str) = 1,
+}
+
+impl<'a> From<&'a ExecutionId> for ExecutionIdV1<'a> {
+    fn from(id: &'a ExecutionId) -> Self {
+        match id {
+            ExecutionId::Run(uuid) => Self::Run(uuid.into_bytes()),
+            ExecutionId::Text(text) => Self::Text(text),
+        }
+    }
+}
+
+impl From<ExecutionIdV1<'_>> for ExecutionId {
+    fn from(stored: ExecutionIdV1<'_>) -> Self {
+        match stored {
+            ExecutionIdV1::Run(bytes) => Self::Run(Uuid::from_bytes(bytes)),
+            ExecutionIdV1::Text(text) => Self::Text(text.into()),
+        }
+    }
+}
+
+/// Enums without fields: the frozen copy, and the way there and back.
+macro_rules! frozen {
+    ($frozen:ident of $core:ident { $($variant:ident = $tag:tt),+ $(,)? }) => {
+        #[derive(Debug, Clone, Copy, Encode, BorrowDecode)]
+        #[repr(u32)]
+        pub(super) enum $frozen {
+            $($variant = $tag),+
+        }
+
+        impl From<$core> for $frozen {
+            fn from(value: $core) -> Self {
+                match value {
+                    $($core::$variant => Self::$variant),+
+                }
+            }
+        }
+
+        impl From<$frozen> for $core {
+            fn from(stored: $frozen) -> Self {
+                match stored {
+                    $($frozen::$variant => Self::$variant),+
+                }
+            }
+        }
+    };
+}
+pub(super) use frozen;
+
+frozen!(StateV1 of State {
+    New = 0, Queued = 1, Prepare = 2, Submitting = 3, Submitted = 4, Running = 5, Terminated = 6, Failed = 7, Error = 8,
+    Done = 9,
+});
+
+frozen!(MessageLevelV1 of MessageLevel { Info = 0, Warning = 1, Error = 2, Unknown = 3 });
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+pub(super) enum TriggerV1<'a> {
+    Natural = 0,
+    AdHoc(&'a str) = 1,
+    Backfill(&'a str) = 2,
+    Unknown(&'a str) = 3,
+}
+
+impl<'a> From<&'a Trigger> for TriggerV1<'a> {
+    fn from(trigger: &'a Trigger) -> Self {
+        match trigger {
+            Trigger::Natural => Self::Natural,
+            Trigger::AdHoc(id) => Self::AdHoc(id),
+            Trigger::Backfill(id) => Self::Backfill(id),
+            Trigger::Unknown(id) => Self::Unknown(id),
+        }
+    }
+}
+
+impl From<TriggerV1<'_>> for Trigger {
+    fn from(stored: TriggerV1<'_>) -> Self {
+        match stored {
+            TriggerV1::Natural => Self::Natural,
+            TriggerV1::AdHoc(id) => Self::AdHoc(id.into()),
+            TriggerV1::Backfill(id) => Self::Backfill(id.into()),
+            TriggerV1::Unknown(id) => Self::Unknown(id.into()),
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+pub(super) struct MessageV1<'a> {
+    level: MessageLevelV1,
+    line: &'a str,
+}
+
+impl<'a> From<&'a Message> for MessageV1<'a> {
+    fn from(message: &'a Message) -> Self {
+        Self { level: message.level.into(), line: &message.line }
+    }
+}
+
+impl From<MessageV1<'_>> for Message {
+    fn from(stored: MessageV1<'_>) -> Self {
+        Self { level: stored.level.into(), line: stored.line.into() }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+pub(super) enum EndingV1 {
+    Exit { code: Option<i32> } = 0,
+    NeverStarted = 1,
+    Lost = 2,
+    Operator = 3,
+}
+
+impl From<Ending> for EndingV1 {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Exit { code } => Self::Exit { code },
+            Ending::NeverStarted => Self::NeverStarted,
+            Ending::Lost => Self::Lost,
+            Ending::Operator => Self::Operator,
+        }
+    }
+}
+
+impl From<EndingV1> for Ending {
+    fn from(stored: EndingV1) -> Self {
+        match stored {
+            EndingV1::Exit { code } => Self::Exit { code },
+            EndingV1::NeverStarted => Self::NeverStarted,
+            EndingV1::Lost => Self::Lost,
+            EndingV1::Operator => Self::Operator,
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+pub(super) struct CursorV1 {
+    instant: InstantV1,
+    fires_at: InstantV1,
+}
+
+impl From<Cursor> for CursorV1 {
+    fn from(cursor: Cursor) -> Self {
+        Self { instant: cursor.instant.into(), fires_at: cursor.fires_at.into() }
+    }
+}
+
+impl From<CursorV1> for Cursor {
+    fn from(stored: CursorV1) -> Self {
+        Self { instant: stored.instant.into(), fires_at: stored.fires_at.into() }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+pub(super) enum OriginV1<'a> {
+    File { path: &'a str, enabled: bool } = 0,
+    Api = 1,
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+pub(super) struct StoredWorkflowV1<'a> {
+    json: &'a str,
+    spec: WorkflowSpecV1<'a>,
+}
+
+impl<'a> From<&'a StoredWorkflow> for StoredWorkflowV1<'a> {
+    fn from(workflow: &'a StoredWorkflow) -> Self {
+        Self { json: &workflow.json, spec: (&workflow.spec).into() }
+    }
+}
+
+impl From<StoredWorkflowV1<'_>> for StoredWorkflow {
+    fn from(stored: StoredWorkflowV1<'_>) -> Self {
+        Self { json: stored.json.into(), spec: stored.spec.into() }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+pub(super) struct WorkflowSpecV1<'a> {
+    schedule: &'a str,
+    offset: Option<&'a str>,
+    running_timeout: Option<SpanV1>,
+    runnable: bool,
+    resources: Seq<&'a str>,
+    origin: OriginV1<'a>,
+}
+
+impl<'a> From<&'a WorkflowSpec> for WorkflowSpecV1<'a> {
+    fn from(workflow: &'a WorkflowSpec) -> Self {
+        Self {
+            schedule: &workflow.schedule,
+            offset: workflow.offset.as_deref(),
+            running_timeout: workflow.running_timeout.map(Into::into),
+            runnable: workflow.runnable,
+            resources: Seq::of_texts(workflow.resources.iter()),
+            origin: match &workflow.origin {
+                Origin::File { path, enabled } => OriginV1::File { path, enabled: *enabled },
+                Origin::Api => OriginV1::Api,
+            },
+        }
+    }
+}
+
+impl From<WorkflowSpecV1<'_>> for WorkflowSpec {
+    fn from(stored: WorkflowSpecV1<'_>) -> Self {
+        Self {
+            schedule: stored.schedule.into(),
+            offset: stored.offset.map(Into::into),
+            running_timeout: stored.running_timeout.map(Into::into),
+            runnable: stored.runnable,
+            resources: stored.resources.shared(),
+            origin: match stored.origin {
+                OriginV1::File { path, enabled } => Origin::File { path: path.into(), enabled },
+                OriginV1::Api => Origin::Api,
+            },
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+pub(super) enum DescriptionV1<'a> {
+    Stored(u64) = 0,
+    Inline(InlineV1<'a>) = 1,
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+pub(super) struct InlineV1<'a> {
+    docker_image: Option<&'a str>,
+    docker_args: Seq<&'a str>,
+    docker_termination_logging: bool,
+    service_account: Option<&'a str>,
+    commit_sha: Option<&'a str>,
+    env: VariablesV1<'a>,
+    running_timeout: Option<SpanV1>,
+    retry_condition: Option<&'a str>,
+    flyte_exec_conf: Option<&'a str>,
+    flyte_execution_id: Option<&'a str>,
+}
+
+impl<'a> From<&'a Description> for DescriptionV1<'a> {
+    fn from(description: &'a Description) -> Self {
+        match description {
+            Description::Stored(position) => Self::Stored(position.0),
+            Description::Inline(inline) => Self::Inline(InlineV1 {
+                docker_image: inline.docker_image.as_deref(),
+                docker_args: Seq::of_texts(&inline.docker_args),
+                docker_termination_logging: inline.docker_termination_logging,
+                service_account: inline.service_account.as_deref(),
+                commit_sha: inline.commit_sha.as_deref(),
+                env: variables_v1(&inline.env),
+                running_timeout: inline.running_timeout.map(Into::into),
+                retry_condition: inline.retry_condition.as_deref(),
+                flyte_exec_conf: inline.flyte_exec_conf.as_deref(),
+                flyte_execution_id: inline.flyte_execution_id.as_deref(),
+            }),
+        }
+    }
+}
+
+impl From<DescriptionV1<'_>> for Description {
+    fn from(stored: DescriptionV1<'_>) -> Self {
+        match stored {
+            DescriptionV1::Stored(position) => Self::Stored(Position(position)),
+            DescriptionV1::Inline(inline) => Self::Inline(Arc::new(ExecutionDescription {
+                docker_image: inline.docker_image.map(Into::into),
+                docker_args: inline.docker_args.0.into_iter().map(Into::into).collect(),
+                docker_termination_logging: inline.docker_termination_logging,
+                service_account: inline.service_account.map(Into::into),
+                commit_sha: inline.commit_sha.map(Into::into),
+                env: variables(inline.env),
+                running_timeout: inline.running_timeout.map(Into::into),
+                retry_condition: inline.retry_condition.map(Into::into),
+                flyte_exec_conf: inline.flyte_exec_conf.map(Into::into),
+                flyte_execution_id: inline.flyte_execution_id.map(Into::into),
+            })),
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+pub(super) struct BackoffV1 {
+    base: SpanV1,
+    max_exponent: u32,
+}
+
+impl From<Backoff> for BackoffV1 {
+    fn from(backoff: Backoff) -> Self {
+        Self { base: backoff.base.into(), max_exponent: backoff.max_exponent }
+    }
+}
+
+impl From<BackoffV1> for Backoff {
+    fn from(stored: BackoffV1) -> Self {
+        Self { base: stored.base.into(), max_exponent: stored.max_exponent }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+pub(super) struct ConfigV1<'a> {
+    scheduling: bool,
+    max_executions: Option<u32>,
+    catch_up: u32,
+    max_cost_tenths: u32,
+    missing_dependencies_delay: SpanV1,
+    backoff: BackoffV1,
+    infrastructure_backoff: BackoffV1,
+    timeout: SpanV1,
+    timeout_by_state: Seq<(StateV1, SpanV1)>,
+    max_running: Option<SpanV1>,
+    runner: &'a str,
+    runs_api_workflows: bool,
+}
+
+impl<'a> From<&'a Config> for ConfigV1<'a> {
+    fn from(config: &'a Config) -> Self {
+        let by_state = config.timeouts.by_state.iter();
+        Self {
+            scheduling: config.scheduling,
+            max_executions: config.max_executions,
+            catch_up: config.catch_up,
+            max_cost_tenths: config.max_cost_tenths,
+            missing_dependencies_delay: config.missing_dependencies_delay.into(),
+            backoff: config.backoff.into(),
+            infrastructure_backoff: config.infrastructure_backoff.into(),
+            timeout: config.timeouts.default.into(),
+            timeout_by_state: Seq(by_state.map(|(state, limit)| ((*state).into(), (*limit).into())).collect()),
+            max_running: config.timeouts.max_running.map(Into::into),
+            runner: &config.executor.runner,
+            runs_api_workflows: config.executor.runs_api_workflows,
+        }
+    }
+}
+
+impl From<ConfigV1<'_>> for Config {
+    fn from(stored: ConfigV1<'_>) -> Self {
+        let by_state = stored.timeout_by_state.0.into_iter();
+        Self {
+            scheduling: stored.scheduling,
+            max_executions: stored.max_executions,
+            catch_up: stored.catch_up,
+            max_cost_tenths: stored.max_cost_tenths,
+            missing_dependencies_delay: stored.missing_dependencies_delay.into(),
+            backoff: stored.backoff.into(),
+            infrastructure_backoff: stored.infrastructure_backoff.into(),
+            timeouts: Timeouts {
+                default: stored.timeout.into(),
+                by_state: by_state.map(|(state, limit)| (state.into(), limit.into())).collect(),
+                max_running: stored.max_running.map(Into::into),
+            },
+            executor: ExecutorCapabilities {
+                runner: stored.runner.into(),
+                runs_api_workflows: stored.runs_api_workflows,
+            },
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What records and rows are written with beyond bincode's own types: sequences, times, spans.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bincode::{
+    BorrowDecode, Decode, Encode,
+    de::{BorrowDecoder, Decoder},
+    enc::Encoder,
+    error::{DecodeError, EncodeError},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::CodecError;
+
+/// Entries one after the other, after their number.
+#[derive(Debug)]
+pub(super) struct Seq<T>(pub(super) Vec<T>);
+
+impl<T: Encode> Encode for Seq<T> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        (self.0.len() as u64).encode(encoder)?;
+        self.0.iter().try_for_each(|entry| entry.encode(encoder))
+    }
+}
+
+impl<'de, C, T: BorrowDecode<'de, C>> BorrowDecode<'de, C> for Seq<T> {
+    /// Grows with what is read: every entry takes a byte at least.
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let length = u64::borrow_decode(decoder)?;
+        let mut entries = Vec::new();
+        for _ in 0..length {
+            entries.push(T::borrow_decode(decoder)?);
+        }
+        Ok(Self(entries))
+    }
+}
+
+impl<'a> Seq<&'a str> {
+    pub(super) fn of_texts(texts: impl IntoIterator<Item = &'a (impl AsRef<str> + ?Sized + 'a)>) -> Self {
+        Self(texts.into_iter().map(AsRef::as_ref).collect())
+    }
+
+    pub(super) fn shared(&self) -> Arc<[Arc<str>]> {
+        self.0.iter().map(|text| Arc::from(*text)).collect()
+    }
+}
+
+/// Variables, ascending by name.
+pub(super) type VariablesV1<'a> = Seq<(&'a str, &'a str)>;
+
+pub(super) fn variables_v1(variables: &BTreeMap<String, String>) -> VariablesV1<'_> {
+    Seq(variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect())
+}
+
+pub(super) fn variables(stored: VariablesV1<'_>) -> BTreeMap<String, String> {
+    stored.0.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+/// A point in time: twice the milliseconds since 1970, plus one when nanoseconds beyond the millisecond follow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InstantV1(DateTime<Utc>);
+
+impl Encode for InstantV1 {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        let nanos = self.0.timestamp_subsec_nanos();
+        // The largest whole millisecond of the second: a leap second's nanoseconds go beyond it.
+        let millis = (nanos / 1_000_000).min(999);
+        let rest = nanos - millis * 1_000_000;
+        let doubled = 2 * (self.0.timestamp() * 1000 + i64::from(millis));
+        (doubled + i64::from(rest > 0)).encode(encoder)?;
+        if rest > 0 { rest.encode(encoder) } else { Ok(()) }
+    }
+}
+
+impl<C> Decode<C> for InstantV1 {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let doubled = i64::decode(decoder)?;
+        let rest = if doubled & 1 == 1 { u32::decode(decoder)? } else { 0 };
+        let millis = doubled >> 1;
+        let nanos = (millis.rem_euclid(1000) as u32 * 1_000_000).checked_add(rest);
+        let instant = nanos.and_then(|nanos| DateTime::from_timestamp(millis.div_euclid(1000), nanos));
+        instant.map(Self).ok_or(DecodeError::Other("a time outside the calendar"))
+    }
+}
+
+bincode::impl_borrow_decode!(InstantV1);
+
+impl From<DateTime<Utc>> for InstantV1 {
+    fn from(instant: DateTime<Utc>) -> Self {
+        Self(instant)
+    }
+}
+
+impl From<InstantV1> for DateTime<Utc> {
+    fn from(stored: InstantV1) -> Self {
+        stored.0
+    }
+}
+
+/// A span: milliseconds, and the nanoseconds beyond them, of the same sign.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SpanV1(TimeDelta);
+
+impl Encode for SpanV1 {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.0.num_milliseconds().encode(encoder)?;
+        (self.0.subsec_nanos() % 1_000_000).encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for SpanV1 {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let (millis, nanos) = (i64::decode(decoder)?, i32::decode(decoder)?);
+        let whole = TimeDelta::try_milliseconds(millis);
+        let span = whole.and_then(|whole| whole.checked_add(&TimeDelta::nanoseconds(nanos.into())));
+        span.map(Self).ok_or(DecodeError::Other("a span that is too long"))
+    }
+}
+
+bincode::impl_borrow_decode!(SpanV1);
+
+impl From<TimeDelta> for SpanV1 {
+    fn from(span: TimeDelta) -> Self {
+        Self(span)
+    }
+}
+
+impl From<SpanV1> for TimeDelta {
+    fn from(stored: SpanV1) -> Self {
+        stored.0
+    }
+}
+
+/// A time in whole milliseconds.
+pub(super) fn whole_millis(at: DateTime<Utc>) -> Result<i64, CodecError> {
+    let millis = at.timestamp_millis();
+    match DateTime::from_timestamp_millis(millis) {
+        Some(whole) if whole == at => Ok(millis),
+        _ => Err(CodecError::Unstorable("its time isn't in whole milliseconds")),
+    }
+}
+
+pub(super) fn from_millis(millis: i64) -> Result<DateTime<Utc>, CodecError> {
+    DateTime::from_timestamp_millis(millis).ok_or_else(|| CodecError::Malformed("a time outside the calendar".into()))
+}

@@ -1,0 +1,485 @@
+//! The record of version 1, frozen: fields and tags never change, new variants get new tags.
+
+use std::sync::Arc;
+
+use bincode::{BorrowDecode, Encode};
+use styx_core::{
+    event::{Event, FailureClass, TriggerParameters},
+    executor::Observed,
+    id::{Counter, Epoch, Position},
+    record::{
+        Cause, ConfigEvent, CursorMove, ExecutionEvent, Fact, LogEvent, Operator, Record, RunEvent, WorkflowEvent,
+    },
+};
+use uuid::Uuid;
+
+use super::{
+    CodecError,
+    parts::{
+        ConfigV1, CursorV1, DescriptionV1, EndingV1, ExecutionIdV1, InstanceIdV1, MessageV1, StoredWorkflowV1,
+        TriggerV1, WorkflowIdV1, frozen,
+    },
+    primitives::{InstantV1, Seq, SpanV1, VariablesV1, from_millis, variables, variables_v1, whole_millis},
+};
+
+#[derive(Debug, Encode, BorrowDecode)]
+pub(super) struct RecordV1<'a> {
+    position: u64,
+    /// Milliseconds since 1970.
+    at: i64,
+    /// How far the first record of the decision is back.
+    decision: u64,
+    epoch: u64,
+    idempotency_key: Option<&'a str>,
+    fact: FactV1<'a>,
+    cause: CauseV1<'a>,
+    /// For later fields, by tag; version 1 has none.
+    later: Seq<(u32, &'a [u8])>,
+}
+
+impl<'a> TryFrom<&'a Record> for RecordV1<'a> {
+    type Error = CodecError;
+
+    fn try_from(record: &'a Record) -> Result<Self, CodecError> {
+        let decision = record.position.0.checked_sub(record.decision.0);
+        Ok(Self {
+            position: record.position.0,
+            at: whole_millis(record.at)?,
+            decision: decision.ok_or(CodecError::Unstorable("its decision lies behind it"))?,
+            epoch: record.epoch.0,
+            idempotency_key: record.idempotency_key.as_deref(),
+            fact: (&record.fact).into(),
+            cause: (&record.cause).into(),
+            later: Seq(Vec::new()),
+        })
+    }
+}
+
+impl TryFrom<RecordV1<'_>> for Record {
+    type Error = CodecError;
+
+    fn try_from(stored: RecordV1<'_>) -> Result<Self, CodecError> {
+        if let Some((tag, _)) = stored.later.0.first() {
+            return Err(CodecError::Newer { tag: *tag });
+        }
+        let decision = stored.position.checked_sub(stored.decision);
+        Ok(Self {
+            position: Position(stored.position),
+            decision: Position(decision.ok_or_else(|| CodecError::Malformed("a decision before the log".into()))?),
+            at: from_millis(stored.at)?,
+            epoch: Epoch(stored.epoch),
+            idempotency_key: stored.idempotency_key.map(Arc::from),
+            fact: stored.fact.into(),
+            cause: stored.cause.into(),
+        })
+    }
+}
+
+/// The tags are those of subjects in keys: 6 is for backfills, 7 for resources.
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+enum FactV1<'a> {
+    Log(LogEventV1) = 1,
+    Config(ConfigEventV1<'a>) = 2,
+    Workflow(WorkflowIdV1<'a>, WorkflowEventV1<'a>) = 3,
+    Run(InstanceIdV1<'a>, RunEventV1<'a>) = 4,
+    Execution(ExecutionIdV1<'a>, ExecutionEventV1<'a>) = 5,
+}
+
+impl<'a> From<&'a Fact> for FactV1<'a> {
+    fn from(fact: &'a Fact) -> Self {
+        match fact {
+            Fact::Log(event) => Self::Log(event.into()),
+            Fact::Config(event) => Self::Config(event.into()),
+            Fact::Workflow(id, event) => Self::Workflow(id.into(), event.into()),
+            Fact::Run(id, event) => Self::Run(id.into(), event.into()),
+            Fact::Execution(id, event) => Self::Execution(id.into(), event.into()),
+        }
+    }
+}
+
+impl From<FactV1<'_>> for Fact {
+    fn from(stored: FactV1<'_>) -> Self {
+        match stored {
+            FactV1::Log(event) => Self::Log(event.into()),
+            FactV1::Config(event) => Self::Config(event.into()),
+            FactV1::Workflow(id, event) => Self::Workflow(id.into(), event.into()),
+            FactV1::Run(id, event) => Self::Run(id.into(), event.into()),
+            FactV1::Execution(id, event) => Self::Execution(id.into(), event.into()),
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+enum LogEventV1 {
+    Started { log_id: [u8; 16], root_seed: [u8; 16] } = 0,
+    Forked { log_id: [u8; 16], root_seed: [u8; 16] } = 1,
+}
+
+impl From<&LogEvent> for LogEventV1 {
+    fn from(event: &LogEvent) -> Self {
+        match event {
+            LogEvent::Started { log_id, root_seed } => {
+                Self::Started { log_id: log_id.into_bytes(), root_seed: root_seed.into_bytes() }
+            }
+            LogEvent::Forked { log_id, root_seed } => {
+                Self::Forked { log_id: log_id.into_bytes(), root_seed: root_seed.into_bytes() }
+            }
+        }
+    }
+}
+
+impl From<LogEventV1> for LogEvent {
+    fn from(stored: LogEventV1) -> Self {
+        match stored {
+            LogEventV1::Started { log_id, root_seed } => {
+                Self::Started { log_id: Uuid::from_bytes(log_id), root_seed: Uuid::from_bytes(root_seed) }
+            }
+            LogEventV1::Forked { log_id, root_seed } => {
+                Self::Forked { log_id: Uuid::from_bytes(log_id), root_seed: Uuid::from_bytes(root_seed) }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+enum ConfigEventV1<'a> {
+    Set(ConfigV1<'a>) = 0,
+    SchedulingSwitched { enabled: bool } = 1,
+}
+
+impl<'a> From<&'a ConfigEvent> for ConfigEventV1<'a> {
+    fn from(event: &'a ConfigEvent) -> Self {
+        match event {
+            ConfigEvent::Set(config) => Self::Set((&**config).into()),
+            ConfigEvent::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled: *enabled },
+        }
+    }
+}
+
+impl From<ConfigEventV1<'_>> for ConfigEvent {
+    fn from(stored: ConfigEventV1<'_>) -> Self {
+        match stored {
+            ConfigEventV1::Set(config) => Self::Set(Arc::new(config.into())),
+            ConfigEventV1::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled },
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+enum WorkflowEventV1<'a> {
+    Stored(StoredWorkflowV1<'a>) = 0,
+    Deleted = 1,
+    Switched { enabled: bool } = 2,
+    CursorMoved { to: Option<CursorV1>, why: CursorMoveV1 } = 3,
+}
+
+impl<'a> From<&'a WorkflowEvent> for WorkflowEventV1<'a> {
+    fn from(event: &'a WorkflowEvent) -> Self {
+        match event {
+            WorkflowEvent::Stored(stored) => Self::Stored((&**stored).into()),
+            WorkflowEvent::Deleted => Self::Deleted,
+            WorkflowEvent::Switched { enabled } => Self::Switched { enabled: *enabled },
+            WorkflowEvent::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: (*why).into() },
+        }
+    }
+}
+
+impl From<WorkflowEventV1<'_>> for WorkflowEvent {
+    fn from(stored: WorkflowEventV1<'_>) -> Self {
+        match stored {
+            WorkflowEventV1::Stored(stored) => Self::Stored(Arc::new(stored.into())),
+            WorkflowEventV1::Deleted => Self::Deleted,
+            WorkflowEventV1::Switched { enabled } => Self::Switched { enabled },
+            WorkflowEventV1::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: why.into() },
+        }
+    }
+}
+
+frozen!(CursorMoveV1 of CursorMove {
+    Triggered = 0, AlreadyActive = 1, AlreadyCompleted = 2, NoExecution = 3, Edited = 4, Enabled = 5, Operator = 6,
+});
+
+frozen!(FailureClassV1 of FailureClass { User = 0, Infrastructure = 1 });
+
+/// Tag 2 is for imported events that can't be read.
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+enum RunEventV1<'a> {
+    Styx { counter: u64, event: EventV1<'a> } = 0,
+    Ignored { counter: u64, event: EventV1<'a>, error: &'a str } = 1,
+}
+
+impl<'a> From<&'a RunEvent> for RunEventV1<'a> {
+    fn from(event: &'a RunEvent) -> Self {
+        match event {
+            RunEvent::Styx { counter, event } => Self::Styx { counter: counter.0, event: event.into() },
+            RunEvent::Ignored { counter, event, error } => {
+                Self::Ignored { counter: counter.0, event: event.into(), error }
+            }
+        }
+    }
+}
+
+impl From<RunEventV1<'_>> for RunEvent {
+    fn from(stored: RunEventV1<'_>) -> Self {
+        match stored {
+            RunEventV1::Styx { counter, event } => Self::Styx { counter: Counter(counter), event: event.into() },
+            RunEventV1::Ignored { counter, event, error } => {
+                Self::Ignored { counter: Counter(counter), event: event.into(), error: error.into() }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+enum EventV1<'a> {
+    TriggerExecution {
+        trigger: TriggerV1<'a>,
+        env: VariablesV1<'a>,
+        missed: bool,
+    } = 0,
+    Info {
+        message: MessageV1<'a>,
+    } = 1,
+    Dequeue {
+        resources: Seq<&'a str>,
+    } = 2,
+    Submit {
+        description: DescriptionV1<'a>,
+        execution: Option<ExecutionIdV1<'a>>,
+        runner: Option<&'a str>,
+        running_timeout: Option<SpanV1>,
+    } = 3,
+    Submitted {
+        execution: Option<ExecutionIdV1<'a>>,
+        runner: Option<&'a str>,
+    } = 4,
+    Started = 5,
+    Terminate {
+        exit_code: Option<i32>,
+    } = 6,
+    RunError {
+        message: &'a str,
+        class: FailureClassV1,
+    } = 7,
+    Success = 8,
+    RetryAfter {
+        delay_millis: i64,
+    } = 9,
+    Stop {
+        reason: Option<&'a str>,
+    } = 10,
+    Timeout {
+        reason: Option<&'a str>,
+    } = 11,
+    Halt {
+        reason: Option<&'a str>,
+    } = 12,
+    TimeTrigger = 13,
+    Created {
+        execution: ExecutionIdV1<'a>,
+        docker_image: &'a str,
+    } = 14,
+    Retry = 15,
+}
+
+impl<'a> From<&'a Event> for EventV1<'a> {
+    fn from(event: &'a Event) -> Self {
+        match event {
+            Event::TriggerExecution { trigger, parameters, missed } => {
+                Self::TriggerExecution { trigger: trigger.into(), env: variables_v1(&parameters.env), missed: *missed }
+            }
+            Event::Info { message } => Self::Info { message: message.into() },
+            Event::Dequeue { resources } => Self::Dequeue { resources: Seq::of_texts(resources.iter()) },
+            Event::Submit { description, execution, runner, running_timeout } => Self::Submit {
+                description: description.into(),
+                execution: execution.as_ref().map(Into::into),
+                runner: runner.as_deref(),
+                running_timeout: running_timeout.map(Into::into),
+            },
+            Event::Submitted { execution, runner } => {
+                Self::Submitted { execution: execution.as_ref().map(Into::into), runner: runner.as_deref() }
+            }
+            Event::Started => Self::Started,
+            Event::Terminate { exit_code } => Self::Terminate { exit_code: *exit_code },
+            Event::RunError { message, class } => Self::RunError { message, class: (*class).into() },
+            Event::Success => Self::Success,
+            Event::RetryAfter { delay_millis } => Self::RetryAfter { delay_millis: *delay_millis },
+            Event::Stop { reason } => Self::Stop { reason: reason.as_deref() },
+            Event::Timeout { reason } => Self::Timeout { reason: reason.as_deref() },
+            Event::Halt { reason } => Self::Halt { reason: reason.as_deref() },
+            Event::TimeTrigger => Self::TimeTrigger,
+            Event::Created { execution, docker_image } => Self::Created { execution: execution.into(), docker_image },
+            Event::Retry => Self::Retry,
+        }
+    }
+}
+
+impl From<EventV1<'_>> for Event {
+    fn from(stored: EventV1<'_>) -> Self {
+        match stored {
+            EventV1::TriggerExecution { trigger, env, missed } => Self::TriggerExecution {
+                trigger: trigger.into(),
+                parameters: TriggerParameters { env: Arc::new(variables(env)) },
+                missed,
+            },
+            EventV1::Info { message } => Self::Info { message: message.into() },
+            EventV1::Dequeue { resources } => Self::Dequeue { resources: resources.shared() },
+            EventV1::Submit { description, execution, runner, running_timeout } => Self::Submit {
+                description: description.into(),
+                execution: execution.map(Into::into),
+                runner: runner.map(Into::into),
+                running_timeout: running_timeout.map(Into::into),
+            },
+            EventV1::Submitted { execution, runner } => {
+                Self::Submitted { execution: execution.map(Into::into), runner: runner.map(Into::into) }
+            }
+            EventV1::Started => Self::Started,
+            EventV1::Terminate { exit_code } => Self::Terminate { exit_code },
+            EventV1::RunError { message, class } => Self::RunError { message: message.into(), class: class.into() },
+            EventV1::Success => Self::Success,
+            EventV1::RetryAfter { delay_millis } => Self::RetryAfter { delay_millis },
+            EventV1::Stop { reason } => Self::Stop { reason: reason.map(Into::into) },
+            EventV1::Timeout { reason } => Self::Timeout { reason: reason.map(Into::into) },
+            EventV1::Halt { reason } => Self::Halt { reason: reason.map(Into::into) },
+            EventV1::TimeTrigger => Self::TimeTrigger,
+            EventV1::Created { execution, docker_image } => {
+                Self::Created { execution: execution.into(), docker_image: docker_image.into() }
+            }
+            EventV1::Retry => Self::Retry,
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+enum ExecutionEventV1<'a> {
+    Ended(EndingV1) = 0,
+    Cleaned = 1,
+    Refused { retry_at: InstantV1, reason: &'a str } = 2,
+}
+
+impl<'a> From<&'a ExecutionEvent> for ExecutionEventV1<'a> {
+    fn from(event: &'a ExecutionEvent) -> Self {
+        match event {
+            ExecutionEvent::Ended(ending) => Self::Ended((*ending).into()),
+            ExecutionEvent::Cleaned => Self::Cleaned,
+            ExecutionEvent::Refused { retry_at, reason } => Self::Refused { retry_at: (*retry_at).into(), reason },
+        }
+    }
+}
+
+impl From<ExecutionEventV1<'_>> for ExecutionEvent {
+    fn from(stored: ExecutionEventV1<'_>) -> Self {
+        match stored {
+            ExecutionEventV1::Ended(ending) => Self::Ended(ending.into()),
+            ExecutionEventV1::Cleaned => Self::Cleaned,
+            ExecutionEventV1::Refused { retry_at, reason } => {
+                Self::Refused { retry_at: retry_at.into(), reason: reason.into() }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+enum CauseV1<'a> {
+    Schedule = 0,
+    Timer = 1,
+    Engine = 2,
+    Operator { actor: &'a str, request_id: &'a str, request: &'a str } = 3,
+    Executor { runner: &'a str, what: ObservedV1<'a>, observed_at: Option<InstantV1>, evidence: &'a [u8] } = 4,
+    Imported { at: InstantV1 } = 5,
+    Decision = 6,
+}
+
+impl<'a> From<&'a Cause> for CauseV1<'a> {
+    fn from(cause: &'a Cause) -> Self {
+        match cause {
+            Cause::Schedule => Self::Schedule,
+            Cause::Timer => Self::Timer,
+            Cause::Engine => Self::Engine,
+            Cause::Operator(operator) => {
+                Self::Operator { actor: &operator.actor, request_id: &operator.request_id, request: &operator.request }
+            }
+            Cause::Executor { runner, what, observed_at, evidence } => {
+                Self::Executor { runner, what: what.into(), observed_at: observed_at.map(Into::into), evidence }
+            }
+            Cause::Imported { at } => Self::Imported { at: (*at).into() },
+            Cause::Decision => Self::Decision,
+        }
+    }
+}
+
+impl From<CauseV1<'_>> for Cause {
+    fn from(stored: CauseV1<'_>) -> Self {
+        match stored {
+            CauseV1::Schedule => Self::Schedule,
+            CauseV1::Timer => Self::Timer,
+            CauseV1::Engine => Self::Engine,
+            CauseV1::Operator { actor, request_id, request } => Self::Operator(Arc::new(Operator {
+                actor: actor.into(),
+                request_id: request_id.into(),
+                request: request.into(),
+            })),
+            CauseV1::Executor { runner, what, observed_at, evidence } => Self::Executor {
+                runner: runner.into(),
+                what: what.into(),
+                observed_at: observed_at.map(Into::into),
+                evidence: evidence.into(),
+            },
+            CauseV1::Imported { at } => Self::Imported { at: at.into() },
+            CauseV1::Decision => Self::Decision,
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+enum ObservedV1<'a> {
+    Launched = 0,
+    Refused { retry_at: InstantV1, reason: &'a str } = 1,
+    NotLaunchable { reason: &'a str } = 2,
+    Started = 3,
+    Exited { code: Option<i32> } = 4,
+    Lost { reason: &'a str } = 5,
+    NeverStarted = 6,
+    Cleaned = 7,
+}
+
+impl<'a> From<&'a Observed> for ObservedV1<'a> {
+    fn from(what: &'a Observed) -> Self {
+        match what {
+            Observed::Launched => Self::Launched,
+            Observed::Refused { retry_at, reason } => Self::Refused { retry_at: (*retry_at).into(), reason },
+            Observed::NotLaunchable { reason } => Self::NotLaunchable { reason },
+            Observed::Started => Self::Started,
+            Observed::Exited { code } => Self::Exited { code: *code },
+            Observed::Lost { reason } => Self::Lost { reason },
+            Observed::NeverStarted => Self::NeverStarted,
+            Observed::Cleaned => Self::Cleaned,
+        }
+    }
+}
+
+impl From<ObservedV1<'_>> for Observed {
+    fn from(stored: ObservedV1<'_>) -> Self {
+        match stored {
+            ObservedV1::Launched => Self::Launched,
+            ObservedV1::Refused { retry_at, reason } => {
+                Self::Refused { retry_at: retry_at.into(), reason: reason.into() }
+            }
+            ObservedV1::NotLaunchable { reason } => Self::NotLaunchable { reason: reason.into() },
+            ObservedV1::Started => Self::Started,
+            ObservedV1::Exited { code } => Self::Exited { code },
+            ObservedV1::Lost { reason } => Self::Lost { reason: reason.into() },
+            ObservedV1::NeverStarted => Self::NeverStarted,
+            ObservedV1::Cleaned => Self::Cleaned,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The log on RocksDB.
+
+mod chain;
+mod high_water;
+mod lock;
+mod open;
+mod options;
+mod reader;
+mod rebuild;
+mod verify;
+
+use std::{path::Path, sync::Arc};
+
+use rocksdb::WriteBatch;
+use styx_core::{
+    id::{Epoch, Position},
+    log::{Batch, Log, LogError, LogReader},
+};
+
+pub use self::{
+    chain::ChainHash,
+    high_water::{HIGH_WATER_FILE, Mark},
+    open::{FORMAT, Notice, OpenOptions, Opening, free_bytes, open_read_only},
+    reader::RocksReader,
+    verify::{Damage, Progress, Report, verify},
+};
+use self::{
+    chain::{BatchEntry, Link},
+    high_water::HighWater,
+    options::{durable_write, family},
+    reader::{Store, engine_error, meta},
+};
+use crate::{
+    check::{check_append, ended, failed},
+    codec,
+    error::OpenError,
+    keys,
+};
+
+/// The one writer of a data folder.
+pub struct RocksLog {
+    store: Arc<Store>,
+    high_water: HighWater,
+    opening: Opening,
+    epoch: Epoch,
+    tail: Position,
+    hash: ChainHash,
+    ended_by: Option<LogError>,
+}
+
+impl RocksLog {
+    /// Opens a data folder, or creates it; nobody else can use it until this and its readers are dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the folder is in use, was written by a newer program, lacks what was durable, or is damaged.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_with(dir, &OpenOptions::default(), &mut |_| {})
+    }
+
+    /// As [`open`](Self::open), with options; `notice` hears of what takes long.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        dir: impl AsRef<Path>,
+        options: &OpenOptions,
+        notice: &mut dyn FnMut(Notice),
+    ) -> Result<Self, OpenError> {
+        open::open(dir.as_ref(), options, notice)
+    }
+
+    /// What was found when it was opened.
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// The last position and the hash of all up to it: what somebody else may keep as evidence.
+    pub fn head(&self) -> Mark {
+        Mark { tail: self.tail, hash: self.hash }
+    }
+
+    /// Something that reads, and can be verified.
+    pub fn rocks_reader(&self) -> RocksReader {
+        RocksReader { store: Arc::clone(&self.store) }
+    }
+
+    fn check_alive(&self) -> Result<(), LogError> {
+        self.ended_by.as_ref().map_or(Ok(()), |by| Err(ended(by)))
+    }
+
+    /// Whatever goes wrong ends this writer.
+    fn ending<T>(&mut self, result: Result<T, LogError>) -> Result<T, LogError> {
+        if let Err(error) = &result {
+            self.ended_by = Some(error.clone());
+        }
+        result
+    }
+
+    fn write(&self, batch: &Batch) -> Result<BatchEntry, LogError> {
+        let first = self.tail.next();
+        let mut link = Link::new(&self.hash, first);
+        let mut write = WriteBatch::with_capacity_bytes(256 * batch.records.len() + 256 * batch.rows.len());
+        let log = self.store.family(family::LOG);
+        let mut index = Vec::with_capacity(batch.records.len());
+        let mut bytes = Vec::with_capacity(256);
+        for record in &batch.records {
+            bytes.clear();
+            codec::encode_record(record, &mut bytes)
+                .map_err(|error| failed(format!("appending record {}", record.position), error.to_string()))?;
+            link.add(&bytes);
+            write.put_cf(log, keys::position(record.position), &bytes);
+            index.extend(record.subjects().map(|subject| keys::subject_entry(&subject, record.position)));
+        }
+        // In order, each key is searched for only from the one before.
+        index.sort_unstable();
+        let by_subject = self.store.family(family::BY_SUBJECT);
+        for entry in index {
+            write.put_cf(by_subject, entry, []);
+        }
+        let rows = self.store.family(family::ROWS);
+        for (key, row) in &batch.rows {
+            let bytes = row.as_ref().map(codec::encode_row).transpose();
+            match bytes.map_err(|error| failed(format!("appending row {key:?}"), error.to_string()))? {
+                Some(bytes) => write.put_cf(rows, keys::row(key), bytes),
+                None => write.delete_cf(rows, keys::row(key)),
+            }
+        }
+        let count = u32::try_from(batch.records.len()).map_err(|error| failed("appending", error.to_string()))?;
+        let entry = BatchEntry { first, count, hash: link.finish() };
+        write.put_cf(self.store.family(family::BATCHES), keys::position(first), entry.value());
+        self.store.db.write_opt(write, &durable_write()).map_err(|error| failed("appending", error.to_string()))?;
+        Ok(entry)
+    }
+
+    fn try_append(&mut self, epoch: Epoch, expected_tail: Position, batch: &Batch) -> Result<Position, LogError> {
+        check_append(self.epoch, epoch, self.tail, expected_tail, batch)?;
+        if batch.records.is_empty() {
+            return Ok(self.tail);
+        }
+        let entry = self.write(batch)?;
+        self.tail = entry.last();
+        self.hash = entry.hash;
+        self.high_water.note(self.head())?;
+        Ok(self.tail)
+    }
+
+    fn try_begin_epoch(&mut self) -> Result<Epoch, LogError> {
+        let next = self.epoch.next();
+        let meta_family = self.store.family(family::META);
+        self.store
+            .db
+            .put_cf_opt(meta_family, meta::EPOCH, next.0.to_be_bytes(), &durable_write())
+            .map_err(|error| engine_error("the epoch", &error))?;
+        self.epoch = next;
+        Ok(next)
+    }
+}
+
+impl Log for RocksLog {
+    fn append(&mut self, epoch: Epoch, expected_tail: Position, batch: &Batch) -> Result<Position, LogError> {
+        self.check_alive()?;
+        let result = self.try_append(epoch, expected_tail, batch);
+        self.ending(result)
+    }
+
+    fn begin_epoch(&mut self) -> Result<Epoch, LogError> {
+        self.check_alive()?;
+        let result = self.try_begin_epoch();
+        self.ending(result)
+    }
+
+    fn reader(&self) -> Box<dyn LogReader> {
+        Box::new(self.rocks_reader())
+    }
+}
+
+impl std::fmt::Debug for RocksLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { store, epoch, tail, .. } = self;
+        write!(f, "RocksLog({}, epoch {epoch}, tail {tail})", store.dir.display())
+    }
+}

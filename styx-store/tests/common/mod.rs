@@ -1,0 +1,337 @@
+//! One record of every kind and every row, for the golden bytes.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use styx_core::{
+    config::Config,
+    event::{
+        Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Note, Trigger, TriggerParameters,
+    },
+    execution::{Execution, Phase},
+    executor::Observed,
+    id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
+    record::{
+        Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
+        RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
+    },
+    run::{Run, State},
+    world::{Finished, LogRow, Row, Workflow},
+};
+use uuid::Uuid;
+
+fn at(millis: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(1_714_953_600_000 + millis).unwrap()
+}
+
+fn uuid(last: u128) -> Uuid {
+    Uuid::from_u128(0x0b9d_6d0e_6a55_4d3a_9a7d_2f5f_7c3f_0000 | last)
+}
+
+fn workflow() -> WorkflowId {
+    WorkflowId::new("sales", "daily#eu")
+}
+
+fn instance() -> InstanceId {
+    InstanceId::new(workflow(), "2024-05-06")
+}
+
+fn execution() -> ExecutionId {
+    ExecutionId::Run(uuid(3))
+}
+
+fn variables() -> BTreeMap<String, String> {
+    [("A", "1"), ("ZÜRICH", "wert")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+fn stored(origin: Origin) -> Arc<StoredWorkflow> {
+    Arc::new(StoredWorkflow { json: r#"{"id":"daily#eu","schedule":"days"}"#.into(), spec: spec(origin) })
+}
+
+fn spec(origin: Origin) -> WorkflowSpec {
+    WorkflowSpec {
+        schedule: "days".into(),
+        offset: Some("PT1H".into()),
+        running_timeout: Some(TimeDelta::hours(3)),
+        runnable: true,
+        resources: Arc::from([Arc::from("warehouse")]),
+        origin,
+    }
+}
+
+fn cursor() -> Cursor {
+    Cursor { instant: at(0), fires_at: at(3_600_000) }
+}
+
+fn events() -> Vec<(&'static str, Event)> {
+    let inline = ExecutionDescription {
+        docker_image: Some("busybox:1.1".into()),
+        docker_args: vec!["echo".into(), "2024-05-06".into()],
+        docker_termination_logging: true,
+        service_account: Some("a@b.c".into()),
+        commit_sha: Some("71d70fca99e29812e81d1ed0a5c9d3559f4118e9".into()),
+        env: variables(),
+        running_timeout: Some(TimeDelta::minutes(90)),
+        retry_condition: Some("#tries < 3".into()),
+        flyte_exec_conf: Some("{}".into()),
+        flyte_execution_id: Some("f-1".into()),
+    };
+    let reason = || Some(Arc::from("asked for"));
+    vec![
+        (
+            "trigger-execution",
+            Event::TriggerExecution {
+                trigger: Trigger::AdHoc("ad-hoc-cli-1489054446085-53384".into()),
+                parameters: TriggerParameters { env: Arc::new(variables()) },
+                missed: true,
+            },
+        ),
+        (
+            "trigger-execution-natural",
+            Event::TriggerExecution {
+                trigger: Trigger::Natural,
+                parameters: TriggerParameters::default(),
+                missed: false,
+            },
+        ),
+        (
+            "trigger-execution-backfill",
+            Event::TriggerExecution {
+                trigger: Trigger::Backfill("backfill-1".into()),
+                parameters: TriggerParameters::default(),
+                missed: false,
+            },
+        ),
+        (
+            "trigger-execution-unknown",
+            Event::TriggerExecution {
+                trigger: Trigger::Unknown("UNKNOWN".into()),
+                parameters: TriggerParameters::default(),
+                missed: false,
+            },
+        ),
+        ("info", Event::Info { message: Message { level: MessageLevel::Warning, line: "waits: ä".into() } }),
+        ("dequeue", Event::Dequeue { resources: Arc::from([Arc::from("a"), Arc::from("b")]) }),
+        (
+            "submit",
+            Event::Submit {
+                description: Description::Stored(Position(17)),
+                execution: Some(execution()),
+                runner: Some("default".into()),
+                running_timeout: Some(TimeDelta::hours(24)),
+            },
+        ),
+        (
+            "submit-inline",
+            Event::Submit {
+                description: Description::Inline(Arc::new(inline)),
+                execution: Some(ExecutionId::Text("styx-run-x".into())),
+                runner: None,
+                running_timeout: None,
+            },
+        ),
+        ("submitted", Event::Submitted { execution: Some(execution()), runner: Some("default".into()) }),
+        ("started", Event::Started),
+        ("terminate", Event::Terminate { exit_code: Some(-1) }),
+        ("run-error", Event::RunError { message: "no such image".into(), class: FailureClass::Infrastructure }),
+        ("success", Event::Success),
+        ("retry-after", Event::RetryAfter { delay_millis: i64::MAX }),
+        ("stop", Event::Stop { reason: reason() }),
+        ("timeout", Event::Timeout { reason: reason() }),
+        ("halt", Event::Halt { reason: None }),
+        ("time-trigger", Event::TimeTrigger),
+        ("created", Event::Created { execution: execution(), docker_image: "busybox".into() }),
+        ("retry", Event::Retry),
+    ]
+}
+
+/// Records by the name of their golden file. New kinds are added; what is here stays.
+pub(crate) fn records() -> Vec<(String, Record)> {
+    let mut facts = vec![
+        ("log-started".to_owned(), Fact::Log(LogEvent::Started { log_id: uuid(1), root_seed: uuid(2) })),
+        ("log-forked".to_owned(), Fact::Log(LogEvent::Forked { log_id: uuid(4), root_seed: uuid(5) })),
+        ("config-set".to_owned(), Fact::Config(ConfigEvent::Set(Arc::new(Config::default())))),
+        (
+            "workflow-stored-file".to_owned(),
+            Fact::Workflow(
+                workflow(),
+                WorkflowEvent::Stored(stored(Origin::File { path: "eu/daily.yaml".into(), enabled: true })),
+            ),
+        ),
+        ("workflow-stored-api".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Stored(stored(Origin::Api)))),
+        ("workflow-deleted".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Deleted)),
+        ("workflow-switched".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Switched { enabled: true })),
+        ("execution-cleaned".to_owned(), Fact::Execution(execution(), ExecutionEvent::Cleaned)),
+        (
+            "execution-refused".to_owned(),
+            Fact::Execution(execution(), ExecutionEvent::Refused { retry_at: at(9), reason: "quota".into() }),
+        ),
+        (
+            "run-ignored".to_owned(),
+            Fact::Run(
+                instance(),
+                RunEvent::Ignored {
+                    counter: Counter(3),
+                    event: Event::Started,
+                    error: "received started while in QUEUED".into(),
+                },
+            ),
+        ),
+    ];
+    let moves = [
+        ("triggered", CursorMove::Triggered),
+        ("already-active", CursorMove::AlreadyActive),
+        ("already-completed", CursorMove::AlreadyCompleted),
+        ("no-execution", CursorMove::NoExecution),
+        ("edited", CursorMove::Edited),
+        ("enabled", CursorMove::Enabled),
+        ("operator", CursorMove::Operator),
+    ];
+    facts.extend(moves.map(|(name, why)| {
+        let to = (why != CursorMove::Edited).then(cursor);
+        (format!("workflow-cursor-{name}"), Fact::Workflow(workflow(), WorkflowEvent::CursorMoved { to, why }))
+    }));
+    let endings = [
+        ("exit", Ending::Exit { code: Some(143) }),
+        ("exit-unknown", Ending::Exit { code: None }),
+        ("never-started", Ending::NeverStarted),
+        ("lost", Ending::Lost),
+        ("operator", Ending::Operator),
+    ];
+    facts.extend(endings.map(|(name, ending)| {
+        let id = ExecutionId::Text("old/name".into());
+        (format!("execution-ended-{name}"), Fact::Execution(id, ExecutionEvent::Ended(ending)))
+    }));
+    facts.extend(events().into_iter().map(|(name, event)| {
+        (format!("run-{name}"), Fact::Run(instance(), RunEvent::Styx { counter: Counter(300), event }))
+    }));
+    let mut records: Vec<_> = facts.into_iter().map(|(name, fact)| (name, record(fact, Cause::Engine))).collect();
+    let causes = [
+        ("schedule", Cause::Schedule),
+        ("timer", Cause::Timer),
+        (
+            "operator",
+            Cause::Operator(Arc::new(Operator {
+                actor: "anonymous".into(),
+                request_id: "r-1".into(),
+                request: r#"{"method":"POST"}"#.into(),
+            })),
+        ),
+        ("executor", seen(Observed::Exited { code: Some(0) })),
+        ("executor-launched", seen(Observed::Launched)),
+        ("executor-refused", seen(Observed::Refused { retry_at: at(9), reason: "quota".into() })),
+        ("executor-not-launchable", seen(Observed::NotLaunchable { reason: "no such program".into() })),
+        ("executor-started", seen(Observed::Started)),
+        ("executor-lost", seen(Observed::Lost { reason: "node gone".into() })),
+        ("executor-never-started", seen(Observed::NeverStarted)),
+        ("executor-cleaned", seen(Observed::Cleaned)),
+        ("imported", Cause::Imported { at: at(-5) }),
+        ("engine", Cause::Engine),
+        ("decision", Cause::Decision),
+    ];
+    let caused =
+        |cause| record(Fact::Run(instance(), RunEvent::Styx { counter: Counter(1), event: Event::Success }), cause);
+    records.extend(causes.map(|(name, cause)| (format!("cause-{name}"), caused(cause))));
+    records
+}
+
+fn seen(what: Observed) -> Cause {
+    let evidence = Arc::from(&br#"{"exit":0}"#[..]);
+    Cause::Executor { runner: "local".into(), what, observed_at: Some(at(-7)), evidence }
+}
+
+fn record(fact: Fact, cause: Cause) -> Record {
+    Record {
+        position: Position(70_000),
+        decision: Position(69_998),
+        at: at(123),
+        epoch: Epoch(3),
+        idempotency_key: matches!(cause, Cause::Operator(_)).then(|| "once".into()),
+        cause,
+        fact,
+    }
+}
+
+/// Rows by the name of their golden file.
+pub(crate) fn rows() -> Vec<(String, Row)> {
+    let mut run = Run::new(Some(Counter(5)), at(0));
+    run.state = State::Running;
+    run.eligible_at = Some(DateTime::<Utc>::MAX_UTC);
+    run.retry_delay_millis = Some(-1);
+    run.tries = 2;
+    run.consecutive_failures = 1;
+    run.infrastructure_failures = 3;
+    run.cost_tenths = 11;
+    run.last_exit = Some(20);
+    run.trigger = Some(Trigger::Backfill("backfill-1".into()));
+    run.parameters = Some(TriggerParameters { env: Arc::new(variables()) });
+    run.missed = true;
+    run.imported = true;
+    run.execution = Some(execution());
+    run.runner = Some("default".into());
+    run.description = Some(Description::Stored(Position(17)));
+    run.running_timeout = Some(TimeDelta::hours(1));
+    run.resources = Some(Arc::from([Arc::from("a")]));
+    let notes = [
+        ("exit", Note::Exit(Some(20))),
+        ("error", Note::Error("no such image".into())),
+        ("said", Note::Said(Message { level: MessageLevel::Unknown, line: "x".into() })),
+        ("timed-out", Note::TimedOut { state: State::Submitted, since: at(0), at: at(600_000) }),
+    ];
+    let phases = [
+        ("launching", Phase::Launching { retry_at: Some(at(1)) }),
+        ("launched", Phase::Launched),
+        ("running", Phase::Running),
+        ("ended", Phase::Ended(Ending::Lost)),
+    ];
+    let finished = Finished {
+        counter: Counter(8),
+        state: State::Done,
+        at: at(0),
+        trigger_id: Some("natural-trigger".into()),
+        last_exit: Some(0),
+        tries: 1,
+    };
+    let workflow = Workflow {
+        stored_at: Position(17),
+        deployed_at: at(0),
+        json_digest: uuid(6),
+        spec: spec(Origin::Api),
+        enabled: true,
+        cursor: Some(cursor()),
+    };
+    let mut rows = vec![
+        (
+            "log".to_owned(),
+            Row::Log(LogRow {
+                identity: Some((uuid(1), uuid(2))),
+                tail: Position(70_000),
+                at: at(5),
+                decision: Position(69_998),
+            }),
+        ),
+        ("log-empty".to_owned(), Row::Log(LogRow::default())),
+        ("config".to_owned(), Row::Config(Arc::new(Config::default()))),
+        ("workflow".to_owned(), Row::Workflow(workflow)),
+        ("run-new".to_owned(), Row::Run(Run::new(None, at(0)))),
+        ("finished".to_owned(), Row::Finished(finished)),
+    ];
+    rows.extend(notes.map(|(name, note)| {
+        let run = Run { note: Some(note), ..run.clone() };
+        (format!("run-{name}"), Row::Run(run))
+    }));
+    rows.extend(phases.map(|(name, phase)| {
+        let row = Execution {
+            instance: instance(),
+            submitted_by: Position(20),
+            log_id: uuid(1),
+            runner: "default".into(),
+            resources: Arc::from([Arc::from("a")]),
+            refusal: Some("quota".into()),
+            phase,
+            since: at(2),
+        };
+        (format!("execution-{name}"), Row::Execution(row))
+    }));
+    rows
+}
