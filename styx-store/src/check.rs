@@ -28,6 +28,10 @@ pub(crate) fn check_append(
             let reason = format!("record {} stands where {} belongs", record.position, last.next());
             return Err(failed("appending", reason));
         }
+        if record.epoch != epoch {
+            let reason = format!("record {} carries epoch {}, not {epoch}", record.position, record.epoch);
+            return Err(failed("appending", reason));
+        }
         last = record.position;
     }
     if batch.records.is_empty() && !batch.rows.is_empty() {

@@ -95,7 +95,9 @@ impl Log for MemoryLog {
             return Err(error);
         }
         for record in &batch.records {
-            stored.by_subject.entry(record.subject()).or_default().push(record.position);
+            for subject in record.subjects() {
+                stored.by_subject.entry(subject).or_default().push(record.position);
+            }
             stored.records.push(record.clone());
         }
         for (key, row) in &batch.rows {
@@ -120,6 +122,10 @@ impl Log for MemoryLog {
 }
 
 impl LogReader for MemoryStorage {
+    fn first(&self) -> Result<Position, LogError> {
+        Ok(Position::FIRST)
+    }
+
     fn tail(&self) -> Result<Position, LogError> {
         Ok(self.read_stored().tail())
     }

@@ -12,10 +12,11 @@ use styx_core::{
         Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Note, Trigger, TriggerParameters,
     },
     execution::{Execution, Phase},
+    executor::Observed,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
         Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, StoredWorkflow, WorkflowEvent,
+        RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::{Run, State},
     world::{Finished, LogRow, Row, Workflow},
@@ -124,14 +125,10 @@ fn stored_workflow() -> impl Strategy<Value = StoredWorkflow> {
         (text(), any::<bool>()).prop_map(|(path, enabled)| Origin::File { path, enabled }),
         Just(Origin::Api)
     ];
-    (".{0,400}", text(), maybe(text()), maybe(span()), any::<bool>(), origin).prop_map(
-        |(json, schedule, offset, running_timeout, runnable, origin)| StoredWorkflow {
+    (".{0,400}", text(), maybe(text()), maybe(span()), any::<bool>(), texts(), origin).prop_map(
+        |(json, schedule, offset, running_timeout, runnable, resources, origin)| StoredWorkflow {
             json: json.into(),
-            schedule,
-            offset,
-            running_timeout,
-            runnable,
-            origin,
+            spec: WorkflowSpec { schedule, offset, running_timeout, runnable, resources, origin },
         },
     )
 }
@@ -205,9 +202,11 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         message().prop_map(|message| Event::Info { message }),
         texts().prop_map(|resources| Event::Dequeue { resources }),
-        (description(), maybe(execution_id()), maybe(span())).prop_map(|(description, execution, running_timeout)| {
-            Event::Submit { description, execution, running_timeout }
-        }),
+        (description(), maybe(execution_id()), maybe(text()), maybe(span())).prop_map(
+            |(description, execution, runner, running_timeout)| {
+                Event::Submit { description, execution, runner, running_timeout }
+            }
+        ),
         (maybe(execution_id()), maybe(text())).prop_map(|(execution, runner)| Event::Submitted { execution, runner }),
         maybe(any::<i32>()).prop_map(|exit_code| Event::Terminate { exit_code }),
         (text(), class).prop_map(|(message, class)| Event::RunError { message, class }),
@@ -230,7 +229,7 @@ fn ending() -> impl Strategy<Value = Ending> {
 fn fact() -> impl Strategy<Value = Fact> {
     let log = prop_oneof![
         (uuid(), uuid()).prop_map(|(log_id, root_seed)| LogEvent::Started { log_id, root_seed }),
-        uuid().prop_map(|log_id| LogEvent::Forked { log_id }),
+        (uuid(), uuid()).prop_map(|(log_id, root_seed)| LogEvent::Forked { log_id, root_seed }),
     ];
     let workflow = prop_oneof![
         stored_workflow().prop_map(|stored| WorkflowEvent::Stored(Arc::new(stored))),
@@ -240,16 +239,18 @@ fn fact() -> impl Strategy<Value = Fact> {
     ];
     let run = prop_oneof![
         4 => (counter(), event()).prop_map(|(counter, event)| RunEvent::Styx { counter, event }),
-        1 => (event(), text()).prop_map(|(event, error)| RunEvent::Ignored { event, error }),
+        1 => (counter(), event(), text())
+            .prop_map(|(counter, event, error)| RunEvent::Ignored { counter, event, error }),
     ];
     let execution = prop_oneof![
         ending().prop_map(ExecutionEvent::Ended),
         Just(ExecutionEvent::Cleaned),
-        instant().prop_map(|retry_at| ExecutionEvent::Refused { retry_at }),
+        (instant(), text()).prop_map(|(retry_at, reason)| ExecutionEvent::Refused { retry_at, reason }),
     ];
     prop_oneof![
         1 => log.prop_map(Fact::Log),
         1 => config().prop_map(|config| Fact::Config(ConfigEvent::Set(Arc::new(config)))),
+        1 => any::<bool>().prop_map(|enabled| Fact::Config(ConfigEvent::SchedulingSwitched { enabled })),
         2 => (workflow_id(), workflow).prop_map(|(id, event)| Fact::Workflow(id, event)),
         6 => (instance_id(), run).prop_map(|(id, event)| Fact::Run(id, event)),
         2 => (execution_id(), execution).prop_map(|(id, event)| Fact::Execution(id, event)),
@@ -258,13 +259,29 @@ fn fact() -> impl Strategy<Value = Fact> {
 
 fn cause() -> impl Strategy<Value = Cause> {
     prop_oneof![
-        prop::sample::select(vec![Cause::Schedule, Cause::Timer, Cause::Engine]),
+        prop::sample::select(vec![Cause::Schedule, Cause::Timer, Cause::Engine, Cause::Decision]),
         (text(), text(), text()).prop_map(|(actor, request_id, request)| {
             Cause::Operator(Arc::new(Operator { actor, request_id, request }))
         }),
-        (text(), prop::collection::vec(any::<u8>(), 0..40))
-            .prop_map(|(runner, evidence)| Cause::Executor { runner, evidence: evidence.into() }),
-        (instant(), counter()).prop_map(|(at, counter)| Cause::Imported { at, counter }),
+        (text(), observed(), maybe(instant()), prop::collection::vec(any::<u8>(), 0..40)).prop_map(
+            |(runner, what, observed_at, evidence)| Cause::Executor {
+                runner,
+                what,
+                observed_at,
+                evidence: evidence.into(),
+            }
+        ),
+        instant().prop_map(|at| Cause::Imported { at }),
+    ]
+}
+
+fn observed() -> impl Strategy<Value = Observed> {
+    prop_oneof![
+        prop::sample::select(vec![Observed::Launched, Observed::Started, Observed::NeverStarted, Observed::Cleaned]),
+        (instant(), text()).prop_map(|(retry_at, reason)| Observed::Refused { retry_at, reason }),
+        text().prop_map(|reason| Observed::NotLaunchable { reason }),
+        text().prop_map(|reason| Observed::Lost { reason }),
+        maybe(any::<i32>()).prop_map(|code| Observed::Exited { code }),
     ]
 }
 
@@ -291,7 +308,7 @@ fn run() -> impl Strategy<Value = Run> {
     ];
     let head = (state(), maybe(counter()), instant(), instant(), maybe(instant()), maybe(any::<i64>()));
     let tally = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>(), maybe(any::<i32>()));
-    let origin = (maybe(trigger()), maybe(parameters()), any::<bool>());
+    let origin = (maybe(trigger()), maybe(parameters()), any::<bool>(), any::<bool>());
     let tried = (maybe(execution_id()), maybe(text()), maybe(description()), maybe(span()), maybe(texts()));
     (head, tally, origin, tried, maybe(note)).prop_map(|(head, tally, origin, tried, note)| Run {
         state: head.0,
@@ -308,6 +325,7 @@ fn run() -> impl Strategy<Value = Run> {
         trigger: origin.0,
         parameters: origin.1,
         missed: origin.2,
+        imported: origin.3,
         execution: tried.0,
         runner: tried.1,
         description: tried.2,
@@ -318,11 +336,11 @@ fn run() -> impl Strategy<Value = Run> {
 }
 
 fn row() -> impl Strategy<Value = Row> {
-    let log = (maybe((uuid(), uuid())), position(), instant())
-        .prop_map(|(identity, tail, at)| Row::Log(LogRow { identity, tail, at }));
-    let workflow = (position(), instant(), stored_workflow(), any::<bool>(), maybe(cursor())).prop_map(
-        |(stored_at, deployed_at, stored, enabled, cursor)| {
-            Row::Workflow(Workflow { stored_at, deployed_at, stored: Arc::new(stored), enabled, cursor })
+    let log = (maybe((uuid(), uuid())), position(), instant(), position())
+        .prop_map(|(identity, tail, at, decision)| Row::Log(LogRow { identity, tail, at, decision }));
+    let workflow = (position(), instant(), uuid(), stored_workflow(), any::<bool>(), maybe(cursor())).prop_map(
+        |(stored_at, deployed_at, json_digest, stored, enabled, cursor)| {
+            Row::Workflow(Workflow { stored_at, deployed_at, json_digest, spec: stored.spec, enabled, cursor })
         },
     );
     let phase = prop_oneof![
@@ -331,9 +349,13 @@ fn row() -> impl Strategy<Value = Row> {
         Just(Phase::Running),
         ending().prop_map(Phase::Ended),
     ];
-    let execution = (instance_id(), position(), phase, instant()).prop_map(|(instance, submitted_by, phase, since)| {
-        Row::Execution(Execution { instance, submitted_by, phase, since })
-    });
+    let given = (uuid(), text(), texts(), maybe(text()));
+    let execution = (instance_id(), position(), given, phase, instant()).prop_map(
+        |(instance, submitted_by, given, phase, since)| {
+            let (log_id, runner, resources, refusal) = given;
+            Row::Execution(Execution { instance, submitted_by, log_id, runner, resources, refusal, phase, since })
+        },
+    );
     let finished = (counter(), state(), instant(), maybe(text()), maybe(any::<i32>()), any::<u32>()).prop_map(
         |(counter, state, at, trigger_id, last_exit, tries)| {
             Row::Finished(Finished { counter, state, at, trigger_id, last_exit, tries })
@@ -420,7 +442,7 @@ fn a_time_with_a_part_of_a_millisecond_is_no_record_time() {
         epoch: Epoch(1),
         idempotency_key: None,
         cause: Cause::Engine,
-        fact: Fact::Log(LogEvent::Forked { log_id: Uuid::nil() }),
+        fact: Fact::Log(LogEvent::Forked { log_id: Uuid::nil(), root_seed: Uuid::nil() }),
     };
     let mut bytes = Vec::new();
     assert!(encode_record(&record, &mut bytes).is_err());

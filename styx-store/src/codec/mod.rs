@@ -68,6 +68,12 @@ pub enum CodecError {
     /// The body isn't what its version holds.
     #[error("malformed body: {0}")]
     Malformed(String),
+    /// The record has a field that this program doesn't know.
+    #[error("written by a newer version: it has the field {tag}, which this program doesn't know")]
+    Newer {
+        /// The field's tag.
+        tag: u32,
+    },
     /// The value can't be written in this version.
     #[error("can't be stored: {0}")]
     Unstorable(&'static str),

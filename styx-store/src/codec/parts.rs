@@ -7,7 +7,7 @@ use styx_core::{
     config::{Backoff, Config, ExecutorCapabilities, Timeouts},
     event::{Description, ExecutionDescription, Message, MessageLevel, Trigger},
     id::{ExecutionId, InstanceId, Position, WorkflowId},
-    record::{Cursor, Ending, Origin, StoredWorkflow},
+    record::{Cursor, Ending, Origin, StoredWorkflow, WorkflowSpec},
     run::State,
 };
 use uuid::Uuid;
@@ -218,21 +218,39 @@ pub(super) enum OriginV1<'a> {
 #[derive(Debug, Encode, BorrowDecode)]
 pub(super) struct StoredWorkflowV1<'a> {
     json: &'a str,
-    schedule: &'a str,
-    offset: Option<&'a str>,
-    running_timeout: Option<SpanV1>,
-    runnable: bool,
-    origin: OriginV1<'a>,
+    spec: WorkflowSpecV1<'a>,
 }
 
 impl<'a> From<&'a StoredWorkflow> for StoredWorkflowV1<'a> {
     fn from(workflow: &'a StoredWorkflow) -> Self {
+        Self { json: &workflow.json, spec: (&workflow.spec).into() }
+    }
+}
+
+impl From<StoredWorkflowV1<'_>> for StoredWorkflow {
+    fn from(stored: StoredWorkflowV1<'_>) -> Self {
+        Self { json: stored.json.into(), spec: stored.spec.into() }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+pub(super) struct WorkflowSpecV1<'a> {
+    schedule: &'a str,
+    offset: Option<&'a str>,
+    running_timeout: Option<SpanV1>,
+    runnable: bool,
+    resources: Seq<&'a str>,
+    origin: OriginV1<'a>,
+}
+
+impl<'a> From<&'a WorkflowSpec> for WorkflowSpecV1<'a> {
+    fn from(workflow: &'a WorkflowSpec) -> Self {
         Self {
-            json: &workflow.json,
             schedule: &workflow.schedule,
             offset: workflow.offset.as_deref(),
             running_timeout: workflow.running_timeout.map(Into::into),
             runnable: workflow.runnable,
+            resources: Seq::of_texts(workflow.resources.iter()),
             origin: match &workflow.origin {
                 Origin::File { path, enabled } => OriginV1::File { path, enabled: *enabled },
                 Origin::Api => OriginV1::Api,
@@ -241,14 +259,14 @@ impl<'a> From<&'a StoredWorkflow> for StoredWorkflowV1<'a> {
     }
 }
 
-impl From<StoredWorkflowV1<'_>> for StoredWorkflow {
-    fn from(stored: StoredWorkflowV1<'_>) -> Self {
+impl From<WorkflowSpecV1<'_>> for WorkflowSpec {
+    fn from(stored: WorkflowSpecV1<'_>) -> Self {
         Self {
-            json: stored.json.into(),
             schedule: stored.schedule.into(),
             offset: stored.offset.map(Into::into),
             running_timeout: stored.running_timeout.map(Into::into),
             runnable: stored.runnable,
+            resources: stored.resources.shared(),
             origin: match stored.origin {
                 OriginV1::File { path, enabled } => Origin::File { path: path.into(), enabled },
                 OriginV1::Api => Origin::Api,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bincode::{BorrowDecode, Encode};
 use styx_core::{
     event::{Event, FailureClass, TriggerParameters},
+    executor::Observed,
     id::{Counter, Epoch, Position},
     record::{
         Cause, ConfigEvent, CursorMove, ExecutionEvent, Fact, LogEvent, Operator, Record, RunEvent, WorkflowEvent,
@@ -32,6 +33,8 @@ pub(super) struct RecordV1<'a> {
     idempotency_key: Option<&'a str>,
     fact: FactV1<'a>,
     cause: CauseV1<'a>,
+    /// For later fields, by tag; version 1 has none.
+    later: Seq<(u32, &'a [u8])>,
 }
 
 impl<'a> TryFrom<&'a Record> for RecordV1<'a> {
@@ -47,6 +50,7 @@ impl<'a> TryFrom<&'a Record> for RecordV1<'a> {
             idempotency_key: record.idempotency_key.as_deref(),
             fact: (&record.fact).into(),
             cause: (&record.cause).into(),
+            later: Seq(Vec::new()),
         })
     }
 }
@@ -55,6 +59,9 @@ impl TryFrom<RecordV1<'_>> for Record {
     type Error = CodecError;
 
     fn try_from(stored: RecordV1<'_>) -> Result<Self, CodecError> {
+        if let Some((tag, _)) = stored.later.0.first() {
+            return Err(CodecError::Newer { tag: *tag });
+        }
         let decision = stored.position.checked_sub(stored.decision);
         Ok(Self {
             position: Position(stored.position),
@@ -76,14 +83,14 @@ enum FactV1<'a> {
     Config(ConfigEventV1<'a>) = 2,
     Workflow(WorkflowIdV1<'a>, WorkflowEventV1<'a>) = 3,
     Run(InstanceIdV1<'a>, RunEventV1<'a>) = 4,
-    Execution(ExecutionIdV1<'a>, ExecutionEventV1) = 5,
+    Execution(ExecutionIdV1<'a>, ExecutionEventV1<'a>) = 5,
 }
 
 impl<'a> From<&'a Fact> for FactV1<'a> {
     fn from(fact: &'a Fact) -> Self {
         match fact {
             Fact::Log(event) => Self::Log(event.into()),
-            Fact::Config(ConfigEvent::Set(config)) => Self::Config(ConfigEventV1::Set((&**config).into())),
+            Fact::Config(event) => Self::Config(event.into()),
             Fact::Workflow(id, event) => Self::Workflow(id.into(), event.into()),
             Fact::Run(id, event) => Self::Run(id.into(), event.into()),
             Fact::Execution(id, event) => Self::Execution(id.into(), event.into()),
@@ -95,7 +102,7 @@ impl From<FactV1<'_>> for Fact {
     fn from(stored: FactV1<'_>) -> Self {
         match stored {
             FactV1::Log(event) => Self::Log(event.into()),
-            FactV1::Config(ConfigEventV1::Set(config)) => Self::Config(ConfigEvent::Set(Arc::new(config.into()))),
+            FactV1::Config(event) => Self::Config(event.into()),
             FactV1::Workflow(id, event) => Self::Workflow(id.into(), event.into()),
             FactV1::Run(id, event) => Self::Run(id.into(), event.into()),
             FactV1::Execution(id, event) => Self::Execution(id.into(), event.into()),
@@ -107,7 +114,7 @@ impl From<FactV1<'_>> for Fact {
 #[repr(u32)]
 enum LogEventV1 {
     Started { log_id: [u8; 16], root_seed: [u8; 16] } = 0,
-    Forked { log_id: [u8; 16] } = 1,
+    Forked { log_id: [u8; 16], root_seed: [u8; 16] } = 1,
 }
 
 impl From<&LogEvent> for LogEventV1 {
@@ -116,7 +123,9 @@ impl From<&LogEvent> for LogEventV1 {
             LogEvent::Started { log_id, root_seed } => {
                 Self::Started { log_id: log_id.into_bytes(), root_seed: root_seed.into_bytes() }
             }
-            LogEvent::Forked { log_id } => Self::Forked { log_id: log_id.into_bytes() },
+            LogEvent::Forked { log_id, root_seed } => {
+                Self::Forked { log_id: log_id.into_bytes(), root_seed: root_seed.into_bytes() }
+            }
         }
     }
 }
@@ -127,7 +136,9 @@ impl From<LogEventV1> for LogEvent {
             LogEventV1::Started { log_id, root_seed } => {
                 Self::Started { log_id: Uuid::from_bytes(log_id), root_seed: Uuid::from_bytes(root_seed) }
             }
-            LogEventV1::Forked { log_id } => Self::Forked { log_id: Uuid::from_bytes(log_id) },
+            LogEventV1::Forked { log_id, root_seed } => {
+                Self::Forked { log_id: Uuid::from_bytes(log_id), root_seed: Uuid::from_bytes(root_seed) }
+            }
         }
     }
 }
@@ -136,6 +147,25 @@ impl From<LogEventV1> for LogEvent {
 #[repr(u32)]
 enum ConfigEventV1<'a> {
     Set(ConfigV1<'a>) = 0,
+    SchedulingSwitched { enabled: bool } = 1,
+}
+
+impl<'a> From<&'a ConfigEvent> for ConfigEventV1<'a> {
+    fn from(event: &'a ConfigEvent) -> Self {
+        match event {
+            ConfigEvent::Set(config) => Self::Set((&**config).into()),
+            ConfigEvent::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled: *enabled },
+        }
+    }
+}
+
+impl From<ConfigEventV1<'_>> for ConfigEvent {
+    fn from(stored: ConfigEventV1<'_>) -> Self {
+        match stored {
+            ConfigEventV1::Set(config) => Self::Set(Arc::new(config.into())),
+            ConfigEventV1::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled },
+        }
+    }
 }
 
 #[derive(Debug, Encode, BorrowDecode)]
@@ -175,18 +205,21 @@ frozen!(CursorMoveV1 of CursorMove {
 
 frozen!(FailureClassV1 of FailureClass { User = 0, Infrastructure = 1 });
 
+/// Tag 2 is for imported events that can't be read.
 #[derive(Debug, Encode, BorrowDecode)]
 #[repr(u32)]
 enum RunEventV1<'a> {
     Styx { counter: u64, event: EventV1<'a> } = 0,
-    Ignored { event: EventV1<'a>, error: &'a str } = 1,
+    Ignored { counter: u64, event: EventV1<'a>, error: &'a str } = 1,
 }
 
 impl<'a> From<&'a RunEvent> for RunEventV1<'a> {
     fn from(event: &'a RunEvent) -> Self {
         match event {
             RunEvent::Styx { counter, event } => Self::Styx { counter: counter.0, event: event.into() },
-            RunEvent::Ignored { event, error } => Self::Ignored { event: event.into(), error },
+            RunEvent::Ignored { counter, event, error } => {
+                Self::Ignored { counter: counter.0, event: event.into(), error }
+            }
         }
     }
 }
@@ -195,7 +228,9 @@ impl From<RunEventV1<'_>> for RunEvent {
     fn from(stored: RunEventV1<'_>) -> Self {
         match stored {
             RunEventV1::Styx { counter, event } => Self::Styx { counter: Counter(counter), event: event.into() },
-            RunEventV1::Ignored { event, error } => Self::Ignored { event: event.into(), error: error.into() },
+            RunEventV1::Ignored { counter, event, error } => {
+                Self::Ignored { counter: Counter(counter), event: event.into(), error: error.into() }
+            }
         }
     }
 }
@@ -217,6 +252,7 @@ enum EventV1<'a> {
     Submit {
         description: DescriptionV1<'a>,
         execution: Option<ExecutionIdV1<'a>>,
+        runner: Option<&'a str>,
         running_timeout: Option<SpanV1>,
     } = 3,
     Submitted {
@@ -260,9 +296,10 @@ impl<'a> From<&'a Event> for EventV1<'a> {
             }
             Event::Info { message } => Self::Info { message: message.into() },
             Event::Dequeue { resources } => Self::Dequeue { resources: Seq::of_texts(resources.iter()) },
-            Event::Submit { description, execution, running_timeout } => Self::Submit {
+            Event::Submit { description, execution, runner, running_timeout } => Self::Submit {
                 description: description.into(),
                 execution: execution.as_ref().map(Into::into),
+                runner: runner.as_deref(),
                 running_timeout: running_timeout.map(Into::into),
             },
             Event::Submitted { execution, runner } => {
@@ -293,9 +330,10 @@ impl From<EventV1<'_>> for Event {
             },
             EventV1::Info { message } => Self::Info { message: message.into() },
             EventV1::Dequeue { resources } => Self::Dequeue { resources: resources.shared() },
-            EventV1::Submit { description, execution, running_timeout } => Self::Submit {
+            EventV1::Submit { description, execution, runner, running_timeout } => Self::Submit {
                 description: description.into(),
                 execution: execution.map(Into::into),
+                runner: runner.map(Into::into),
                 running_timeout: running_timeout.map(Into::into),
             },
             EventV1::Submitted { execution, runner } => {
@@ -320,28 +358,30 @@ impl From<EventV1<'_>> for Event {
 
 #[derive(Debug, Encode, BorrowDecode)]
 #[repr(u32)]
-enum ExecutionEventV1 {
+enum ExecutionEventV1<'a> {
     Ended(EndingV1) = 0,
     Cleaned = 1,
-    Refused { retry_at: InstantV1 } = 2,
+    Refused { retry_at: InstantV1, reason: &'a str } = 2,
 }
 
-impl From<&ExecutionEvent> for ExecutionEventV1 {
-    fn from(event: &ExecutionEvent) -> Self {
+impl<'a> From<&'a ExecutionEvent> for ExecutionEventV1<'a> {
+    fn from(event: &'a ExecutionEvent) -> Self {
         match event {
             ExecutionEvent::Ended(ending) => Self::Ended((*ending).into()),
             ExecutionEvent::Cleaned => Self::Cleaned,
-            ExecutionEvent::Refused { retry_at } => Self::Refused { retry_at: (*retry_at).into() },
+            ExecutionEvent::Refused { retry_at, reason } => Self::Refused { retry_at: (*retry_at).into(), reason },
         }
     }
 }
 
-impl From<ExecutionEventV1> for ExecutionEvent {
-    fn from(stored: ExecutionEventV1) -> Self {
+impl From<ExecutionEventV1<'_>> for ExecutionEvent {
+    fn from(stored: ExecutionEventV1<'_>) -> Self {
         match stored {
             ExecutionEventV1::Ended(ending) => Self::Ended(ending.into()),
             ExecutionEventV1::Cleaned => Self::Cleaned,
-            ExecutionEventV1::Refused { retry_at } => Self::Refused { retry_at: retry_at.into() },
+            ExecutionEventV1::Refused { retry_at, reason } => {
+                Self::Refused { retry_at: retry_at.into(), reason: reason.into() }
+            }
         }
     }
 }
@@ -353,8 +393,9 @@ enum CauseV1<'a> {
     Timer = 1,
     Engine = 2,
     Operator { actor: &'a str, request_id: &'a str, request: &'a str } = 3,
-    Executor { runner: &'a str, evidence: &'a [u8] } = 4,
-    Imported { at: InstantV1, counter: u64 } = 5,
+    Executor { runner: &'a str, what: ObservedV1<'a>, observed_at: Option<InstantV1>, evidence: &'a [u8] } = 4,
+    Imported { at: InstantV1 } = 5,
+    Decision = 6,
 }
 
 impl<'a> From<&'a Cause> for CauseV1<'a> {
@@ -366,8 +407,11 @@ impl<'a> From<&'a Cause> for CauseV1<'a> {
             Cause::Operator(operator) => {
                 Self::Operator { actor: &operator.actor, request_id: &operator.request_id, request: &operator.request }
             }
-            Cause::Executor { runner, evidence } => Self::Executor { runner, evidence },
-            Cause::Imported { at, counter } => Self::Imported { at: (*at).into(), counter: counter.0 },
+            Cause::Executor { runner, what, observed_at, evidence } => {
+                Self::Executor { runner, what: what.into(), observed_at: observed_at.map(Into::into), evidence }
+            }
+            Cause::Imported { at } => Self::Imported { at: (*at).into() },
+            Cause::Decision => Self::Decision,
         }
     }
 }
@@ -383,10 +427,59 @@ impl From<CauseV1<'_>> for Cause {
                 request_id: request_id.into(),
                 request: request.into(),
             })),
-            CauseV1::Executor { runner, evidence } => {
-                Self::Executor { runner: runner.into(), evidence: evidence.into() }
+            CauseV1::Executor { runner, what, observed_at, evidence } => Self::Executor {
+                runner: runner.into(),
+                what: what.into(),
+                observed_at: observed_at.map(Into::into),
+                evidence: evidence.into(),
+            },
+            CauseV1::Imported { at } => Self::Imported { at: at.into() },
+            CauseV1::Decision => Self::Decision,
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+#[repr(u32)]
+enum ObservedV1<'a> {
+    Launched = 0,
+    Refused { retry_at: InstantV1, reason: &'a str } = 1,
+    NotLaunchable { reason: &'a str } = 2,
+    Started = 3,
+    Exited { code: Option<i32> } = 4,
+    Lost { reason: &'a str } = 5,
+    NeverStarted = 6,
+    Cleaned = 7,
+}
+
+impl<'a> From<&'a Observed> for ObservedV1<'a> {
+    fn from(what: &'a Observed) -> Self {
+        match what {
+            Observed::Launched => Self::Launched,
+            Observed::Refused { retry_at, reason } => Self::Refused { retry_at: (*retry_at).into(), reason },
+            Observed::NotLaunchable { reason } => Self::NotLaunchable { reason },
+            Observed::Started => Self::Started,
+            Observed::Exited { code } => Self::Exited { code: *code },
+            Observed::Lost { reason } => Self::Lost { reason },
+            Observed::NeverStarted => Self::NeverStarted,
+            Observed::Cleaned => Self::Cleaned,
+        }
+    }
+}
+
+impl From<ObservedV1<'_>> for Observed {
+    fn from(stored: ObservedV1<'_>) -> Self {
+        match stored {
+            ObservedV1::Launched => Self::Launched,
+            ObservedV1::Refused { retry_at, reason } => {
+                Self::Refused { retry_at: retry_at.into(), reason: reason.into() }
             }
-            CauseV1::Imported { at, counter } => Self::Imported { at: at.into(), counter: Counter(counter) },
+            ObservedV1::NotLaunchable { reason } => Self::NotLaunchable { reason: reason.into() },
+            ObservedV1::Started => Self::Started,
+            ObservedV1::Exited { code } => Self::Exited { code },
+            ObservedV1::Lost { reason } => Self::Lost { reason: reason.into() },
+            ObservedV1::NeverStarted => Self::NeverStarted,
+            ObservedV1::Cleaned => Self::Cleaned,
         }
     }
 }

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::{
     parts::{
-        ConfigV1, CursorV1, DescriptionV1, EndingV1, ExecutionIdV1, InstanceIdV1, MessageV1, StateV1, StoredWorkflowV1,
-        TriggerV1,
+        ConfigV1, CursorV1, DescriptionV1, EndingV1, ExecutionIdV1, InstanceIdV1, MessageV1, StateV1, TriggerV1,
+        WorkflowSpecV1,
     },
     primitives::{InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1},
 };
@@ -64,19 +64,21 @@ pub(super) struct LogRowV1 {
     identity: Option<([u8; 16], [u8; 16])>,
     tail: u64,
     at: InstantV1,
+    decision: u64,
 }
 
 impl From<&LogRow> for LogRowV1 {
     fn from(log: &LogRow) -> Self {
         let identity = log.identity.map(|(log_id, root_seed)| (log_id.into_bytes(), root_seed.into_bytes()));
-        Self { identity, tail: log.tail.0, at: log.at.into() }
+        Self { identity, tail: log.tail.0, at: log.at.into(), decision: log.decision.0 }
     }
 }
 
 impl From<LogRowV1> for LogRow {
     fn from(stored: LogRowV1) -> Self {
         let identity = stored.identity.map(|(log_id, seed)| (Uuid::from_bytes(log_id), Uuid::from_bytes(seed)));
-        Self { identity, tail: Position(stored.tail), at: stored.at.into() }
+        let (tail, decision) = (Position(stored.tail), Position(stored.decision));
+        Self { identity, tail, at: stored.at.into(), decision }
     }
 }
 
@@ -84,7 +86,8 @@ impl From<LogRowV1> for LogRow {
 pub(super) struct WorkflowV1<'a> {
     stored_at: u64,
     deployed_at: InstantV1,
-    stored: StoredWorkflowV1<'a>,
+    json_digest: [u8; 16],
+    spec: WorkflowSpecV1<'a>,
     enabled: bool,
     cursor: Option<CursorV1>,
 }
@@ -94,7 +97,8 @@ impl<'a> From<&'a Workflow> for WorkflowV1<'a> {
         Self {
             stored_at: workflow.stored_at.0,
             deployed_at: workflow.deployed_at.into(),
-            stored: (&*workflow.stored).into(),
+            json_digest: workflow.json_digest.into_bytes(),
+            spec: (&workflow.spec).into(),
             enabled: workflow.enabled,
             cursor: workflow.cursor.map(Into::into),
         }
@@ -106,7 +110,8 @@ impl From<WorkflowV1<'_>> for Workflow {
         Self {
             stored_at: Position(stored.stored_at),
             deployed_at: stored.deployed_at.into(),
-            stored: Arc::new(stored.stored.into()),
+            json_digest: Uuid::from_bytes(stored.json_digest),
+            spec: stored.spec.into(),
             enabled: stored.enabled,
             cursor: stored.cursor.map(Into::into),
         }
@@ -129,6 +134,7 @@ pub(super) struct RunV1<'a> {
     trigger: Option<TriggerV1<'a>>,
     env: Option<VariablesV1<'a>>,
     missed: bool,
+    imported: bool,
     execution: Option<ExecutionIdV1<'a>>,
     runner: Option<&'a str>,
     description: Option<DescriptionV1<'a>>,
@@ -154,6 +160,7 @@ impl<'a> From<&'a Run> for RunV1<'a> {
             trigger: run.trigger.as_ref().map(Into::into),
             env: run.parameters.as_ref().map(|parameters| variables_v1(&parameters.env)),
             missed: run.missed,
+            imported: run.imported,
             execution: run.execution.as_ref().map(Into::into),
             runner: run.runner.as_deref(),
             description: run.description.as_ref().map(Into::into),
@@ -181,6 +188,7 @@ impl From<RunV1<'_>> for Run {
             trigger: stored.trigger.map(Into::into),
             parameters: stored.env.map(|env| TriggerParameters { env: Arc::new(variables(env)) }),
             missed: stored.missed,
+            imported: stored.imported,
             execution: stored.execution.map(Into::into),
             runner: stored.runner.map(Into::into),
             description: stored.description.map(Into::into),
@@ -230,6 +238,10 @@ impl From<NoteV1<'_>> for Note {
 pub(super) struct ExecutionV1<'a> {
     instance: InstanceIdV1<'a>,
     submitted_by: u64,
+    log_id: [u8; 16],
+    runner: &'a str,
+    resources: Seq<&'a str>,
+    refusal: Option<&'a str>,
     phase: PhaseV1,
     since: InstantV1,
 }
@@ -239,6 +251,10 @@ impl<'a> From<&'a Execution> for ExecutionV1<'a> {
         Self {
             instance: (&execution.instance).into(),
             submitted_by: execution.submitted_by.0,
+            log_id: execution.log_id.into_bytes(),
+            runner: &execution.runner,
+            resources: Seq::of_texts(execution.resources.iter()),
+            refusal: execution.refusal.as_deref(),
             phase: execution.phase.into(),
             since: execution.since.into(),
         }
@@ -250,6 +266,10 @@ impl From<ExecutionV1<'_>> for Execution {
         Self {
             instance: stored.instance.into(),
             submitted_by: Position(stored.submitted_by),
+            log_id: Uuid::from_bytes(stored.log_id),
+            runner: stored.runner.into(),
+            resources: stored.resources.shared(),
+            refusal: stored.refusal.map(Into::into),
             phase: stored.phase.into(),
             since: stored.since.into(),
         }

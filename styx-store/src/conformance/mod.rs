@@ -238,10 +238,11 @@ fn assert_records(reader: &dyn LogReader, story: &Story) {
 }
 
 fn assert_histories(reader: &dyn LogReader, story: &Story) {
-    let subjects: BTreeSet<Subject> = story.records().iter().map(|record| record.subject()).collect();
+    let subjects: BTreeSet<Subject> = story.records().iter().flat_map(|record| record.subjects()).collect();
     let absent = [Subject::Backfill("c".into()), Subject::Resource("".into())];
     for subject in subjects.iter().chain(&absent) {
-        let about: Vec<_> = story.records().iter().filter(|record| record.subject() == *subject).cloned().collect();
+        let about: Vec<_> =
+            story.records().iter().filter(|record| record.subjects().any(|found| found == *subject)).cloned().collect();
         assert_eq!(reader.history(subject, Position(0), usize::MAX), Ok(about.clone()), "history of {subject}");
         assert_eq!(reader.history(subject, Position(0), 0), Ok(vec![]), "a limit of zero");
         for (index, record) in about.iter().enumerate().step_by(3) {

@@ -10,11 +10,12 @@ use styx_core::{
     config::Config,
     event::{Description, Event, FailureClass, Message, MessageLevel, Trigger, TriggerParameters},
     execution::Phase,
+    executor::Observed,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     log::Batch,
     record::{
         Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, StoredWorkflow, WorkflowEvent,
+        RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::State,
     world::{Row, RowKey, TriggerKind, World},
@@ -63,13 +64,18 @@ impl Story {
     pub fn next_batch(&mut self, epoch: Epoch, longest: usize) -> Batch {
         let mut dice = Dice::new(self.seed, self.tail());
         let count = 1 + dice.below(longest);
-        let decision = self.tail().next();
+        let mut decision = self.tail().next();
         let mut batch = Batch::default();
         let mut dirty = BTreeMap::new();
         while batch.records.len() < count {
             let position = self.tail().next();
             let at = self.world.at() + TimeDelta::milliseconds(dice.below(1500) as i64);
-            let (fact, cause) = self.next_fact(&mut dice, at);
+            let (fact, mut cause) = self.next_fact(&mut dice, at);
+            if !batch.records.is_empty() && !matches!(cause, Cause::Imported { .. }) && dice.chance(50) {
+                cause = Cause::Decision;
+            } else {
+                decision = position;
+            }
             let idempotency_key = dice.chance(10).then(|| Arc::from(format!("key-{position}")));
             let record = Record { position, decision, at, epoch, idempotency_key, cause, fact };
             dirty.extend(self.take([record.clone()]));
@@ -137,12 +143,13 @@ impl Story {
         }
         let cause = cause(dice);
         match dice.below(100) {
-            0 => return (Fact::Log(LogEvent::Forked { log_id: dice.uuid() }), cause),
+            0 => return (Fact::Log(LogEvent::Forked { log_id: dice.uuid(), root_seed: dice.uuid() }), cause),
             1 | 2 => {
                 let config = Config { catch_up: dice.below(5) as u32, ..Config::default() };
                 return (Fact::Config(ConfigEvent::Set(Arc::new(config))), cause);
             }
-            3..=30 => {
+            3 => return (Fact::Config(ConfigEvent::SchedulingSwitched { enabled: dice.chance(50) }), cause),
+            4..=30 => {
                 if let Some(fact) = self.execution_fact(dice, at) {
                     return (fact, cause);
                 }
@@ -169,14 +176,17 @@ impl Story {
             }
             _ => WorkflowEvent::Stored(Arc::new(StoredWorkflow {
                 json: format!(r#"{{"id":"{}","schedule":"HOURLY"}}"#, id.workflow().escape_default()).into(),
-                schedule: "HOURLY".into(),
-                offset: dice.chance(50).then(|| "PT5M".into()),
-                running_timeout: dice.chance(50).then(|| TimeDelta::hours(3)),
-                runnable: true,
-                origin: if dice.chance(50) {
-                    Origin::Api
-                } else {
-                    Origin::File { path: "workflows/a.yaml".into(), enabled: true }
+                spec: WorkflowSpec {
+                    schedule: "hours".into(),
+                    offset: dice.chance(50).then(|| "PT5M".into()),
+                    running_timeout: dice.chance(50).then(|| TimeDelta::hours(3)),
+                    runnable: true,
+                    resources: if dice.chance(50) { Arc::from([Arc::from("warehouse")]) } else { Arc::default() },
+                    origin: if dice.chance(50) {
+                        Origin::Api
+                    } else {
+                        Origin::File { path: "workflows/a.yaml".into(), enabled: true }
+                    },
                 },
             })),
         }
@@ -196,7 +206,9 @@ impl Story {
                     [Ending::Exit { code: Some(0) }, Ending::Exit { code: None }, Ending::NeverStarted, Ending::Lost];
                 ExecutionEvent::Ended(*dice.pick(&endings))
             }
-            Phase::Launching { .. } => ExecutionEvent::Refused { retry_at: at + TimeDelta::seconds(10) },
+            Phase::Launching { .. } => {
+                ExecutionEvent::Refused { retry_at: at + TimeDelta::seconds(10), reason: "quota".into() }
+            }
             _ => return None,
         };
         Some(Fact::Execution(id.clone(), event))
@@ -212,9 +224,11 @@ impl Story {
         };
         // The history of one parameter is another system's, with its own counters and times.
         if id.parameter() == "2024" {
-            let cause = Cause::Imported { at: at - TimeDelta::days(1000), counter };
+            let cause = Cause::Imported { at: at - TimeDelta::days(1000) };
             let event = match event {
-                event if dice.chance(15) => RunEvent::Ignored { event, error: "received info while in RUNNING".into() },
+                event if dice.chance(15) => {
+                    RunEvent::Ignored { counter, event, error: "received info while in RUNNING".into() }
+                }
                 event => RunEvent::Styx { counter, event },
             };
             return (Fact::Run(id, event), cause);
@@ -236,13 +250,14 @@ impl Story {
                 Event::Info { message: Message { level: MessageLevel::Info, line: "waits for its resource".into() } }
             }
             State::Queued => Event::Dequeue { resources: Arc::from([Arc::from("GLOBAL_STYX_CLUSTER")]) },
-            State::Prepare if self.world.index().living(id).is_some() => Event::Halt { reason: None },
-            State::Prepare => Event::Submit {
-                description: Description::Stored(
-                    self.world.workflows().get(id.workflow()).map_or(Position::FIRST, |workflow| workflow.stored_at),
-                ),
-                execution: Some(ExecutionId::from_uuid(dice.uuid())),
-                running_timeout: dice.chance(50).then(|| TimeDelta::hours(1)),
+            State::Prepare => match self.world.workflows().get(id.workflow()) {
+                Some(workflow) if self.world.index().living(id).is_none() => Event::Submit {
+                    description: Description::Stored(workflow.stored_at),
+                    execution: Some(ExecutionId::from_uuid(dice.uuid())),
+                    runner: Some("default".into()),
+                    running_timeout: dice.chance(50).then(|| TimeDelta::hours(1)),
+                },
+                _ => Event::Halt { reason: None },
             },
             State::Submitting | State::Submitted if dice.chance(10) => {
                 Event::RunError { message: "no such image: é".into(), class: FailureClass::Infrastructure }
@@ -275,7 +290,8 @@ fn trigger(dice: &mut Dice) -> Event {
     };
     let env = dice.chance(20).then(|| ("NAME".to_owned(), "wert ä".to_owned()));
     let parameters = TriggerParameters { env: Arc::new(env.into_iter().collect()) };
-    Event::TriggerExecution { trigger, parameters, missed: dice.chance(10) }
+    let missed = trigger == Trigger::Natural && dice.chance(10);
+    Event::TriggerExecution { trigger, parameters, missed }
 }
 
 fn cause(dice: &mut Dice) -> Cause {
@@ -287,7 +303,12 @@ fn cause(dice: &mut Dice) -> Cause {
             request_id: "r-1".into(),
             request: r#"{"method":"POST"}"#.into(),
         })),
-        3 => Cause::Executor { runner: "local".into(), evidence: Arc::from(&br#"{"exit":0}"#[..]) },
+        3 => Cause::Executor {
+            runner: "local".into(),
+            what: Observed::Exited { code: Some(0) },
+            observed_at: dice.chance(50).then_some(DateTime::UNIX_EPOCH),
+            evidence: Arc::from(&br#"{"exit":0}"#[..]),
+        },
         _ => Cause::Engine,
     }
 }

@@ -111,7 +111,7 @@ impl RocksLog {
                 .map_err(|error| failed(format!("appending record {}", record.position), error.to_string()))?;
             link.add(&bytes);
             write.put_cf(log, keys::position(record.position), &bytes);
-            index.push(keys::subject_entry(&record.subject(), record.position));
+            index.extend(record.subjects().map(|subject| keys::subject_entry(&subject, record.position)));
         }
         // In order, each key is searched for only from the one before.
         index.sort_unstable();

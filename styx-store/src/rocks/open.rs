@@ -249,9 +249,10 @@ fn check_batch(store: &Store, batch: &BatchEntry, previous: ChainHash) -> Result
             return Err(missing());
         }
         let record = decode_record(expected, value)?;
-        let entry = keys::subject_entry(&record.subject(), expected);
-        if store.get(family::BY_SUBJECT, &entry)?.is_none() {
-            return Err(corrupt(format!("record {expected}"), "it isn't in the index by subject".into()));
+        for subject in record.subjects() {
+            if store.get(family::BY_SUBJECT, &keys::subject_entry(&subject, expected))?.is_none() {
+                return Err(corrupt(format!("record {expected}"), format!("it isn't in the index of {subject}")));
+            }
         }
         link.add(value);
     }

@@ -119,6 +119,10 @@ impl Entries<'_> {
 }
 
 impl LogReader for RocksReader {
+    fn first(&self) -> Result<Position, LogError> {
+        Ok(Position::FIRST)
+    }
+
     fn tail(&self) -> Result<Position, LogError> {
         self.store.tail()
     }
@@ -153,7 +157,7 @@ impl LogReader for RocksReader {
             let value = value.map_err(|error| engine_error(family::LOG, &error))?;
             let value = value.ok_or_else(|| corrupt(format!("record {position}"), "it is missing".into()))?;
             let record = decode_record(position, &value)?;
-            if record.subject() != *subject {
+            if record.subjects().all(|found| found != *subject) {
                 return Err(corrupt(format!("record {position}"), format!("it isn't about {subject}")));
             }
             records.push(record);

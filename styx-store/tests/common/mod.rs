@@ -9,10 +9,11 @@ use styx_core::{
         Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Note, Trigger, TriggerParameters,
     },
     execution::{Execution, Phase},
+    executor::Observed,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
         Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, StoredWorkflow, WorkflowEvent,
+        RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::{Run, State},
     world::{Finished, LogRow, Row, Workflow},
@@ -44,14 +45,18 @@ fn variables() -> BTreeMap<String, String> {
 }
 
 fn stored(origin: Origin) -> Arc<StoredWorkflow> {
-    Arc::new(StoredWorkflow {
-        json: r#"{"id":"daily#eu","schedule":"days"}"#.into(),
+    Arc::new(StoredWorkflow { json: r#"{"id":"daily#eu","schedule":"days"}"#.into(), spec: spec(origin) })
+}
+
+fn spec(origin: Origin) -> WorkflowSpec {
+    WorkflowSpec {
         schedule: "days".into(),
         offset: Some("PT1H".into()),
         running_timeout: Some(TimeDelta::hours(3)),
         runnable: true,
+        resources: Arc::from([Arc::from("warehouse")]),
         origin,
-    })
+    }
 }
 
 fn cursor() -> Cursor {
@@ -112,6 +117,7 @@ fn events() -> Vec<(&'static str, Event)> {
             Event::Submit {
                 description: Description::Stored(Position(17)),
                 execution: Some(execution()),
+                runner: Some("default".into()),
                 running_timeout: Some(TimeDelta::hours(24)),
             },
         ),
@@ -120,6 +126,7 @@ fn events() -> Vec<(&'static str, Event)> {
             Event::Submit {
                 description: Description::Inline(Arc::new(inline)),
                 execution: Some(ExecutionId::Text("styx-run-x".into())),
+                runner: None,
                 running_timeout: None,
             },
         ),
@@ -142,7 +149,7 @@ fn events() -> Vec<(&'static str, Event)> {
 pub(crate) fn records() -> Vec<(String, Record)> {
     let mut facts = vec![
         ("log-started".to_owned(), Fact::Log(LogEvent::Started { log_id: uuid(1), root_seed: uuid(2) })),
-        ("log-forked".to_owned(), Fact::Log(LogEvent::Forked { log_id: uuid(4) })),
+        ("log-forked".to_owned(), Fact::Log(LogEvent::Forked { log_id: uuid(4), root_seed: uuid(5) })),
         ("config-set".to_owned(), Fact::Config(ConfigEvent::Set(Arc::new(Config::default())))),
         (
             "workflow-stored-file".to_owned(),
@@ -155,12 +162,19 @@ pub(crate) fn records() -> Vec<(String, Record)> {
         ("workflow-deleted".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Deleted)),
         ("workflow-switched".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Switched { enabled: true })),
         ("execution-cleaned".to_owned(), Fact::Execution(execution(), ExecutionEvent::Cleaned)),
-        ("execution-refused".to_owned(), Fact::Execution(execution(), ExecutionEvent::Refused { retry_at: at(9) })),
+        (
+            "execution-refused".to_owned(),
+            Fact::Execution(execution(), ExecutionEvent::Refused { retry_at: at(9), reason: "quota".into() }),
+        ),
         (
             "run-ignored".to_owned(),
             Fact::Run(
                 instance(),
-                RunEvent::Ignored { event: Event::Started, error: "received started while in QUEUED".into() },
+                RunEvent::Ignored {
+                    counter: Counter(3),
+                    event: Event::Started,
+                    error: "received started while in QUEUED".into(),
+                },
             ),
         ),
     ];
@@ -203,13 +217,27 @@ pub(crate) fn records() -> Vec<(String, Record)> {
                 request: r#"{"method":"POST"}"#.into(),
             })),
         ),
-        ("executor", Cause::Executor { runner: "local".into(), evidence: Arc::from(&br#"{"exit":0}"#[..]) }),
-        ("imported", Cause::Imported { at: at(-5), counter: Counter(12) }),
+        ("executor", seen(Observed::Exited { code: Some(0) })),
+        ("executor-launched", seen(Observed::Launched)),
+        ("executor-refused", seen(Observed::Refused { retry_at: at(9), reason: "quota".into() })),
+        ("executor-not-launchable", seen(Observed::NotLaunchable { reason: "no such program".into() })),
+        ("executor-started", seen(Observed::Started)),
+        ("executor-lost", seen(Observed::Lost { reason: "node gone".into() })),
+        ("executor-never-started", seen(Observed::NeverStarted)),
+        ("executor-cleaned", seen(Observed::Cleaned)),
+        ("imported", Cause::Imported { at: at(-5) }),
+        ("engine", Cause::Engine),
+        ("decision", Cause::Decision),
     ];
     let caused =
         |cause| record(Fact::Run(instance(), RunEvent::Styx { counter: Counter(1), event: Event::Success }), cause);
     records.extend(causes.map(|(name, cause)| (format!("cause-{name}"), caused(cause))));
     records
+}
+
+fn seen(what: Observed) -> Cause {
+    let evidence = Arc::from(&br#"{"exit":0}"#[..]);
+    Cause::Executor { runner: "local".into(), what, observed_at: Some(at(-7)), evidence }
 }
 
 fn record(fact: Fact, cause: Cause) -> Record {
@@ -238,6 +266,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
     run.trigger = Some(Trigger::Backfill("backfill-1".into()));
     run.parameters = Some(TriggerParameters { env: Arc::new(variables()) });
     run.missed = true;
+    run.imported = true;
     run.execution = Some(execution());
     run.runner = Some("default".into());
     run.description = Some(Description::Stored(Position(17)));
@@ -266,12 +295,21 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
     let workflow = Workflow {
         stored_at: Position(17),
         deployed_at: at(0),
-        stored: stored(Origin::Api),
+        json_digest: uuid(6),
+        spec: spec(Origin::Api),
         enabled: true,
         cursor: Some(cursor()),
     };
     let mut rows = vec![
-        ("log".to_owned(), Row::Log(LogRow { identity: Some((uuid(1), uuid(2))), tail: Position(70_000), at: at(5) })),
+        (
+            "log".to_owned(),
+            Row::Log(LogRow {
+                identity: Some((uuid(1), uuid(2))),
+                tail: Position(70_000),
+                at: at(5),
+                decision: Position(69_998),
+            }),
+        ),
         ("log-empty".to_owned(), Row::Log(LogRow::default())),
         ("config".to_owned(), Row::Config(Arc::new(Config::default()))),
         ("workflow".to_owned(), Row::Workflow(workflow)),
@@ -283,7 +321,16 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         (format!("run-{name}"), Row::Run(run))
     }));
     rows.extend(phases.map(|(name, phase)| {
-        let row = Execution { instance: instance(), submitted_by: Position(20), phase, since: at(2) };
+        let row = Execution {
+            instance: instance(),
+            submitted_by: Position(20),
+            log_id: uuid(1),
+            runner: "default".into(),
+            resources: Arc::from([Arc::from("a")]),
+            refusal: Some("quota".into()),
+            phase,
+            since: at(2),
+        };
         (format!("execution-{name}"), Row::Execution(row))
     }));
     rows
