@@ -220,7 +220,13 @@ impl Worker {
             Effect::CleanUp { .. } => Observed::Cleaned,
         };
         let (execution, runner) = (effect.execution().clone(), Arc::clone(&self.shared.options.runner));
-        self.shared.report(Observation { execution, runner, what, observed_at: None, evidence: b"{}".as_slice().into() });
+        self.shared.report(Observation {
+            execution,
+            runner,
+            what,
+            observed_at: None,
+            evidence: b"{}".as_slice().into(),
+        });
     }
 }
 
