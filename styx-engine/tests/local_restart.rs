@@ -183,9 +183,9 @@ fn a_job_is_started_once_however_often_it_is_asked_for() {
     assert_eq!(fs::read_to_string(&lines).unwrap(), format!("{id}\n"));
 }
 
-/// Not a test: the server that [`a_server_killed_at_any_moment_starts_nothing_twice`] kills.
+/// The server that [`a_server_killed_at_any_moment_starts_nothing_twice`] starts and kills: without its folder there is nothing
+/// to do here.
 #[test]
-#[ignore = "the server of another test"]
 fn server_to_be_killed() {
     let Ok(folder) = std::env::var("STYX_TEST_FOLDER") else { return };
     let folder = std::path::PathBuf::from(folder);
@@ -212,7 +212,7 @@ fn a_server_killed_at_any_moment_starts_nothing_twice() {
     for round in 0..30_u32 {
         let first = u128::from(round) * 3;
         let mut server = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "server_to_be_killed", "--ignored", "--nocapture"])
+            .args(["--exact", "server_to_be_killed", "--nocapture"])
             .env("STYX_TEST_FOLDER", place.path(""))
             .env("STYX_TEST_FIRST", first.to_string())
             .stdout(Stdio::piped())
@@ -250,25 +250,4 @@ fn a_server_killed_at_any_moment_starts_nothing_twice() {
     lines.sort_unstable();
     lines.dedup();
     assert_eq!(lines.len(), ends, "a job ran twice");
-}
-
-/// Prints how long a launch takes: `cargo test -p styx-engine --test local_restart -- --ignored --nocapture latency`.
-#[test]
-#[ignore = "a measurement"]
-fn latency() {
-    let place = Place::new();
-    let executor: Watched = place.executor();
-    let mut times: Vec<Duration> = (0..100)
-        .map(|n| {
-            let id = execution(n);
-            let start = Instant::now();
-            executor.launch(place.launch(&id, &["true"]));
-            executor.expect_running(&id);
-            let time = start.elapsed();
-            executor.expect(&id, &[exited(0)]);
-            time
-        })
-        .collect();
-    times.sort_unstable();
-    println!("Launch to Started: median {:?}, 90 % {:?}, most {:?}", times[50], times[90], times[99]);
 }
