@@ -29,13 +29,7 @@ Examples:
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Where the server is; a bare host means https
-    #[arg(
-        short = 'H',
-        long,
-        global = true,
-        env = "STYX_CLI_HOST",
-        hide_env_values = true
-    )]
+    #[arg(short = 'H', long, global = true, env = "STYX_CLI_HOST", hide_env_values = true)]
     pub(crate) host: Option<String>,
     /// Print JSON
     #[arg(long, global = true)]
@@ -74,10 +68,7 @@ pub(crate) enum Command {
         component: Option<String>,
     },
     /// List events for a workflow instance
-    #[command(
-        visible_alias = "e",
-        after_help = "Examples:\n  styx events sales daily-report 2026-11-24"
-    )]
+    #[command(visible_alias = "e", after_help = "Examples:\n  styx events sales daily-report 2026-11-24")]
     Events(Instance),
     /// Trigger a workflow instance, fail if the instance is already active
     #[command(
@@ -96,24 +87,16 @@ pub(crate) enum Command {
         allow_future: bool,
     },
     /// Halt a workflow instance
-    #[command(
-        visible_alias = "h",
-        after_help = "Examples:\n  styx halt sales daily-report 2026-11-24"
-    )]
+    #[command(visible_alias = "h", after_help = "Examples:\n  styx halt sales daily-report 2026-11-24")]
     Halt(Instance),
     /// Retry a workflow instance that is in a waiting state
-    #[command(
-        visible_alias = "r",
-        after_help = "Examples:\n  styx retry sales daily-report 2026-11-24"
-    )]
+    #[command(visible_alias = "r", after_help = "Examples:\n  styx retry sales daily-report 2026-11-24")]
     Retry(Instance),
     /// Commands related to workflows
     #[command(subcommand)]
     Workflow(WorkflowCommand),
     /// Print the completions for a shell
-    #[command(
-        after_help = "Examples:\n  styx completion bash > ~/.local/share/bash-completion/completions/styx"
-    )]
+    #[command(after_help = "Examples:\n  styx completion bash > ~/.local/share/bash-completion/completions/styx")]
     Completion {
         /// The shell
         shell: Shell,
@@ -138,10 +121,7 @@ pub(crate) enum WorkflowCommand {
     #[command(visible_alias = "ls", after_help = "Examples:\n  styx workflow list")]
     List,
     /// Show info about a specific workflow
-    #[command(
-        visible_alias = "get",
-        after_help = "Examples:\n  styx workflow show sales daily-report"
-    )]
+    #[command(visible_alias = "get", after_help = "Examples:\n  styx workflow show sales daily-report")]
     Show {
         /// Component id
         component: String,

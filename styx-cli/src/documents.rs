@@ -19,12 +19,9 @@ pub(crate) fn read(text: &str) -> Result<Vec<Value>, String> {
         underscored_numbers_as_strings: true,
         with_snippet: false,
     };
-    let documents: Vec<Document> = serde_saphyr::from_multiple_with_options(text, options)
-        .map_err(|error| error.to_string())?;
-    documents
-        .iter()
-        .map(|document| serde_json::to_value(document).map_err(|error| error.to_string()))
-        .collect()
+    let documents: Vec<Document> =
+        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| error.to_string())?;
+    documents.iter().map(|document| serde_json::to_value(document).map_err(|error| error.to_string())).collect()
 }
 
 /// The fields of a workflow configuration as they may stand in a file. Unknown ones are ignored, as ever.
@@ -145,10 +142,7 @@ mod tests {
         let mut documents = read(text).unwrap();
         assert_eq!(documents.len(), 1, "{text}");
         let mut document = documents.remove(0);
-        document
-            .as_object_mut()
-            .unwrap()
-            .retain(|_, value| !value.is_null());
+        document.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         document
     }
 
@@ -173,24 +167,14 @@ mod tests {
             "env": {"A": null},
         });
         assert_eq!(read_one(text), expected);
-        assert_eq!(
-            read_one("id: a\nrunning_timeout: PT2H\n"),
-            json!({"id": "a", "running_timeout": "PT2H"})
-        );
-        assert_eq!(
-            read_one("id: a\nrunning_timeout: 7200\n"),
-            json!({"id": "a", "running_timeout": 7200})
-        );
+        assert_eq!(read_one("id: a\nrunning_timeout: PT2H\n"), json!({"id": "a", "running_timeout": "PT2H"}));
+        assert_eq!(read_one("id: a\nrunning_timeout: 7200\n"), json!({"id": "a", "running_timeout": 7200}));
     }
 
     #[test]
     fn several_documents_are_read_and_empty_ones_left_out() {
         let text = "---\nid: a\n---\n# nothing\n---\nid: b\n...\n";
-        let ids: Vec<_> = read(text)
-            .unwrap()
-            .into_iter()
-            .map(|document| document["id"].clone())
-            .collect();
+        let ids: Vec<_> = read(text).unwrap().into_iter().map(|document| document["id"].clone()).collect();
         assert_eq!(ids, ["a", "b"]);
         assert_eq!(read("").unwrap(), Vec::<Value>::new());
     }
@@ -198,8 +182,7 @@ mod tests {
     #[test]
     fn json_is_read_too() {
         let text = "{\n\t\"id\": \"a\",\n\t\"docker_args\": [\"x\", \"{}\"],\n\t\"deployment_source\": {\"source\": \"s\"}\n}\n";
-        let expected =
-            json!({"id": "a", "docker_args": ["x", "{}"], "deployment_source": {"source": "s"}});
+        let expected = json!({"id": "a", "docker_args": ["x", "{}"], "deployment_source": {"source": "s"}});
         assert_eq!(read_one(text), expected);
     }
 

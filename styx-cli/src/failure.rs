@@ -21,8 +21,7 @@ const UNAUTHORIZED: u8 = 5;
 const UNREADABLE: u8 = 6;
 
 /// What many who try a server on their own machine need to hear.
-const PLAIN_HTTP_HINT: &str =
-    "\nA host without a scheme means https. For plain HTTP write http:// in front of it.";
+const PLAIN_HTTP_HINT: &str = "\nA host without a scheme means https. For plain HTTP write http:// in front of it.";
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, Error)]
@@ -108,21 +107,13 @@ fn explain(error: &Error) -> String {
     match error {
         Error::Api(error) if error.status == 401 => explain_unauthorized(error),
         Error::Api(error) => format!("API error: {error}"),
-        Error::Transport {
-            method,
-            url,
-            source,
-        } => {
+        Error::Transport { method, url, source } => {
             let class = match source.kind() {
                 TransportErrorKind::Connect => "ConnectException",
                 TransportErrorKind::Timeout => "SocketTimeoutException",
                 _ => "IOException",
             };
-            let hint = if is_likely_plain_http(url) {
-                PLAIN_HTTP_HINT
-            } else {
-                ""
-            };
+            let hint = if is_likely_plain_http(url) { PLAIN_HTTP_HINT } else { "" };
             format!("Client error: Request failed: {method} {url}: {class}: {source}{hint}")
         }
         error => format!("Client error: {error}"),
@@ -131,9 +122,7 @@ fn explain(error: &Error) -> String {
 
 /// Whether TLS was asked of this machine, which few servers there speak.
 fn is_likely_plain_http(url: &str) -> bool {
-    ["https://localhost", "https://127.", "https://[::1]"]
-        .iter()
-        .any(|start| url.starts_with(start))
+    ["https://localhost", "https://127.", "https://[::1]"].iter().any(|start| url.starts_with(start))
 }
 
 fn explain_unauthorized(error: &ApiError) -> String {
@@ -147,9 +136,5 @@ fn explain_unauthorized(error: &ApiError) -> String {
 }
 
 fn lines(failures: &[Failure]) -> String {
-    failures
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -57,11 +57,7 @@ fn report_parse_error(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         let rendered = error.render();
         // Help that clap shows because a sub-command is missing says so itself.
-        let prefix = if rendered.to_string().starts_with("error:") {
-            "styx: "
-        } else {
-            ""
-        };
+        let prefix = if rendered.to_string().starts_with("error:") { "styx: " } else { "" };
         anstream::eprint!("{prefix}{}", rendered.ansi());
         return ExitCode::from(failure::BAD_ARGUMENTS);
     }

@@ -10,8 +10,8 @@ use styx_core::workflow::WorkflowConfiguration;
 
 use crate::error::TransportError;
 use crate::{
-    ApiError, Error, EventsPayload, Host, RunStateDataPayload, TriggerRequest, TriggerResponse,
-    Workflow, WorkflowInstance, WorkflowState, WorkflowWithState, json, request,
+    ApiError, Error, EventsPayload, Host, RunStateDataPayload, TriggerRequest, TriggerResponse, Workflow,
+    WorkflowInstance, WorkflowState, WorkflowWithState, json, request,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -79,11 +79,7 @@ impl Client {
         if host.is_this_machine() {
             builder = builder.no_proxy();
         }
-        Ok(Self {
-            http: builder.build()?,
-            host: host.clone(),
-            observer: None,
-        })
+        Ok(Self { http: builder.build()?, host: host.clone(), observer: None })
     }
 
     /// Has every exchange reported, when it is over.
@@ -98,10 +94,7 @@ impl Client {
     /// # Errors
     /// As all requests: no answer, a refusal, or an answer that cannot be read.
     pub fn active_states(&self, component: Option<&str>) -> Result<RunStateDataPayload, Error> {
-        let query: Vec<_> = component
-            .map(|component| ("component", component))
-            .into_iter()
-            .collect();
+        let query: Vec<_> = component.map(|component| ("component", component)).into_iter().collect();
         self.get(&["status", "activeStates"], &query)
     }
 
@@ -110,31 +103,15 @@ impl Client {
     /// # Errors
     /// As all requests.
     pub fn events(&self, instance: &WorkflowInstance) -> Result<EventsPayload, Error> {
-        let WorkflowInstance {
-            workflow_id,
-            parameter,
-        } = instance;
-        self.get(
-            &[
-                "status",
-                "events",
-                &workflow_id.component_id,
-                &workflow_id.id,
-                parameter,
-            ],
-            &[],
-        )
+        let WorkflowInstance { workflow_id, parameter } = instance;
+        self.get(&["status", "events", &workflow_id.component_id, &workflow_id.id, parameter], &[])
     }
 
     /// Triggers an instance.
     ///
     /// # Errors
     /// As all requests; refused if the instance is active, or, without `allow_future`, of the future.
-    pub fn trigger(
-        &self,
-        request: &TriggerRequest,
-        allow_future: bool,
-    ) -> Result<TriggerResponse, Error> {
+    pub fn trigger(&self, request: &TriggerRequest, allow_future: bool) -> Result<TriggerResponse, Error> {
         let query = [("allowFuture", if allow_future { "true" } else { "false" })];
         self.post(&["scheduler", "trigger"], &query, request)
     }
@@ -167,11 +144,7 @@ impl Client {
     ///
     /// # Errors
     /// As all requests; refused with 404 if there is no such workflow.
-    pub fn workflow_with_state(
-        &self,
-        component: &str,
-        workflow: &str,
-    ) -> Result<WorkflowWithState, Error> {
+    pub fn workflow_with_state(&self, component: &str, workflow: &str) -> Result<WorkflowWithState, Error> {
         self.get(&["workflows", component, workflow, "full"], &[])
     }
 
@@ -184,11 +157,7 @@ impl Client {
         component: &str,
         configuration: &WorkflowConfiguration,
     ) -> Result<Workflow, Error> {
-        self.post(
-            &["workflows", component],
-            &[],
-            &crate::workflow::AsJson(configuration),
-        )
+        self.post(&["workflows", component], &[], &crate::workflow::AsJson(configuration))
     }
 
     /// Deletes a workflow. Its history stays.
@@ -196,13 +165,7 @@ impl Client {
     /// # Errors
     /// As all requests; refused with 404 if there is no such workflow.
     pub fn delete_workflow(&self, component: &str, workflow: &str) -> Result<(), Error> {
-        self.send(
-            Method::DELETE,
-            &["workflows", component, workflow],
-            &[],
-            None,
-        )
-        .map(drop)
+        self.send(Method::DELETE, &["workflows", component, workflow], &[], None).map(drop)
     }
 
     /// Changes what is given of a workflow's state, and leaves the rest.
@@ -215,12 +178,7 @@ impl Client {
         workflow: &str,
         state: &WorkflowState,
     ) -> Result<WorkflowState, Error> {
-        self.send_json(
-            Method::PATCH,
-            &["workflows", component, workflow, "state"],
-            &[],
-            state,
-        )
+        self.send_json(Method::PATCH, &["workflows", component, workflow, "state"], &[], state)
     }
 
     fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Error> {
@@ -235,29 +193,18 @@ impl Client {
         self.send_json(Method::POST, path, query, body)
     }
 
-    fn send_json<T, B>(
-        &self,
-        method: Method,
-        path: &[&str],
-        query: &[(&str, &str)],
-        body: &B,
-    ) -> Result<T, Error>
+    fn send_json<T, B>(&self, method: Method, path: &[&str], query: &[(&str, &str)], body: &B) -> Result<T, Error>
     where
         T: DeserializeOwned,
         B: Serialize,
     {
-        self.send(method, path, query, Some(json_text(body)))?
-            .read()
+        self.send(method, path, query, Some(json_text(body)))?.read()
     }
 
     /// Sends a request whose answer is of no interest, but for its effect.
     fn act(&self, path: &[&str], instance: &WorkflowInstance) -> Result<Effect, Error> {
         let answer = self.send(Method::POST, path, &[], Some(json_text(instance)))?;
-        Ok(if answer.has_no_effect {
-            Effect::Nothing
-        } else {
-            Effect::Taken
-        })
+        Ok(if answer.has_no_effect { Effect::Nothing } else { Effect::Taken })
     }
 
     /// Sends a request, and gives the answer if the server agreed.
@@ -291,26 +238,15 @@ impl Client {
         result
     }
 
-    fn exchange(
-        &self,
-        method: &Method,
-        url: &str,
-        request_id: &str,
-        body: Option<String>,
-    ) -> Result<Answer, Error> {
+    fn exchange(&self, method: &Method, url: &str, request_id: &str, body: Option<String>) -> Result<Answer, Error> {
         let failed = |error: reqwest::Error| Error::Transport {
             method: method.to_string(),
             url: url.into(),
             source: error.into(),
         };
-        let mut request = self
-            .http
-            .request(method.clone(), url)
-            .header(request::ID_HEADER, request_id);
+        let mut request = self.http.request(method.clone(), url).header(request::ID_HEADER, request_id);
         if let Some(body) = body {
-            request = request
-                .header(reqwest::header::CONTENT_TYPE, "application/json")
-                .body(body);
+            request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body);
         }
         let response = request.send().map_err(failed)?;
         if !response.status().is_success() {
@@ -318,10 +254,7 @@ impl Client {
         }
         Ok(Answer {
             status: response.status().to_string(),
-            has_no_effect: response
-                .headers()
-                .get(request::EFFECT_HEADER)
-                .is_some_and(|effect| effect == "none"),
+            has_no_effect: response.headers().get(request::EFFECT_HEADER).is_some_and(|effect| effect == "none"),
             body: response.bytes().map_err(failed)?.to_vec(),
             method: method.to_string(),
             url: url.into(),
@@ -340,11 +273,7 @@ struct Answer {
 
 impl Answer {
     fn read<T: DeserializeOwned>(self) -> Result<T, Error> {
-        json::from_slice(&self.body).map_err(|source| Error::Decode {
-            method: self.method,
-            url: self.url,
-            source,
-        })
+        json::from_slice(&self.body).map_err(|source| Error::Decode { method: self.method, url: self.url, source })
     }
 }
 
@@ -355,20 +284,12 @@ fn json_text<T: Serialize>(body: &T) -> String {
 /// Reads a refusal. Its text is in the status line; a server behind a proxy that drops it may repeat it in a body.
 fn refusal(response: Response, request_id: &str) -> ApiError {
     let status = response.status();
-    let echoed = response
-        .headers()
-        .get(request::ID_HEADER)
-        .and_then(|id| id.to_str().ok());
+    let echoed = response.headers().get(request::ID_HEADER).and_then(|id| id.to_str().ok());
     let request_id = echoed.unwrap_or(request_id).to_owned();
     let standard = status.canonical_reason().unwrap_or_default();
     let reason = match request::reason_phrase(response.extensions()) {
         Some(phrase) => phrase,
         None => request::reason_in_body(response).unwrap_or_else(|| standard.into()),
     };
-    ApiError {
-        status: status.as_u16(),
-        reason,
-        request_id,
-        authenticated: false,
-    }
+    ApiError { status: status.as_u16(), reason, request_id, authenticated: false }
 }

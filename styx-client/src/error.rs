@@ -67,10 +67,7 @@ impl From<reqwest::Error> for TransportError {
         } else {
             TransportErrorKind::Other
         };
-        Self {
-            kind,
-            message: root_message(&error),
-        }
+        Self { kind, message: root_message(&error) }
     }
 }
 
@@ -90,11 +87,7 @@ pub struct ApiError {
 
 /// The id of the request in brackets, unless the text names it already.
 fn bracket(reason: &str, request_id: &str) -> String {
-    if reason.contains(request_id) {
-        String::new()
-    } else {
-        format!(" (Request ID: {request_id})")
-    }
+    if reason.contains(request_id) { String::new() } else { format!(" (Request ID: {request_id})") }
 }
 
 /// The innermost cause: what is around it only repeats the address.
@@ -122,13 +115,7 @@ mod tests {
             request_id: "abc".into(),
             authenticated: false,
         };
-        assert_eq!(
-            error("Not Found").to_string(),
-            "500 Not Found (Request ID: abc)"
-        );
-        assert_eq!(
-            error("Oops (Request ID: abc): x").to_string(),
-            "500 Oops (Request ID: abc): x"
-        );
+        assert_eq!(error("Not Found").to_string(), "500 Not Found (Request ID: abc)");
+        assert_eq!(error("Oops (Request ID: abc): x").to_string(), "500 Oops (Request ID: abc): x");
     }
 }

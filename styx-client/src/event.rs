@@ -42,11 +42,7 @@ pub struct Event {
 
 /// The kinds of events. In JSON they bear the same names with a small first letter, and omit what is absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    tag = "@type",
-    rename_all = "camelCase",
-    rename_all_fields = "snake_case"
-)]
+#[serde(tag = "@type", rename_all = "camelCase", rename_all_fields = "snake_case")]
 pub enum EventKind {
     /// The instance was triggered.
     TriggerExecution {
@@ -72,28 +68,16 @@ pub enum EventKind {
         /// What it runs.
         execution_description: Box<ExecutionDescription>,
         /// Its id, which only old histories lack.
-        #[serde(
-            default,
-            skip_serializing_if = "Option::is_none",
-            deserialize_with = "lenient::optional_text"
-        )]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
         execution_id: Option<String>,
     },
     /// The execution was handed over.
     Submitted {
         /// Its id, which only old histories lack.
-        #[serde(
-            default,
-            skip_serializing_if = "Option::is_none",
-            deserialize_with = "lenient::optional_text"
-        )]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
         execution_id: Option<String>,
         /// Where it runs.
-        #[serde(
-            default,
-            skip_serializing_if = "Option::is_none",
-            deserialize_with = "lenient::optional_text"
-        )]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
         runner_id: Option<String>,
     },
     /// The execution runs.
@@ -101,11 +85,7 @@ pub enum EventKind {
     /// The execution ended.
     Terminate {
         /// Its exit code, if it is known.
-        #[serde(
-            default,
-            skip_serializing_if = "Option::is_none",
-            deserialize_with = "lenient::optional_integer"
-        )]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_integer")]
         exit_code: Option<i64>,
     },
     /// The execution could not be started or was lost.
@@ -209,14 +189,9 @@ impl<'de> Deserialize<'de> for Event {
         let name = take(TYPE)?;
         let workflow_instance = take(INSTANCE)?;
         if !workflow_instance.contains('#') {
-            return Err(D::Error::custom(format!(
-                "not the key of an instance: {workflow_instance:?}"
-            )));
+            return Err(D::Error::custom(format!("not the key of an instance: {workflow_instance:?}")));
         }
-        Ok(Self {
-            workflow_instance,
-            kind: read_kind(name, fields),
-        })
+        Ok(Self { workflow_instance, kind: read_kind(name, fields) })
     }
 }
 
@@ -225,14 +200,8 @@ fn read_kind(name: String, fields: Map<String, Value>) -> EventKind {
     let mut all = fields.clone();
     all.insert(TYPE.into(), name.clone().into());
     if name == "triggerExecution" && all.get("trigger").is_none_or(Value::is_null) {
-        let trigger_id = all
-            .get("trigger_id")
-            .and_then(Value::as_str)
-            .map_or_else(unknown, String::from);
-        all.insert(
-            "trigger".into(),
-            json!({TYPE: "unknown", "trigger_id": trigger_id}),
-        );
+        let trigger_id = all.get("trigger_id").and_then(Value::as_str).map_or_else(unknown, String::from);
+        all.insert("trigger".into(), json!({TYPE: "unknown", "trigger_id": trigger_id}));
     }
     all.retain(|_, value| !value.is_null());
     serde_json::from_value(Value::Object(all)).unwrap_or(EventKind::Unknown { name, fields })
@@ -257,19 +226,14 @@ mod tests {
         let event: Event = serde_json::from_str(json).unwrap();
         assert_eq!(event.kind.name(), "frozen");
         assert_eq!(serde_json::to_string(&event).unwrap(), json);
-        assert_eq!(
-            read(r#"{"@type":"info","workflow_instance":"a#b#c","message":7}"#).name(),
-            "info"
-        );
+        assert_eq!(read(r#"{"@type":"info","workflow_instance":"a#b#c","message":7}"#).name(), "info");
     }
 
     #[test]
     fn type_and_instance_are_required() {
-        for json in [
-            r#"{"workflow_instance":"a#b#c"}"#,
-            r#"{"@type":"halt"}"#,
-            r#"{"@type":"halt","workflow_instance":"abc"}"#,
-        ] {
+        for json in
+            [r#"{"workflow_instance":"a#b#c"}"#, r#"{"@type":"halt"}"#, r#"{"@type":"halt","workflow_instance":"abc"}"#]
+        {
             assert!(serde_json::from_str::<Event>(json).is_err(), "{json}");
         }
     }
@@ -277,35 +241,19 @@ mod tests {
     #[test]
     fn old_forms_are_read() {
         let trigger = |id: &str| EventKind::TriggerExecution {
-            trigger: Trigger::Unknown {
-                trigger_id: id.into(),
-            },
+            trigger: Trigger::Unknown { trigger_id: id.into() },
             parameters: TriggerParameters::default(),
         };
-        assert_eq!(
-            read(r#"{"@type":"triggerExecution","workflow_instance":"a#b#c"}"#),
-            trigger("UNKNOWN")
-        );
+        assert_eq!(read(r#"{"@type":"triggerExecution","workflow_instance":"a#b#c"}"#), trigger("UNKNOWN"));
         let json = r#"{"@type":"triggerExecution","workflow_instance":"a#b#c","trigger_id":"t","trigger":null}"#;
         assert_eq!(read(json), trigger("t"));
         let json = r#"{"@type":"started","workflow_instance":"a#b#c","pod_name":"p"}"#;
         assert_eq!(read(json), EventKind::Started {});
         let json = r#"{"@type":"created","workflow_instance":"a#b#c","execution_id":"x"}"#;
-        assert_eq!(
-            read(json),
-            EventKind::Created {
-                execution_id: "x".into(),
-                docker_image: "UNKNOWN".into()
-            }
-        );
+        assert_eq!(read(json), EventKind::Created { execution_id: "x".into(), docker_image: "UNKNOWN".into() });
         let json = r#"{"@type":"retryAfter","workflow_instance":"a#b#c"}"#;
         assert_eq!(read(json), EventKind::RetryAfter { delay_millis: 0 });
         let json = r#"{"@type":"dequeue","workflow_instance":"a#b#c","resource_ids":null}"#;
-        assert_eq!(
-            read(json),
-            EventKind::Dequeue {
-                resource_ids: vec![]
-            }
-        );
+        assert_eq!(read(json), EventKind::Dequeue { resource_ids: vec![] });
     }
 }

@@ -40,10 +40,7 @@ pub struct FlyteIdentifier {
 
 impl From<&workflow::FlyteExecConf> for FlyteExecConf {
     fn from(conf: &workflow::FlyteExecConf) -> Self {
-        Self {
-            reference_id: (&conf.reference_id).into(),
-            input_fields: conf.input_fields.clone(),
-        }
+        Self { reference_id: (&conf.reference_id).into(), input_fields: conf.input_fields.clone() }
     }
 }
 
@@ -61,13 +58,7 @@ impl From<&workflow::FlyteIdentifier> for FlyteIdentifier {
 
 impl fmt::Display for FlyteIdentifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            resource_type,
-            project,
-            domain,
-            name,
-            version,
-        } = self;
+        let Self { resource_type, project, domain, name, version } = self;
         write!(f, "{resource_type}:{project}:{domain}:{name}:{version}")
     }
 }

@@ -37,20 +37,13 @@ impl Host {
     /// When the text names no host, or a scheme other than `http` and `https`.
     pub fn parse(text: &str) -> Result<Self, ParseHostError> {
         let error = || ParseHostError { text: text.into() };
-        let full = if text.contains("://") {
-            text.to_owned()
-        } else {
-            format!("https://{text}")
-        };
+        let full = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let url = Url::parse(&full).map_err(|_| error())?;
         let name = url.host_str().ok_or_else(error)?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(error());
         }
-        Ok(Self {
-            is_this_machine: is_this_machine(name),
-            origin: url.origin().ascii_serialization(),
-        })
+        Ok(Self { is_this_machine: is_this_machine(name), origin: url.origin().ascii_serialization() })
     }
 
     /// Whether the server is on this machine, where no proxy can be in between.
@@ -83,10 +76,7 @@ impl std::fmt::Display for Host {
 
 fn is_this_machine(name: &str) -> bool {
     let address = name.trim_start_matches('[').trim_end_matches(']');
-    name == "localhost"
-        || address
-            .parse()
-            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    name == "localhost" || address.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 fn push_escaped(url: &mut String, text: &str, is_plain: fn(u8) -> bool) {
@@ -119,10 +109,7 @@ mod tests {
             ("http://localhost:8080", "http://localhost:8080"),
             ("http://[::1]:8080/x?y", "http://[::1]:8080"),
             ("HTTPS://Styx.Example.Org", "https://styx.example.org"),
-            (
-                "https://user@styx.example.org:443",
-                "https://styx.example.org",
-            ),
+            ("https://user@styx.example.org:443", "https://styx.example.org"),
         ] {
             assert_eq!(Host::parse(text).unwrap().to_string(), expected, "{text}");
         }
@@ -138,14 +125,8 @@ mod tests {
             host.url(&["workflows", "a b/c#d%", "n ä", "x:+@&=,;'!*()~$-._"], &[]),
             "http://h/api/v3/workflows/a%20b%2Fc%23d%25/n%20%C3%A4/x:+@&=,;'!*()~$-._"
         );
-        assert_eq!(
-            host.url(&["\"<>?[\\]^`{|}\n"], &[]),
-            "http://h/api/v3/%22%3C%3E%3F%5B%5C%5D%5E%60%7B%7C%7D%0A"
-        );
-        assert_eq!(
-            host.url(&["x"], &[("a", "1 +&=2"), ("b", "")]),
-            "http://h/api/v3/x?a=1%20%2B%26%3D2&b="
-        );
+        assert_eq!(host.url(&["\"<>?[\\]^`{|}\n"], &[]), "http://h/api/v3/%22%3C%3E%3F%5B%5C%5D%5E%60%7B%7C%7D%0A");
+        assert_eq!(host.url(&["x"], &[("a", "1 +&=2"), ("b", "")]), "http://h/api/v3/x?a=1%20%2B%26%3D2&b=");
     }
 
     #[test]
@@ -156,11 +137,7 @@ mod tests {
             ("http://[::1]", true),
             ("http://10.0.0.1", false),
         ] {
-            assert_eq!(
-                Host::parse(text).unwrap().is_this_machine(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(Host::parse(text).unwrap().is_this_machine(), expected, "{text}");
         }
     }
 }

@@ -19,10 +19,7 @@ pub struct WorkflowId {
 impl WorkflowId {
     /// Names a workflow.
     pub fn new(component_id: impl Into<String>, id: impl Into<String>) -> Self {
-        Self {
-            component_id: component_id.into(),
-            id: id.into(),
-        }
+        Self { component_id: component_id.into(), id: id.into() }
     }
 
     /// The text form, `component#workflow`.
@@ -62,15 +59,8 @@ pub struct WorkflowInstance {
 
 impl WorkflowInstance {
     /// Names an instance.
-    pub fn new(
-        component_id: impl Into<String>,
-        id: impl Into<String>,
-        parameter: impl Into<String>,
-    ) -> Self {
-        Self {
-            workflow_id: WorkflowId::new(component_id, id),
-            parameter: parameter.into(),
-        }
+    pub fn new(component_id: impl Into<String>, id: impl Into<String>, parameter: impl Into<String>) -> Self {
+        Self { workflow_id: WorkflowId::new(component_id, id), parameter: parameter.into() }
     }
 
     /// The text form, `component#workflow#parameter`, in which events name their instance.
@@ -81,10 +71,7 @@ impl WorkflowInstance {
 
 impl From<&id::InstanceId> for WorkflowInstance {
     fn from(id: &id::InstanceId) -> Self {
-        Self {
-            workflow_id: id.workflow().into(),
-            parameter: id.parameter().into(),
-        }
+        Self { workflow_id: id.workflow().into(), parameter: id.parameter().into() }
     }
 }
 

@@ -35,10 +35,7 @@ pub fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String>
 /// As [`to_string`].
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(256);
-    value.serialize(&mut serde_json::Serializer::with_formatter(
-        &mut bytes,
-        ApiFormatter::default(),
-    ))?;
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, ApiFormatter::default()))?;
     Ok(bytes)
 }
 
@@ -65,11 +62,7 @@ struct ApiFormatter {
 }
 
 impl Formatter for ApiFormatter {
-    fn begin_object_key<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
         self.in_key = true;
         self.key.clear();
         CompactFormatter.begin_object_key(writer, first)
@@ -80,11 +73,7 @@ impl Formatter for ApiFormatter {
         CompactFormatter.end_object_key(writer)
     }
 
-    fn write_string_fragment<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         if self.in_key {
             self.key.extend_from_slice(fragment.as_bytes());
         }

@@ -15,16 +15,12 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
 }
 
 /// A text or null.
-pub(crate) fn optional_text<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<String>, D::Error> {
+pub(crate) fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     optional(deserializer, text_of)
 }
 
 /// A number or null; fractions are cut, texts are read.
-pub(crate) fn optional_integer<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<i64>, D::Error> {
+pub(crate) fn optional_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     optional(deserializer, integer_of)
 }
 
@@ -39,9 +35,7 @@ pub(crate) fn double<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, 
 }
 
 /// A boolean or null; numbers are true unless 0.
-pub(crate) fn optional_boolean<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<bool>, D::Error> {
+pub(crate) fn optional_boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     optional(deserializer, boolean_of)
 }
 
@@ -57,10 +51,7 @@ where
     T: DeserializeOwned,
 {
     let items = optional(deserializer, |value| Ok(items_of(value)))?.unwrap_or_default();
-    items
-        .into_iter()
-        .map(|item| serde_json::from_value(item).map_err(D::Error::custom))
-        .collect()
+    items.into_iter().map(|item| serde_json::from_value(item).map_err(D::Error::custom)).collect()
 }
 
 /// A list of texts; null is empty.
@@ -69,27 +60,18 @@ pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
 }
 
 /// A list of texts or null, which is not the same as an empty list.
-pub(crate) fn optional_texts<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Vec<String>>, D::Error> {
-    optional(deserializer, |value| {
-        items_of(value).into_iter().map(text_of).collect()
-    })
+pub(crate) fn optional_texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    optional(deserializer, |value| items_of(value).into_iter().map(text_of).collect())
 }
 
 /// A map from text to text; null is empty.
-pub(crate) fn text_map<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, String>, D::Error> {
+pub(crate) fn text_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     let entries = match Value::deserialize(deserializer)? {
         Value::Null => return Ok(BTreeMap::new()),
         Value::Object(entries) => entries,
         other => return Err(unexpected(&other, "an object")),
     };
-    entries
-        .into_iter()
-        .map(|(key, value)| Ok((key, text_of(value)?)))
-        .collect()
+    entries.into_iter().map(|(key, value)| Ok((key, text_of(value)?))).collect()
 }
 
 /// Any value; null is the default.
@@ -101,10 +83,7 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-fn optional<'de, D, T>(
-    deserializer: D,
-    read: impl FnOnce(Value) -> Result<T, D::Error>,
-) -> Result<Option<T>, D::Error>
+fn optional<'de, D, T>(deserializer: D, read: impl FnOnce(Value) -> Result<T, D::Error>) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
 {
@@ -132,9 +111,7 @@ fn text_of<E: Error>(value: Value) -> Result<String, E> {
 
 fn integer_of<E: Error>(value: Value) -> Result<i64, E> {
     let read = match &value {
-        Value::Number(number) => number
-            .as_i64()
-            .or_else(|| number.as_f64().map(|double| double.trunc() as i64)),
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|double| double.trunc() as i64)),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
@@ -220,21 +197,14 @@ mod tests {
 
     #[test]
     fn null_is_absent_except_where_a_text_is_required() {
-        let sample = read(
-            json!({"integer": null, "double": null, "boolean": null, "texts": null, "map": null}),
-        );
+        let sample = read(json!({"integer": null, "double": null, "boolean": null, "texts": null, "map": null}));
         assert_eq!(sample.unwrap(), Sample::default());
         assert!(read(json!({"text": null})).is_err());
     }
 
     #[test]
     fn what_means_nothing_is_refused() {
-        for value in [
-            json!({"boolean": "yes"}),
-            json!({"integer": "x"}),
-            json!({"text": []}),
-            json!({"map": []}),
-        ] {
+        for value in [json!({"boolean": "yes"}), json!({"integer": "x"}), json!({"text": []}), json!({"map": []})] {
             assert!(read(value.clone()).is_err(), "{value}");
         }
     }

@@ -32,8 +32,6 @@ pub use flyte::{FlyteExecConf, FlyteIdentifier};
 pub use history::{ExecStatus, Execution, TriggerHistory, WorkflowInstanceExecutionData};
 pub use host::{Host, ParseHostError};
 pub use id::{WorkflowId, WorkflowInstance};
-pub use state::{
-    ExecutionDescription, Message, MessageLevel, RunStateData, RunStateDataPayload, StateData,
-};
+pub use state::{ExecutionDescription, Message, MessageLevel, RunStateData, RunStateDataPayload, StateData};
 pub use trigger::{Trigger, TriggerParameters, TriggerRequest, TriggerResponse};
 pub use workflow::{Workflow, WorkflowState, WorkflowWithState};

@@ -42,10 +42,7 @@ pub(crate) fn reason_phrase(extensions: &Extensions) -> Option<String> {
 /// The text of a refusal whose body is `{"error": "…"}`.
 pub(crate) fn reason_in_body(response: Response) -> Option<String> {
     let body: Value = serde_json::from_slice(&response.bytes().ok()?).ok()?;
-    body.get("error")?
-        .as_str()
-        .filter(|text| !text.is_empty())
-        .map(String::from)
+    body.get("error")?.as_str().filter(|text| !text.is_empty()).map(String::from)
 }
 
 #[cfg(test)]
@@ -58,11 +55,7 @@ mod tests {
         assert_ne!(one, other);
         for id in [one, other] {
             assert_eq!(id.len(), 32);
-            assert!(
-                id.bytes()
-                    .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)),
-                "{id}"
-            );
+            assert!(id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)), "{id}");
             assert_eq!(id.as_bytes()[12], b'4', "{id}");
         }
     }

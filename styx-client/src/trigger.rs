@@ -77,9 +77,7 @@ impl Trigger {
     pub fn id(&self) -> &str {
         match self {
             Self::Natural => Self::NATURAL_ID,
-            Self::Adhoc { trigger_id }
-            | Self::Backfill { trigger_id }
-            | Self::Unknown { trigger_id } => trigger_id,
+            Self::Adhoc { trigger_id } | Self::Backfill { trigger_id } | Self::Unknown { trigger_id } => trigger_id,
         }
     }
 }

@@ -74,16 +74,10 @@ impl<'de> Deserialize<'de> for Workflow {
             component_id: String,
             configuration: Value,
         }
-        let Wire {
-            component_id,
-            configuration,
-        } = Wire::deserialize(deserializer)?;
-        let configuration = WorkflowConfiguration::from_value(configuration, Strictness::Lenient)
-            .map_err(D::Error::custom)?;
-        Ok(Self {
-            component_id,
-            configuration,
-        })
+        let Wire { component_id, configuration } = Wire::deserialize(deserializer)?;
+        let configuration =
+            WorkflowConfiguration::from_value(configuration, Strictness::Lenient).map_err(D::Error::custom)?;
+        Ok(Self { component_id, configuration })
     }
 }
 

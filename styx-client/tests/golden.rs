@@ -1,18 +1,14 @@
 //! The examples of the API's description, read and written again byte for byte.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "clippy knows the tests, but not what helps them"
-)]
+#![expect(clippy::unwrap_used, reason = "clippy knows the tests, but not what helps them")]
 
 use std::fmt::Debug;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use styx_client::{
-    Event, EventKind, EventsPayload, RunStateDataPayload, StateData, TriggerResponse, Workflow,
-    WorkflowId, WorkflowInstance, WorkflowInstanceExecutionData, WorkflowState, WorkflowWithState,
-    json,
+    Event, EventKind, EventsPayload, RunStateDataPayload, StateData, TriggerResponse, Workflow, WorkflowId,
+    WorkflowInstance, WorkflowInstanceExecutionData, WorkflowState, WorkflowWithState, json,
 };
 
 #[track_caller]
@@ -25,9 +21,8 @@ fn round_trip<T: DeserializeOwned + Serialize + Debug>(text: &str) -> T {
 #[test]
 fn ids() {
     round_trip::<WorkflowId>(r#"{"component_id":"sales","id":"daily-report"}"#);
-    let instance: WorkflowInstance = round_trip(
-        r#"{"workflow_id":{"component_id":"sales","id":"daily-report"},"parameter":"2024-05-06"}"#,
-    );
+    let instance: WorkflowInstance =
+        round_trip(r#"{"workflow_id":{"component_id":"sales","id":"daily-report"},"parameter":"2024-05-06"}"#);
     assert_eq!(instance.key(), "sales#daily-report#2024-05-06");
 }
 
@@ -69,10 +64,7 @@ fn active_states() {
         r#"{"active_states":[{"workflow_instance":{"workflow_id":{"component_id":"sales","id":"daily-report"},"parameter":"2024-05-05"},"state":"RUNNING","state_data":{"tries":2,"consecutive_failures":1,"retry_cost":1.0,"retry_delay_millis":null,"last_exit":1,"trigger":{"@type":"natural"},"trigger_id":"natural-trigger","execution_id":"styx-run-0b9d6d0e-6a55-4d3a-9a7d-2f5f7c3f1a10","runner_id":"default","execution_description":{"docker_image":"busybox:1.36","docker_args":["echo","2024-05-05"],"docker_termination_logging":false,"service_account":null,"commit_sha":null,"env":{},"running_timeout":null,"retry_condition":null,"flyte_exec_conf":null,"flyte_execution_id":null},"resource_ids":["warehouse"],"trigger_parameters":{"env":{}},"messages":[{"level":"ERROR","line":"Exit code: 1"}]},"initial_timestamp":null,"latest_timestamp":1714986611120}]}"#,
     );
     let data = &payload.active_states[0].state_data;
-    assert_eq!(
-        data.trigger.as_ref().map(|trigger| trigger.id()),
-        Some("natural-trigger")
-    );
+    assert_eq!(data.trigger.as_ref().map(|trigger| trigger.id()), Some("natural-trigger"));
     round_trip::<StateData>(
         r#"{"tries":1,"consecutive_failures":0,"retry_cost":1.1,"retry_delay_millis":600000,"last_exit":null,"trigger":{"@type":"backfill","trigger_id":"backfill-1714986611120-00731"},"trigger_id":null,"execution_id":null,"runner_id":null,"execution_description":{"docker_image":null,"docker_args":[],"docker_termination_logging":true,"service_account":"a@b.cd","commit_sha":"abc","env":{"A":"1"},"running_timeout":7200.000000000,"retry_condition":null,"flyte_exec_conf":null,"flyte_execution_id":"nqj3"},"resource_ids":null,"trigger_parameters":null,"messages":[]}"#,
     );
@@ -130,9 +122,6 @@ fn what_is_required_must_be_there() {
         r#"{"workflow_id":"sales#daily-report","parameter":"2024-05-06"}"#,
         r#"{"workflow_id":{"component_id":"sales","id":"daily-report"}}"#,
     ] {
-        assert!(
-            json::from_slice::<WorkflowInstance>(text.as_bytes()).is_err(),
-            "{text}"
-        );
+        assert!(json::from_slice::<WorkflowInstance>(text.as_bytes()).is_err(), "{text}");
     }
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     config::Timeouts,
+    decide::obstacle,
     execution::Phase,
     id::{ExecutionId, InstanceId, WorkflowId},
     run::State,
@@ -85,9 +86,11 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
             if let Some(execution) = world.index().living(instance) {
                 reasons.push(Reason::EarlierExecution { execution: execution.clone() });
             }
-            if let Some(max) = config.max_executions.filter(|_| world.index().free_slots(config) == 0) {
-                let ahead = world.index().ready(now).take_while(|other| *other != instance).count();
-                reasons.push(Reason::Limit { max, ahead });
+            if let Some(max) = config.max_executions {
+                let ahead = begins_before(world, instance, now);
+                if ahead >= world.index().free_slots(config) {
+                    reasons.push(Reason::Limit { max, ahead });
+                }
             }
             if reasons.is_empty() {
                 reasons.push(Reason::Next);
@@ -111,6 +114,16 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
         }
     }
     Some(reasons)
+}
+
+/// How many ready runs begin an execution before this one; those that are halted instead take no unit.
+fn begins_before(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> usize {
+    let ahead = world.index().ready(now).take_while(|other| *other != instance);
+    let begins = |other: &&InstanceId| {
+        let workflow = world.workflows().get(other.workflow());
+        world.runs().get(*other).is_some_and(|run| obstacle(world, run, workflow).is_none())
+    };
+    ahead.filter(begins).count()
 }
 
 /// What a workflow's next natural trigger waits for; `None` when there is no such workflow.

@@ -19,8 +19,8 @@ pub trait Log: Send {
     /// Appends a batch and its rows, atomically and durably.
     ///
     /// To hold the contract: check epoch and tail in the same step that writes; sync before returning; after an error
-    /// refuse every further append. A batch may hold rows only (a rebuild); its records are consecutive from
-    /// `expected_tail` on and carry `epoch`.
+    /// refuse every further append. Records are consecutive from `expected_tail` on and carry
+    /// `epoch`; rows come only with records.
     ///
     /// # Errors
     ///

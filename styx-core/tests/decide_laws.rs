@@ -322,9 +322,7 @@ proptest! {
         }
     }
 
-    /// Fails today: with one unit free, `explain` says of every ready run that it is next, and only the first starts.
     #[test]
-    #[ignore = "explain looks at whether a unit is free, not at how many runs come first"]
     fn explain_never_says_that_a_run_is_next_which_waits(ops in proptest::collection::vec(op(), 0..80)) {
         let host = Host::after(&ops);
         let decisions = host.decide(&Input::Due);

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod engine;
 pub mod fake;
+pub mod local;
 pub mod machine;
 #[cfg(feature = "sim")]
 pub mod sim;

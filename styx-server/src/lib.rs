@@ -1,1 +1,46 @@
-//! Placeholder.
+//! The server of Styx: the v3 API over an engine, its log and an executor; and the tools that read a log offline.
+
+mod cli;
+mod deploy;
+mod executor;
+pub mod folder;
+mod http;
+pub mod log_tools;
+mod logging;
+mod serve;
+mod settings;
+mod views;
+
+use std::{env, process::ExitCode};
+
+use clap::{CommandFactory, Parser};
+
+use self::{
+    cli::{Cli, Command},
+    settings::Settings,
+};
+
+/// What the binary does with its command line.
+pub fn main() -> ExitCode {
+    // The local executor starts this program again, once for each job: nothing else is needed for that, and nothing is slow.
+    if env::args_os().nth(1).is_some_and(|word| word == "shim") {
+        return styx_engine::local::shim::main(env::args_os().skip(2));
+    }
+    let Cli { flags, command } = Cli::parse();
+    let done = match command {
+        None => Settings::load(&flags).and_then(serve::run),
+        Some(Command::CheckConfig(flags)) => Settings::load(&flags).map(|settings| {
+            println!("{settings}");
+            ExitCode::SUCCESS
+        }),
+        Some(Command::Log { command }) => log_tools::run(command),
+        Some(Command::Completion { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "styx-server", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("styx-server: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -5,8 +5,8 @@ use styx_core::{
     log::{Batch, LogError},
 };
 
-/// Whether a batch may follow: the epoch is the present one, the tail is the expected one, and the records are consecutive
-/// and carry the epoch.
+/// Whether a batch may follow: the epoch is the present one, the tail is the expected one, and the records are
+/// consecutive and carry the epoch.
 pub(crate) fn check_append(
     present: Epoch,
     epoch: Epoch,
@@ -34,6 +34,9 @@ pub(crate) fn check_append(
             return Err(failed("appending", reason));
         }
         last = record.position;
+    }
+    if batch.records.is_empty() && !batch.rows.is_empty() {
+        return Err(failed("appending", "rows without a record".into()));
     }
     Ok(())
 }

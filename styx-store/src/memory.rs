@@ -122,12 +122,12 @@ impl Log for MemoryLog {
 }
 
 impl LogReader for MemoryStorage {
-    fn tail(&self) -> Result<Position, LogError> {
-        Ok(self.read_stored().tail())
-    }
-
     fn first(&self) -> Result<Position, LogError> {
         Ok(Position::FIRST)
+    }
+
+    fn tail(&self) -> Result<Position, LogError> {
+        Ok(self.read_stored().tail())
     }
 
     fn read(&self, from: Position, limit: usize) -> Result<Vec<Record>, LogError> {

@@ -121,22 +121,14 @@ fn config() -> impl Strategy<Value = Config> {
 }
 
 fn stored_workflow() -> impl Strategy<Value = StoredWorkflow> {
-    (".{0,400}", spec()).prop_map(|(json, spec)| StoredWorkflow { json: json.into(), spec })
-}
-
-fn spec() -> impl Strategy<Value = WorkflowSpec> {
     let origin = prop_oneof![
         (text(), any::<bool>()).prop_map(|(path, enabled)| Origin::File { path, enabled }),
         Just(Origin::Api)
     ];
-    (text(), maybe(text()), maybe(span()), any::<bool>(), texts(), origin).prop_map(
-        |(schedule, offset, running_timeout, runnable, resources, origin)| WorkflowSpec {
-            schedule,
-            offset,
-            running_timeout,
-            runnable,
-            resources,
-            origin,
+    (".{0,400}", text(), maybe(text()), maybe(span()), any::<bool>(), texts(), origin).prop_map(
+        |(json, schedule, offset, running_timeout, runnable, resources, origin)| StoredWorkflow {
+            json: json.into(),
+            spec: WorkflowSpec { schedule, offset, running_timeout, runnable, resources, origin },
         },
     )
 }
@@ -211,11 +203,8 @@ fn event() -> impl Strategy<Value = Event> {
         message().prop_map(|message| Event::Info { message }),
         texts().prop_map(|resources| Event::Dequeue { resources }),
         (description(), maybe(execution_id()), maybe(text()), maybe(span())).prop_map(
-            |(description, execution, runner, running_timeout)| Event::Submit {
-                description,
-                execution,
-                runner,
-                running_timeout
+            |(description, execution, runner, running_timeout)| {
+                Event::Submit { description, execution, runner, running_timeout }
             }
         ),
         (maybe(execution_id()), maybe(text())).prop_map(|(execution, runner)| Event::Submitted { execution, runner }),
@@ -250,7 +239,8 @@ fn fact() -> impl Strategy<Value = Fact> {
     ];
     let run = prop_oneof![
         4 => (counter(), event()).prop_map(|(counter, event)| RunEvent::Styx { counter, event }),
-        1 => (counter(), event(), text()).prop_map(|(counter, event, error)| RunEvent::Ignored { counter, event, error }),
+        1 => (counter(), event(), text())
+            .prop_map(|(counter, event, error)| RunEvent::Ignored { counter, event, error }),
     ];
     let execution = prop_oneof![
         ending().prop_map(ExecutionEvent::Ended),
@@ -267,19 +257,9 @@ fn fact() -> impl Strategy<Value = Fact> {
     ]
 }
 
-fn observed() -> impl Strategy<Value = Observed> {
-    prop_oneof![
-        (instant(), text()).prop_map(|(retry_at, reason)| Observed::Refused { retry_at, reason }),
-        text().prop_map(|reason| Observed::NotLaunchable { reason }),
-        text().prop_map(|reason| Observed::Lost { reason }),
-        maybe(any::<i32>()).prop_map(|code| Observed::Exited { code }),
-        prop::sample::select(vec![Observed::Launched, Observed::Started, Observed::NeverStarted, Observed::Cleaned]),
-    ]
-}
-
 fn cause() -> impl Strategy<Value = Cause> {
     prop_oneof![
-        prop::sample::select(vec![Cause::Decision, Cause::Schedule, Cause::Timer, Cause::Engine]),
+        prop::sample::select(vec![Cause::Schedule, Cause::Timer, Cause::Engine, Cause::Decision]),
         (text(), text(), text()).prop_map(|(actor, request_id, request)| {
             Cause::Operator(Arc::new(Operator { actor, request_id, request }))
         }),
@@ -288,10 +268,20 @@ fn cause() -> impl Strategy<Value = Cause> {
                 runner,
                 what,
                 observed_at,
-                evidence: evidence.into()
+                evidence: evidence.into(),
             }
         ),
         instant().prop_map(|at| Cause::Imported { at }),
+    ]
+}
+
+fn observed() -> impl Strategy<Value = Observed> {
+    prop_oneof![
+        prop::sample::select(vec![Observed::Launched, Observed::Started, Observed::NeverStarted, Observed::Cleaned]),
+        (instant(), text()).prop_map(|(retry_at, reason)| Observed::Refused { retry_at, reason }),
+        text().prop_map(|reason| Observed::NotLaunchable { reason }),
+        text().prop_map(|reason| Observed::Lost { reason }),
+        maybe(any::<i32>()).prop_map(|code| Observed::Exited { code }),
     ]
 }
 
@@ -348,9 +338,9 @@ fn run() -> impl Strategy<Value = Run> {
 fn row() -> impl Strategy<Value = Row> {
     let log = (maybe((uuid(), uuid())), position(), instant(), position())
         .prop_map(|(identity, tail, at, decision)| Row::Log(LogRow { identity, tail, at, decision }));
-    let workflow = (position(), instant(), uuid(), spec(), any::<bool>(), maybe(cursor())).prop_map(
-        |(stored_at, deployed_at, json_digest, spec, enabled, cursor)| {
-            Row::Workflow(Workflow { stored_at, deployed_at, json_digest, spec, enabled, cursor })
+    let workflow = (position(), instant(), uuid(), stored_workflow(), any::<bool>(), maybe(cursor())).prop_map(
+        |(stored_at, deployed_at, json_digest, stored, enabled, cursor)| {
+            Row::Workflow(Workflow { stored_at, deployed_at, json_digest, spec: stored.spec, enabled, cursor })
         },
     );
     let phase = prop_oneof![
@@ -361,7 +351,8 @@ fn row() -> impl Strategy<Value = Row> {
     ];
     let given = (uuid(), text(), texts(), maybe(text()));
     let execution = (instance_id(), position(), given, phase, instant()).prop_map(
-        |(instance, submitted_by, (log_id, runner, resources, refusal), phase, since)| {
+        |(instance, submitted_by, given, phase, since)| {
+            let (log_id, runner, resources, refusal) = given;
             Row::Execution(Execution { instance, submitted_by, log_id, runner, resources, refusal, phase, since })
         },
     );
@@ -461,7 +452,7 @@ fn a_time_with_a_part_of_a_millisecond_is_no_record_time() {
 }
 
 #[test]
-fn an_addition_of_a_newer_version_is_refused_by_its_tag() {
+fn a_field_of_a_newer_version_is_refused_by_its_tag() {
     let record = Record {
         position: Position(1),
         decision: Position(1),
@@ -474,8 +465,8 @@ fn an_addition_of_a_newer_version_is_refused_by_its_tag() {
     let mut bytes = Vec::new();
     encode_record(&record, &mut bytes).unwrap();
     let mut body = bytes.split_off(HEADER);
-    assert_eq!(body.pop(), Some(0), "no addition");
+    assert_eq!(body.pop(), Some(0), "no later field");
     body.extend([1, 9, 2, 7, 7]);
     let error = decode_record(&framed(&body)).unwrap_err();
-    assert_eq!(error.to_string(), "written by a newer version: it has an addition under tag 9");
+    assert_eq!(error.to_string(), "written by a newer version: it has the field 9, which this program doesn't know");
 }

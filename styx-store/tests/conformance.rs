@@ -41,7 +41,7 @@ fn a_writer_that_was_overtaken_is_fenced() {
 }
 
 #[test]
-fn an_epoch_that_has_not_begun_is_refused() {
+fn an_epoch_that_has_not_begun_and_rows_without_a_record_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let in_memory = || Box::new(MemoryLog::new()) as Box<dyn Log>;
     let on_rocksdb = || Box::new(RocksLog::open(dir.path()).unwrap()) as Box<dyn Log>;
@@ -49,5 +49,10 @@ fn an_epoch_that_has_not_begun_is_refused() {
         let mut log = open();
         let epoch = log.begin_epoch().unwrap();
         assert!(log.append(epoch.next(), Position(0), &Batch::default()).is_err());
+        drop(log);
+        let mut log = open();
+        let epoch = log.begin_epoch().unwrap();
+        let rows = Story::new(1).next_batch(epoch, 1).rows;
+        assert!(log.append(epoch, Position(0), &Batch { records: vec![], rows }).is_err());
     }
 }

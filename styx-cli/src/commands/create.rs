@@ -58,10 +58,7 @@ fn read_text(file: Option<&Path>) -> Result<String, Failure> {
         Some(path) => (path.display().to_string(), fs::read_to_string(path)),
         None => {
             let mut text = String::new();
-            (
-                "standard input".into(),
-                io::stdin().read_to_string(&mut text).map(|_| text),
-            )
+            ("standard input".into(), io::stdin().read_to_string(&mut text).map(|_| text))
         }
     };
     read.map_err(|error| Failure::Usage(format!("argument -f/--file: cannot read {name}: {error}")))
@@ -70,18 +67,12 @@ fn read_text(file: Option<&Path>) -> Result<String, Failure> {
 fn parse(text: &str) -> Result<Vec<WorkflowConfiguration>, Failure> {
     let documents = documents::read(text).map_err(Failure::Structure)?;
     if documents.is_empty() {
-        return Err(Failure::Structure(format!(
-            "problem: it is empty\n{EXAMPLE}"
-        )));
+        return Err(Failure::Structure(format!("problem: it is empty\n{EXAMPLE}")));
     }
     let count = documents.len();
     let read = |(i, document): (usize, Value)| {
         WorkflowConfiguration::from_value(document, Strictness::Lenient).map_err(|error| {
-            let place = if count > 1 {
-                format!(" (in document {} of {count})", i + 1)
-            } else {
-                String::new()
-            };
+            let place = if count > 1 { format!(" (in document {} of {count})", i + 1) } else { String::new() };
             Failure::Structure(format!("problem: {error}{place}\n{EXAMPLE}"))
         })
     };
@@ -100,9 +91,5 @@ fn check(component: &str, configurations: &[WorkflowConfiguration]) -> Result<()
         })
         .filter(|workflow| !workflow.errors.is_empty())
         .collect();
-    if invalid.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Invalid(invalid))
-    }
+    if invalid.is_empty() { Ok(()) } else { Err(Failure::Invalid(invalid)) }
 }

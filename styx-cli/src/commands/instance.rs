@@ -1,21 +1,13 @@
 //! Commands on one workflow instance.
 
-use styx_client::{
-    Client, Effect, TriggerParameters, TriggerRequest, WorkflowId, WorkflowInstance,
-};
+use styx_client::{Client, Effect, TriggerParameters, TriggerRequest, WorkflowId, WorkflowInstance};
 
 use crate::args::Instance;
 use crate::failure::Failure;
 use crate::output::Printer;
 
 impl From<Instance> for WorkflowInstance {
-    fn from(
-        Instance {
-            component,
-            workflow,
-            parameter,
-        }: Instance,
-    ) -> Self {
+    fn from(Instance { component, workflow, parameter }: Instance) -> Self {
         Self::new(component, workflow, parameter)
     }
 }
@@ -28,55 +20,32 @@ pub(crate) fn trigger(
     allow_future: bool,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
-    let Instance {
-        component,
-        workflow,
-        parameter,
-    } = instance;
+    let Instance { component, workflow, parameter } = instance;
     let request = TriggerRequest {
         workflow_id: WorkflowId::new(component, workflow),
         parameter: parameter.clone(),
-        trigger_parameters: Some(TriggerParameters {
-            env: env.into_iter().collect(),
-        }),
+        trigger_parameters: Some(TriggerParameters { env: env.into_iter().collect() }),
     };
     client.trigger(&request, allow_future)?;
-    printer.message(&format!(
-        "Triggered! Use `styx ls -c {component}` to check active workflow instances."
-    ))
+    printer.message(&format!("Triggered! Use `styx ls -c {component}` to check active workflow instances."))
 }
 
 /// Halts an instance.
-pub(crate) fn halt(
-    client: &Client,
-    instance: Instance,
-    printer: &mut Printer,
-) -> Result<(), Failure> {
+pub(crate) fn halt(client: &Client, instance: Instance, printer: &mut Printer) -> Result<(), Failure> {
     let instance = WorkflowInstance::from(instance);
     let effect = client.halt(&instance)?;
-    let WorkflowInstance {
-        workflow_id: WorkflowId { component_id, id },
-        parameter,
-    } = &instance;
-    printer.message(&format!(
-        "Halted! Use `styx events {component_id} {id} {parameter}` to verify."
-    ))?;
+    let WorkflowInstance { workflow_id: WorkflowId { component_id, id }, parameter } = &instance;
+    printer.message(&format!("Halted! Use `styx events {component_id} {id} {parameter}` to verify."))?;
     note_effect(effect, "halt", &instance);
     Ok(())
 }
 
 /// Retries an instance.
-pub(crate) fn retry(
-    client: &Client,
-    instance: Instance,
-    printer: &mut Printer,
-) -> Result<(), Failure> {
+pub(crate) fn retry(client: &Client, instance: Instance, printer: &mut Printer) -> Result<(), Failure> {
     let instance = WorkflowInstance::from(instance);
     let effect = client.retry(&instance)?;
     let component = &instance.workflow_id.component_id;
-    printer.message(&format!(
-        "Retrying! Use `styx ls -c {component}` to check active workflow instances."
-    ))?;
+    printer.message(&format!("Retrying! Use `styx ls -c {component}` to check active workflow instances."))?;
     note_effect(effect, "retry", &instance);
     Ok(())
 }

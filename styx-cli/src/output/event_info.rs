@@ -10,46 +10,23 @@ use super::style::{java_list, java_map, or_empty};
 /// Puts an event into words.
 pub(crate) fn describe(event: &EventKind) -> String {
     match event {
-        EventKind::TriggerExecution {
-            trigger,
-            parameters,
-        } => {
-            format!(
-                "Trigger id: {}, Parameters: {}",
-                trigger.id(),
-                parameters_json(parameters)
-            )
+        EventKind::TriggerExecution { trigger, parameters } => {
+            format!("Trigger id: {}, Parameters: {}", trigger.id(), parameters_json(parameters))
         }
         EventKind::Info { message } => message.line.clone(),
-        EventKind::Submit {
-            execution_description,
-            execution_id,
-        } => format!(
+        EventKind::Submit { execution_description, execution_id } => format!(
             "Execution description: {}, id: {}",
             description_text(execution_description),
             or_empty(execution_id.as_ref())
         ),
-        EventKind::Submitted {
-            execution_id,
-            runner_id,
-        } => {
-            format!(
-                "Execution id: {}, runner id: {}",
-                or_empty(execution_id.as_ref()),
-                or_empty(runner_id.as_ref())
-            )
+        EventKind::Submitted { execution_id, runner_id } => {
+            format!("Execution id: {}, runner id: {}", or_empty(execution_id.as_ref()), or_empty(runner_id.as_ref()))
         }
-        EventKind::Created {
-            execution_id,
-            docker_image,
-        } => {
+        EventKind::Created { execution_id, docker_image } => {
             format!("Execution id: {execution_id}, Docker image: {docker_image}")
         }
         EventKind::Terminate { exit_code } => {
-            format!(
-                "Exit code: {}",
-                exit_code.map_or_else(|| "-".into(), |code| code.to_string())
-            )
+            format!("Exit code: {}", exit_code.map_or_else(|| "-".into(), |code| code.to_string()))
         }
         EventKind::RunError { message } => format!("Error message: {message}"),
         EventKind::RetryAfter { delay_millis } => {
@@ -69,10 +46,7 @@ fn parameters_json(parameters: &TriggerParameters) -> String {
 fn description_text(description: &ExecutionDescription) -> String {
     let flyte = description.flyte_exec_conf.as_ref().map(|flyte| {
         let inputs = java_map(&flyte.input_fields);
-        format!(
-            "FlyteExecConf{{referenceId={}, inputFields={inputs}}}",
-            flyte.reference_id
-        )
+        format!("FlyteExecConf{{referenceId={}, inputFields={inputs}}}", flyte.reference_id)
     });
     format!(
         "ExecutionDescription{{dockerImage={}, dockerArgs={}, dockerTerminationLogging={}, serviceAccount={}, \
@@ -91,10 +65,7 @@ fn description_text(description: &ExecutionDescription) -> String {
 }
 
 fn java_optional<T: Display>(value: Option<T>) -> String {
-    value.map_or_else(
-        || "Optional.empty".into(),
-        |value| format!("Optional[{value}]"),
-    )
+    value.map_or_else(|| "Optional.empty".into(), |value| format!("Optional[{value}]"))
 }
 
 #[cfg(test)]
@@ -108,22 +79,10 @@ mod tests {
         for (fields, expected) in [
             (r#""@type":"terminate""#, "Exit code: -"),
             (r#""@type":"terminate","exit_code":20"#, "Exit code: 20"),
-            (
-                r#""@type":"runError","message":"no luck""#,
-                "Error message: no luck",
-            ),
-            (
-                r#""@type":"retryAfter","delay_millis":600999"#,
-                "Delay (seconds): 600",
-            ),
-            (
-                r#""@type":"info","message":{"level":"INFO","line":"wait"}"#,
-                "wait",
-            ),
-            (
-                r#""@type":"created","execution_id":"x","docker_image":"i""#,
-                "Execution id: x, Docker image: i",
-            ),
+            (r#""@type":"runError","message":"no luck""#, "Error message: no luck"),
+            (r#""@type":"retryAfter","delay_millis":600999"#, "Delay (seconds): 600"),
+            (r#""@type":"info","message":{"level":"INFO","line":"wait"}"#, "wait"),
+            (r#""@type":"created","execution_id":"x","docker_image":"i""#, "Execution id: x, Docker image: i"),
             (
                 r#""@type":"triggerExecution","trigger":{"@type":"natural"},"parameters":{"env":{"B":"2","A":"1"}}"#,
                 r#"Trigger id: natural-trigger, Parameters: {"env":{"A":"1","B":"2"}}"#,

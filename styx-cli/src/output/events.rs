@@ -34,17 +34,13 @@ pub(crate) fn pretty(rows: &[EventRow]) -> String {
 }
 
 pub(crate) fn plain(rows: &[EventRow]) -> String {
-    rows.iter()
-        .map(|row| format!("{} {} {}\n", row.time(), row.name, row.info))
-        .collect()
+    rows.iter().map(|row| format!("{} {} {}\n", row.time(), row.name, row.info)).collect()
 }
 
 impl EventRow {
     /// The time in UTC, to the second.
     fn time(&self) -> String {
-        DateTime::from_timestamp_millis(self.timestamp).map_or_else(
-            || self.timestamp.to_string(),
-            |at| at.format("%Y-%m-%dT%H:%M:%S").to_string(),
-        )
+        DateTime::from_timestamp_millis(self.timestamp)
+            .map_or_else(|| self.timestamp.to_string(), |at| at.format("%Y-%m-%dT%H:%M:%S").to_string())
     }
 }

@@ -17,10 +17,7 @@ pub(crate) fn group(runs: &[RunStateData]) -> Groups<'_> {
     let mut groups = Groups::new();
     for run in runs {
         let instance = &run.workflow_instance;
-        groups
-            .entry(instance.workflow_id.key())
-            .or_default()
-            .insert(&instance.parameter, run);
+        groups.entry(instance.workflow_id.key()).or_default().insert(&instance.parameter, run);
     }
     groups
 }
@@ -76,10 +73,7 @@ pub(crate) fn plain(groups: &Groups<'_>) -> String {
 
 /// An object of lists, by the key of the workflow.
 pub(crate) fn json<'a>(groups: &Groups<'a>) -> BTreeMap<String, Vec<&'a RunStateData>> {
-    groups
-        .iter()
-        .map(|(key, runs)| (key.clone(), runs.values().copied().collect()))
-        .collect()
+    groups.iter().map(|(key, runs)| (key.clone(), runs.values().copied().collect())).collect()
 }
 
 fn message(message: Option<&Message>) -> (&str, Color) {

@@ -23,11 +23,7 @@ impl Color {
 
 /// Colours a text, if colours are wanted.
 pub(crate) fn paint(text: &str, color: Color, wanted: bool) -> String {
-    if wanted {
-        format!("\x1b[{}m{text}\x1b[m", color.0)
-    } else {
-        text.into()
-    }
+    if wanted { format!("\x1b[{}m{text}\x1b[m", color.0) } else { text.into() }
 }
 
 /// Colours a text and fills it up to a width; the escape sequences take no room.
@@ -48,9 +44,6 @@ pub(crate) fn java_list(items: &[String]) -> String {
 
 /// A map as Java prints it: `{K=V, L=W}`.
 pub(crate) fn java_map<'a>(entries: impl IntoIterator<Item = (&'a String, &'a String)>) -> String {
-    let entries: Vec<_> = entries
-        .into_iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
+    let entries: Vec<_> = entries.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     format!("{{{}}}", entries.join(", "))
 }

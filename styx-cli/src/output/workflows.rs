@@ -8,17 +8,11 @@ use super::style::{java_list, java_map, or_empty};
 
 pub(crate) fn pretty_list(workflows: &[Workflow]) -> String {
     let longest = |text: fn(&Workflow) -> &str| {
-        workflows
-            .iter()
-            .map(|workflow| text(workflow).chars().count())
-            .max()
-            .unwrap_or_default()
+        workflows.iter().map(|workflow| text(workflow).chars().count()).max().unwrap_or_default()
     };
     let component_width = longest(|workflow| &workflow.component_id);
     let workflow_width = longest(Workflow::workflow_id);
-    let row = |component: &str, workflow: &str| {
-        format!("{component:component_width$}  {workflow:workflow_width$}\n")
-    };
+    let row = |component: &str, workflow: &str| format!("{component:component_width$}  {workflow:workflow_width$}\n");
     let mut text = row("COMPONENT", "WORKFLOW");
     for workflow in workflows {
         text.push_str(&row(&workflow.component_id, workflow.workflow_id()));
@@ -27,18 +21,12 @@ pub(crate) fn pretty_list(workflows: &[Workflow]) -> String {
 }
 
 pub(crate) fn plain_list(workflows: &[Workflow]) -> String {
-    workflows
-        .iter()
-        .map(|workflow| format!("{} {}\n", workflow.component_id, workflow.workflow_id()))
-        .collect()
+    workflows.iter().map(|workflow| format!("{} {}\n", workflow.component_id, workflow.workflow_id())).collect()
 }
 
 pub(crate) fn pretty(workflow: &WorkflowWithState) -> String {
     let env = &workflow.workflow.configuration.env;
-    let env: Vec<_> = env
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
+    let env: Vec<_> = env.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let labels = [
         "Component:",
         "Workflow:",
@@ -58,11 +46,7 @@ pub(crate) fn pretty(workflow: &WorkflowWithState) -> String {
         "Next Trigger (offset):",
     ];
     let values = values(workflow, env.join(", "));
-    labels
-        .iter()
-        .zip(values)
-        .map(|(label, value)| format!("{label:23}{value}\n"))
-        .collect()
+    labels.iter().zip(values).map(|(label, value)| format!("{label:23}{value}\n")).collect()
 }
 
 pub(crate) fn plain(workflow: &WorkflowWithState) -> String {

@@ -29,13 +29,7 @@ fn a_pipe_gets_columns_without_colour() {
                   c w\n  \
                   2024-05-05           THAWING      <no-execution-id>                               2       hm\n";
     check(&["ls"], vec![Answer::ok(STATES)], 0, stdout, "");
-    check(
-        &["ls", "--color", "never"],
-        vec![Answer::ok(STATES)],
-        0,
-        stdout,
-        "",
-    );
+    check(&["ls", "--color", "never"], vec![Answer::ok(STATES)], 0, stdout, "");
     let (output, _) = run(&["ls", "--color=always"], vec![Answer::ok(STATES)]);
     assert!(text(&output.stdout).contains("\x1b[36mc\x1b[m \x1b[34mw\x1b[m"));
 }
@@ -45,40 +39,17 @@ fn global_options_stand_anywhere_and_json_wins() {
     let plain = "c w 2024-05-05 THAWING <no-execution-id> 2 hm\n";
     check(&["-p", "ls"], vec![Answer::ok(STATES)], 0, plain, "");
     check(&["ls", "--plain"], vec![Answer::ok(STATES)], 0, plain, "");
-    check(
-        &["ls", "--json", "-p"],
-        vec![Answer::ok(r#"{"active_states":[]}"#)],
-        0,
-        "{}\n",
-        "",
-    );
+    check(&["ls", "--json", "-p"], vec![Answer::ok(r#"{"active_states":[]}"#)], 0, "{}\n", "");
     let server = Server::answering(vec![Answer::ok(STATES)]);
-    let output = styx(
-        &["ls", "-p", "-H", server.host()],
-        Some("http://127.0.0.1:1"),
-        Path::new("."),
-        "",
-    );
+    let output = styx(&["ls", "-p", "-H", server.host()], Some("http://127.0.0.1:1"), Path::new("."), "");
     assert_eq!(text(&output.stdout), plain);
 }
 
 #[test]
 fn plain_lists_name_workflows() {
     let workflows = r#"[{"component_id":"c","workflow_id":"a b","configuration":{"id":"a b","schedule":"days"}}]"#;
-    check(
-        &["-p", "workflow", "ls"],
-        vec![Answer::ok(workflows)],
-        0,
-        "c a b\n",
-        "",
-    );
-    check(
-        &["workflow", "list"],
-        vec![Answer::ok("[]")],
-        0,
-        "COMPONENT  WORKFLOW\n",
-        "",
-    );
+    check(&["-p", "workflow", "ls"], vec![Answer::ok(workflows)], 0, "c a b\n", "");
+    check(&["workflow", "list"], vec![Answer::ok("[]")], 0, "COMPONENT  WORKFLOW\n", "");
 }
 
 #[test]
@@ -102,27 +73,16 @@ fn what_had_no_effect_is_told_beside() {
 
 #[test]
 fn events_that_are_not_known_are_shown_by_name() {
-    let events = r#"{"events":[{"event":{"@type":"thaw","workflow_instance":"c#w#p","warmth":3},"timestamp":1714986611120}]}"#;
-    check(
-        &["-p", "e", "c", "w", "p"],
-        vec![Answer::ok(events)],
-        0,
-        "2024-05-06T09:10:11 thaw \n",
-        "",
-    );
+    let events =
+        r#"{"events":[{"event":{"@type":"thaw","workflow_instance":"c#w#p","warmth":3},"timestamp":1714986611120}]}"#;
+    check(&["-p", "e", "c", "w", "p"], vec![Answer::ok(events)], 0, "2024-05-06T09:10:11 thaw \n", "");
 }
 
 #[test]
 fn ids_are_escaped_in_addresses() {
-    let (output, server) = run(
-        &["events", "ü/", "a b#", "x:+"],
-        vec![Answer::ok(r#"{"events":[]}"#)],
-    );
+    let (output, server) = run(&["events", "ü/", "a b#", "x:+"], vec![Answer::ok(r#"{"events":[]}"#)]);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(
-        server.requests()[0].path,
-        "/api/v3/status/events/%C3%BC%2F/a%20b%23/x:+"
-    );
+    assert_eq!(server.requests()[0].path, "/api/v3/status/events/%C3%BC%2F/a%20b%23/x:+");
 }
 
 #[test]
@@ -131,32 +91,18 @@ fn no_host_is_an_error_that_says_what_to_set() {
         let output = styx(&["ls"], host, Path::new("."), "");
         assert_eq!(output.status.code(), Some(2));
         let stderr = text(&output.stderr);
-        assert!(
-            stderr.starts_with("styx: error: Styx API host not set\n"),
-            "{stderr}"
-        );
+        assert!(stderr.starts_with("styx: error: Styx API host not set\n"), "{stderr}");
         assert!(stderr.contains("STYX_CLI_HOST"), "{stderr}");
     }
     let output = styx(&["ls"], Some("ftp://h"), Path::new("."), "");
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(
-        text(&output.stderr),
-        "styx: error: not the address of a server: \"ftp://h\"\n"
-    );
+    assert_eq!(text(&output.stderr), "styx: error: not the address of a server: \"ftp://h\"\n");
 }
 
 #[test]
 fn nobody_there_is_exit_code_3() {
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let output = styx(
-        &["ls"],
-        Some(&format!("http://{address}")),
-        Path::new("."),
-        "",
-    );
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = styx(&["ls"], Some(&format!("http://{address}")), Path::new("."), "");
     assert_eq!(output.status.code(), Some(3));
     let expected = format!(
         "Client error: Request failed: GET http://{address}/api/v3/status/activeStates: ConnectException: Connection refused\n"
@@ -176,21 +122,12 @@ fn refusals_are_exit_code_4_and_name_the_request_once() {
     let reason = format!("Internal Server Error (Request ID: {id}): Oops: x");
     check(&["ls"], vec![Answer::new(500, &reason, "")], 4, "", &stderr);
     let stderr = format!("API error: 409 not today (Request ID: {id})\n");
-    check(
-        &["ls"],
-        vec![Answer::new(409, "Conflict", r#"{"error":"not today"}"#)],
-        4,
-        "",
-        &stderr,
-    );
+    check(&["ls"], vec![Answer::new(409, "Conflict", r#"{"error":"not today"}"#)], 4, "", &stderr);
 }
 
 #[test]
 fn strangers_are_exit_code_5() {
-    let (output, _) = run(
-        &["halt", "c", "w", "p"],
-        vec![Answer::new(401, "Unauthorized access", "")],
-    );
+    let (output, _) = run(&["halt", "c", "w", "p"], vec![Answer::new(401, "Unauthorized access", "")]);
     assert_eq!(output.status.code(), Some(5));
     let start = "API error: Unauthorized: 401 Unauthorized access (Request ID: 0123456789abcdef0123456789abcdef)\n";
     assert!(text(&output.stderr).starts_with(start));
@@ -198,53 +135,24 @@ fn strangers_are_exit_code_5() {
 
 #[test]
 fn one_refusal_does_not_keep_the_others_from_being_asked_for() {
-    let answers = || {
-        vec![
-            Answer::new(403, "no", ""),
-            Answer::new(204, "No Content", ""),
-        ]
-    };
+    let answers = || vec![Answer::new(403, "no", ""), Answer::new(204, "No Content", "")];
     let stderr = "API error: 403 no (Request ID: 0123456789abcdef0123456789abcdef)\n";
     let args = ["workflow", "delete", "c", "a", "b"];
-    check(
-        &args,
-        answers(),
-        4,
-        "Workflow b in component c deleted.\n",
-        stderr,
-    );
+    check(&args, answers(), 4, "Workflow b in component c deleted.\n", stderr);
     let answers = || vec![Answer::new(403, "no", ""), Answer::ok("{}")];
-    check(
-        &["workflow", "enable", "c", "a", "b"],
-        answers(),
-        4,
-        "",
-        stderr,
-    );
+    check(&["workflow", "enable", "c", "a", "b"], answers(), 4, "", stderr);
 }
 
 #[test]
 fn arguments_that_cannot_be_followed_are_exit_code_2() {
     for (args, expected) in [
-        (
-            &["nosuch"][..],
-            "styx: error: unrecognized subcommand 'nosuch'",
-        ),
+        (&["nosuch"][..], "styx: error: unrecognized subcommand 'nosuch'"),
         (&["triger", "c", "w", "p"][..], "'trigger'"),
-        (
-            &["trigger", "c", "w"][..],
-            "styx: error: the following required arguments were not provided:",
-        ),
-        (
-            &["trigger", "c", "w", "p", "-e", "novalue"][..],
-            "expected KEY=VALUE",
-        ),
+        (&["trigger", "c", "w"][..], "styx: error: the following required arguments were not provided:"),
+        (&["trigger", "c", "w", "p", "-e", "novalue"][..], "expected KEY=VALUE"),
         (&["workflow"][..], "Usage: styx workflow"),
         (&["--json"][..], "styx: error: a command is needed"),
-        (
-            &["workflow", "create", "c", "-f", "nofile.yaml"][..],
-            "cannot read nofile.yaml",
-        ),
+        (&["workflow", "create", "c", "-f", "nofile.yaml"][..], "cannot read nofile.yaml"),
     ] {
         let output = styx(args, Some("http://127.0.0.1:1"), Path::new("."), "");
         let stderr = text(&output.stderr);
@@ -257,33 +165,18 @@ fn arguments_that_cannot_be_followed_are_exit_code_2() {
 #[test]
 fn help_and_version_need_no_host() {
     let output = styx(&["--version"], None, Path::new("."), "");
-    assert_eq!(
-        text(&output.stdout),
-        concat!("Styx CLI ", env!("CARGO_PKG_VERSION"), "\n")
-    );
-    for args in [
-        &[][..],
-        &["--help"],
-        &["trigger", "--help"],
-        &["workflow", "create", "-h"],
-    ] {
+    assert_eq!(text(&output.stdout), concat!("Styx CLI ", env!("CARGO_PKG_VERSION"), "\n"));
+    for args in [&[][..], &["--help"], &["trigger", "--help"], &["workflow", "create", "-h"]] {
         let output = styx(args, None, Path::new("."), "");
         let stdout = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0), "{args:?}");
-        assert!(
-            stdout.contains("Usage: styx") && stdout.contains("Examples:\n  "),
-            "{args:?}: {stdout}"
-        );
+        assert!(stdout.contains("Usage: styx") && stdout.contains("Examples:\n  "), "{args:?}: {stdout}");
     }
 }
 
 #[test]
 fn shells_get_completions() {
-    for (shell, expected) in [
-        ("bash", "complete -F"),
-        ("zsh", "#compdef styx"),
-        ("fish", "complete -c styx"),
-    ] {
+    for (shell, expected) in [("bash", "complete -F"), ("zsh", "#compdef styx"), ("fish", "complete -c styx")] {
         let output = styx(&["completion", shell], None, Path::new("."), "");
         assert_eq!(output.status.code(), Some(0));
         assert!(text(&output.stdout).contains(expected), "{shell}");
@@ -293,18 +186,11 @@ fn shells_get_completions() {
 #[test]
 fn nothing_is_sent_if_one_workflow_is_not_valid() {
     let (dir, server) = (tempfile::tempdir().unwrap(), Server::answering(vec![]));
-    let file = "id: good\nschedule: days\ndocker_image: busybox\n---\nid: bad\nschedule: never\ndocker_image: busybox\n";
-    let output = styx(
-        &["workflow", "create", "c"],
-        Some(server.host()),
-        dir.path(),
-        file,
-    );
+    let file =
+        "id: good\nschedule: days\ndocker_image: busybox\n---\nid: bad\nschedule: never\ndocker_image: busybox\n";
+    let output = styx(&["workflow", "create", "c"], Some(server.host()), dir.path(), file);
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(
-        text(&output.stderr),
-        "Invalid workflow configuration: bad\n  error: invalid schedule\n"
-    );
+    assert_eq!(text(&output.stderr), "Invalid workflow configuration: bad\n  error: invalid schedule\n");
     assert_eq!(server.requests(), []);
 }
 
@@ -312,29 +198,15 @@ fn nothing_is_sent_if_one_workflow_is_not_valid() {
 fn a_file_that_holds_no_workflow_says_where() {
     for (file, expected) in [
         ("", "problem: it is empty"),
-        (
-            "id: a\n---\nid: b\nschedule: days\n",
-            "problem: schedule is required (in document 1 of 2)",
-        ),
-        (
-            "id: a\nschedule: days\nrunning_timeout: 2h\n",
-            "running_timeout",
-        ),
+        ("id: a\n---\nid: b\nschedule: days\n", "problem: schedule is required (in document 1 of 2)"),
+        ("id: a\nschedule: days\nrunning_timeout: 2h\n", "running_timeout"),
         ("id: a\nenv: [x]\n", "line 2"),
     ] {
-        let output = styx(
-            &["workflow", "create", "c"],
-            Some("http://127.0.0.1:1"),
-            Path::new("."),
-            file,
-        );
+        let output = styx(&["workflow", "create", "c"], Some("http://127.0.0.1:1"), Path::new("."), file);
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(6), "{stderr}");
         let start = "Workflow configuration doesn't conform to the expected structure, ";
-        assert!(
-            stderr.starts_with(start) && stderr.contains(expected),
-            "{stderr}"
-        );
+        assert!(stderr.starts_with(start) && stderr.contains(expected), "{stderr}");
     }
 }
 
@@ -342,12 +214,6 @@ fn a_file_that_holds_no_workflow_says_where() {
 fn debug_tells_what_is_asked_and_answered() {
     let (output, server) = run(&["--debug", "-p", "ls"], vec![Answer::ok(STATES)]);
     let stderr = text(&output.stderr);
-    let start = format!(
-        "debug: GET {}/api/v3/status/activeStates (Request ID: ",
-        server.host()
-    );
-    assert!(
-        stderr.starts_with(&start) && stderr.contains("-> 200 OK after "),
-        "{stderr}"
-    );
+    let start = format!("debug: GET {}/api/v3/status/activeStates (Request ID: ", server.host());
+    assert!(stderr.starts_with(&start) && stderr.contains("-> 200 OK after "), "{stderr}");
 }

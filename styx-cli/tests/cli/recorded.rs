@@ -36,19 +36,13 @@ struct Exchange {
 #[test]
 fn every_run_is_as_recorded() {
     let lines = include_str!("../data/recorded.jsonl").lines();
-    let runs: Vec<Run> = lines
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let runs: Vec<Run> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(runs.len(), RUNS);
     let mut exceptions = BTreeSet::new();
     for run in &runs {
         check(run, &mut exceptions);
     }
-    assert_eq!(
-        exceptions.into_iter().collect::<Vec<_>>(),
-        EXCEPTIONS,
-        "exceptions that no run needs"
-    );
+    assert_eq!(exceptions.into_iter().collect::<Vec<_>>(), EXCEPTIONS, "exceptions that no run needs");
 }
 
 const RUNS: usize = 85;
@@ -74,11 +68,7 @@ fn check(run: &Run, exceptions: &mut BTreeSet<&'static str>) {
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     let name = run.args.join(" ");
 
-    assert_eq!(
-        output.status.code(),
-        Some(run.exit_code),
-        "{name}: {stderr}"
-    );
+    assert_eq!(output.status.code(), Some(run.exit_code), "{name}: {stderr}");
     let expected: Vec<_> = run.exchanges.iter().map(request_of).collect();
     assert_eq!(server.requests(), expected, "{name}");
 
@@ -92,34 +82,21 @@ fn check(run: &Run, exceptions: &mut BTreeSet<&'static str>) {
     if run.exit_code == 6 {
         exceptions.insert(EXCEPTIONS[1]);
         let start = "Workflow configuration doesn't conform to the expected structure, ";
-        assert!(
-            run.stderr.starts_with(start) && stderr.starts_with(start),
-            "{name}: {stderr}"
-        );
+        assert!(run.stderr.starts_with(start) && stderr.starts_with(start), "{name}: {stderr}");
     } else {
         assert_eq!(stderr.trim_end(), run.stderr.trim_end(), "{name}");
     }
 }
 
 fn answer_of(exchange: &Exchange) -> Answer {
-    let mut answer = Answer::new(
-        exchange.status,
-        &exchange.reason,
-        exchange.answer.as_deref().unwrap_or_default(),
-    );
+    let mut answer = Answer::new(exchange.status, &exchange.reason, exchange.answer.as_deref().unwrap_or_default());
     answer.headers = vec![("X-Styx-Request-Id".into(), exchange.request_id.clone())];
     answer
 }
 
 fn request_of(exchange: &Exchange) -> Request {
-    let Exchange {
-        method, path, body, ..
-    } = exchange;
-    Request {
-        method: method.clone(),
-        path: path.clone(),
-        body: body.clone().unwrap_or_default(),
-    }
+    let Exchange { method, path, body, .. } = exchange;
+    Request { method: method.clone(), path: path.clone(), body: body.clone().unwrap_or_default() }
 }
 
 fn parse(text: &str) -> Value {

@@ -22,16 +22,8 @@ impl Answer {
     }
 
     pub(crate) fn new(status: u16, reason: &str, body: &str) -> Self {
-        let headers = vec![(
-            "X-Styx-Request-Id".into(),
-            "0123456789abcdef0123456789abcdef".into(),
-        )];
-        Self {
-            status,
-            reason: reason.into(),
-            headers,
-            body: body.into(),
-        }
+        let headers = vec![("X-Styx-Request-Id".into(), "0123456789abcdef0123456789abcdef".into())];
+        Self { status, reason: reason.into(), headers, body: body.into() }
     }
 
     pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
@@ -83,10 +75,7 @@ impl Server {
 pub(crate) fn styx(args: &[&str], host: Option<&str>, dir: &Path, stdin: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_styx"));
     command.args(args).current_dir(dir).env_clear();
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(host) = host {
         command.env("STYX_CLI_HOST", host);
     }
@@ -113,36 +102,23 @@ fn read_request(stream: &mut TcpStream) -> Request {
         };
         let length = head
             .lines()
-            .find_map(|line| {
-                line.to_lowercase()
-                    .strip_prefix("content-length: ")
-                    .map(|n| n.parse().unwrap())
-            })
+            .find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(|n| n.parse().unwrap()))
             .unwrap_or(0);
         if body.len() >= length {
             let mut words = head.split(' ');
             let mut word = || words.next().unwrap_or_default().to_owned();
-            return Request {
-                method: word(),
-                path: word(),
-                body: body.into(),
-            };
+            return Request { method: word(), path: word(), body: body.into() };
         }
     }
 }
 
 fn write_answer(stream: &mut TcpStream, answer: &Answer) {
-    let mut head = format!(
-        "HTTP/1.1 {} {}\r\nConnection: close\r\n",
-        answer.status, answer.reason
-    );
+    let mut head = format!("HTTP/1.1 {} {}\r\nConnection: close\r\n", answer.status, answer.reason);
     if answer.status != 204 {
         head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
     }
     for (name, value) in &answer.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    stream
-        .write_all(format!("{head}\r\n{}", answer.body).as_bytes())
-        .unwrap();
+    stream.write_all(format!("{head}\r\n{}", answer.body).as_bytes()).unwrap();
 }

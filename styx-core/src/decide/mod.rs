@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use self::plan::Plan;
+pub(crate) use self::plan::obstacle;
 use crate::{
     config::Config,
     event::TriggerParameters,

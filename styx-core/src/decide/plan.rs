@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::{Context, Decisions};
 use crate::{
-    event::{Description, Event, FailureClass},
+    event::{Description, Event, FailureClass, Trigger},
     id::{Counter, ExecutionId, InstanceId},
     record::{Cause, Ending, ExecutionEvent, Fact, RunEvent},
     run::{IllegalTransition, Rules, Run, State},
     verdict::{Delay, Ended, Verdict, verdict},
-    world::Workflow,
+    world::{Workflow, World},
 };
 
 /// The resource that stands for the limit on executions (spec SC-5).
@@ -78,21 +78,9 @@ impl<'a> Plan<'a> {
     ///
     /// Returns whether it began an execution.
     pub(super) fn admit(&mut self, workflow: Option<&Workflow>) -> bool {
-        let executor = &self.context.world.config().executor;
-        let natural = matches!(self.run.trigger, Some(crate::event::Trigger::Natural));
-        let obstacle = match workflow {
-            None => Some("workflow deleted".to_owned()),
-            Some(workflow) if natural && !workflow.enabled => Some("workflow disabled".to_owned()),
-            Some(workflow) if !workflow.spec.runnable => {
-                Some("workflow has neither docker_image nor flyte_exec_conf".to_owned())
-            }
-            Some(workflow) if !executor.runs_api_workflows && !workflow.is_from_folder() => {
-                Some(format!("the {} executor runs only workflows of the workflow folder", executor.runner))
-            }
-            Some(_) => None,
-        };
+        let obstacle = obstacle(self.context.world, &self.run, workflow);
         let (Some(workflow), None) = (workflow, &obstacle) else {
-            self.push(Event::Halt { reason: obstacle.map(Into::into) });
+            self.push(Event::Halt { reason: obstacle });
             return false;
         };
         let config = self.context.world.config();
@@ -168,5 +156,22 @@ impl<'a> Plan<'a> {
         for fact in self.facts {
             out.draft(fact, std::mem::replace(&mut cause, Cause::Decision));
         }
+    }
+}
+
+/// Why a queued run may never run as things stand, so that it is halted instead of admitted (spec SM §16.3).
+pub(crate) fn obstacle(world: &World, run: &Run, workflow: Option<&Workflow>) -> Option<Arc<str>> {
+    let executor = &world.config().executor;
+    let natural = run.trigger == Some(Trigger::Natural);
+    match workflow {
+        None => Some("workflow deleted".into()),
+        Some(workflow) if natural && !workflow.enabled => Some("workflow disabled".into()),
+        Some(workflow) if !workflow.spec.runnable => {
+            Some("workflow has neither docker_image nor flyte_exec_conf".into())
+        }
+        Some(workflow) if !executor.runs_api_workflows && !workflow.is_from_folder() => {
+            Some(format!("the {} executor runs only workflows of the workflow folder", executor.runner).into())
+        }
+        Some(_) => None,
     }
 }

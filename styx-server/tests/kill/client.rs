@@ -24,10 +24,15 @@ impl Client {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            let parameter = format!("2020-{:02}-{:02}T{:02}:{:02}:00Z", minute / 40_320 + 1, minute / 1_440 % 28 + 1, minute / 60 % 24, minute % 60);
-            let body = format!(
-                r#"{{"workflow_id":{{"component_id":"crash","id":"by-hand"}},"parameter":"{parameter}"}}"#
+            let parameter = format!(
+                "2020-{:02}-{:02}T{:02}:{:02}:00Z",
+                minute / 40_320 + 1,
+                minute / 1_440 % 28 + 1,
+                minute / 60 % 24,
+                minute % 60
             );
+            let body =
+                format!(r#"{{"workflow_id":{{"component_id":"crash","id":"by-hand"}},"parameter":"{parameter}"}}"#);
             match self.request("POST", "/api/v3/scheduler/trigger", &body) {
                 Some((200, _)) => acknowledged.push(parameter),
                 // Not answered: it may have happened or not, and is never asked for again.

@@ -68,10 +68,10 @@ pub enum CodecError {
     /// The body isn't what its version holds.
     #[error("malformed body: {0}")]
     Malformed(String),
-    /// The record has an addition that this program doesn't know.
-    #[error("written by a newer version: it has an addition under tag {tag}")]
+    /// The record has a field that this program doesn't know.
+    #[error("written by a newer version: it has the field {tag}, which this program doesn't know")]
     Newer {
-        /// The addition's tag.
+        /// The field's tag.
         tag: u32,
     },
     /// The value can't be written in this version.

@@ -7,7 +7,7 @@ use styx_core::{
     config::{Backoff, Config, ExecutorCapabilities, Timeouts},
     event::{Description, ExecutionDescription, Message, MessageLevel, Trigger},
     id::{ExecutionId, InstanceId, Position, WorkflowId},
-    record::{Cursor, Ending, Origin, WorkflowSpec},
+    record::{Cursor, Ending, Origin, StoredWorkflow, WorkflowSpec},
     run::State,
 };
 use uuid::Uuid;
@@ -216,6 +216,24 @@ pub(super) enum OriginV1<'a> {
 }
 
 #[derive(Debug, Encode, BorrowDecode)]
+pub(super) struct StoredWorkflowV1<'a> {
+    json: &'a str,
+    spec: WorkflowSpecV1<'a>,
+}
+
+impl<'a> From<&'a StoredWorkflow> for StoredWorkflowV1<'a> {
+    fn from(workflow: &'a StoredWorkflow) -> Self {
+        Self { json: &workflow.json, spec: (&workflow.spec).into() }
+    }
+}
+
+impl From<StoredWorkflowV1<'_>> for StoredWorkflow {
+    fn from(stored: StoredWorkflowV1<'_>) -> Self {
+        Self { json: stored.json.into(), spec: stored.spec.into() }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
 pub(super) struct WorkflowSpecV1<'a> {
     schedule: &'a str,
     offset: Option<&'a str>,
@@ -226,14 +244,14 @@ pub(super) struct WorkflowSpecV1<'a> {
 }
 
 impl<'a> From<&'a WorkflowSpec> for WorkflowSpecV1<'a> {
-    fn from(spec: &'a WorkflowSpec) -> Self {
+    fn from(workflow: &'a WorkflowSpec) -> Self {
         Self {
-            schedule: &spec.schedule,
-            offset: spec.offset.as_deref(),
-            running_timeout: spec.running_timeout.map(Into::into),
-            runnable: spec.runnable,
-            resources: Seq::of_texts(spec.resources.iter()),
-            origin: match &spec.origin {
+            schedule: &workflow.schedule,
+            offset: workflow.offset.as_deref(),
+            running_timeout: workflow.running_timeout.map(Into::into),
+            runnable: workflow.runnable,
+            resources: Seq::of_texts(workflow.resources.iter()),
+            origin: match &workflow.origin {
                 Origin::File { path, enabled } => OriginV1::File { path, enabled: *enabled },
                 Origin::Api => OriginV1::Api,
             },

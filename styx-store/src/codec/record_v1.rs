@@ -8,8 +8,7 @@ use styx_core::{
     executor::Observed,
     id::{Counter, Epoch, Position},
     record::{
-        Cause, ConfigEvent, CursorMove, ExecutionEvent, Fact, LogEvent, Operator, Record, RunEvent, StoredWorkflow,
-        WorkflowEvent,
+        Cause, ConfigEvent, CursorMove, ExecutionEvent, Fact, LogEvent, Operator, Record, RunEvent, WorkflowEvent,
     },
 };
 use uuid::Uuid;
@@ -17,8 +16,8 @@ use uuid::Uuid;
 use super::{
     CodecError,
     parts::{
-        ConfigV1, CursorV1, DescriptionV1, EndingV1, ExecutionIdV1, InstanceIdV1, MessageV1, TriggerV1, WorkflowIdV1,
-        WorkflowSpecV1, frozen,
+        ConfigV1, CursorV1, DescriptionV1, EndingV1, ExecutionIdV1, InstanceIdV1, MessageV1, StoredWorkflowV1,
+        TriggerV1, WorkflowIdV1, frozen,
     },
     primitives::{InstantV1, Seq, SpanV1, VariablesV1, from_millis, variables, variables_v1, whole_millis},
 };
@@ -34,8 +33,8 @@ pub(super) struct RecordV1<'a> {
     idempotency_key: Option<&'a str>,
     fact: FactV1<'a>,
     cause: CauseV1<'a>,
-    /// Tags and contents that later programs add; this one knows none.
-    additions: Seq<(u32, &'a [u8])>,
+    /// For later fields, by tag; version 1 has none.
+    later: Seq<(u32, &'a [u8])>,
 }
 
 impl<'a> TryFrom<&'a Record> for RecordV1<'a> {
@@ -51,7 +50,7 @@ impl<'a> TryFrom<&'a Record> for RecordV1<'a> {
             idempotency_key: record.idempotency_key.as_deref(),
             fact: (&record.fact).into(),
             cause: (&record.cause).into(),
-            additions: Seq(Vec::new()),
+            later: Seq(Vec::new()),
         })
     }
 }
@@ -60,7 +59,7 @@ impl TryFrom<RecordV1<'_>> for Record {
     type Error = CodecError;
 
     fn try_from(stored: RecordV1<'_>) -> Result<Self, CodecError> {
-        if let Some((tag, _)) = stored.additions.0.first() {
+        if let Some((tag, _)) = stored.later.0.first() {
             return Err(CodecError::Newer { tag: *tag });
         }
         let decision = stored.position.checked_sub(stored.decision);
@@ -172,7 +171,7 @@ impl From<ConfigEventV1<'_>> for ConfigEvent {
 #[derive(Debug, Encode, BorrowDecode)]
 #[repr(u32)]
 enum WorkflowEventV1<'a> {
-    Stored { json: &'a str, spec: WorkflowSpecV1<'a> } = 0,
+    Stored(StoredWorkflowV1<'a>) = 0,
     Deleted = 1,
     Switched { enabled: bool } = 2,
     CursorMoved { to: Option<CursorV1>, why: CursorMoveV1 } = 3,
@@ -181,7 +180,7 @@ enum WorkflowEventV1<'a> {
 impl<'a> From<&'a WorkflowEvent> for WorkflowEventV1<'a> {
     fn from(event: &'a WorkflowEvent) -> Self {
         match event {
-            WorkflowEvent::Stored(stored) => Self::Stored { json: &stored.json, spec: (&stored.spec).into() },
+            WorkflowEvent::Stored(stored) => Self::Stored((&**stored).into()),
             WorkflowEvent::Deleted => Self::Deleted,
             WorkflowEvent::Switched { enabled } => Self::Switched { enabled: *enabled },
             WorkflowEvent::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: (*why).into() },
@@ -192,9 +191,7 @@ impl<'a> From<&'a WorkflowEvent> for WorkflowEventV1<'a> {
 impl From<WorkflowEventV1<'_>> for WorkflowEvent {
     fn from(stored: WorkflowEventV1<'_>) -> Self {
         match stored {
-            WorkflowEventV1::Stored { json, spec } => {
-                Self::Stored(Arc::new(StoredWorkflow { json: json.into(), spec: spec.into() }))
-            }
+            WorkflowEventV1::Stored(stored) => Self::Stored(Arc::new(stored.into())),
             WorkflowEventV1::Deleted => Self::Deleted,
             WorkflowEventV1::Switched { enabled } => Self::Switched { enabled },
             WorkflowEventV1::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: why.into() },
@@ -208,7 +205,7 @@ frozen!(CursorMoveV1 of CursorMove {
 
 frozen!(FailureClassV1 of FailureClass { User = 0, Infrastructure = 1 });
 
-/// Tag 2 is for an imported event that can't be read: its counter and its bytes as they came.
+/// Tag 2 is for imported events that can't be read.
 #[derive(Debug, Encode, BorrowDecode)]
 #[repr(u32)]
 enum RunEventV1<'a> {
@@ -392,19 +389,18 @@ impl From<ExecutionEventV1<'_>> for ExecutionEvent {
 #[derive(Debug, Encode, BorrowDecode)]
 #[repr(u32)]
 enum CauseV1<'a> {
-    Decision = 0,
-    Schedule = 1,
-    Timer = 2,
-    Engine = 3,
-    Operator { actor: &'a str, request_id: &'a str, request: &'a str } = 4,
-    Executor { runner: &'a str, what: ObservedV1<'a>, observed_at: Option<InstantV1>, evidence: &'a [u8] } = 5,
-    Imported { at: InstantV1 } = 6,
+    Schedule = 0,
+    Timer = 1,
+    Engine = 2,
+    Operator { actor: &'a str, request_id: &'a str, request: &'a str } = 3,
+    Executor { runner: &'a str, what: ObservedV1<'a>, observed_at: Option<InstantV1>, evidence: &'a [u8] } = 4,
+    Imported { at: InstantV1 } = 5,
+    Decision = 6,
 }
 
 impl<'a> From<&'a Cause> for CauseV1<'a> {
     fn from(cause: &'a Cause) -> Self {
         match cause {
-            Cause::Decision => Self::Decision,
             Cause::Schedule => Self::Schedule,
             Cause::Timer => Self::Timer,
             Cause::Engine => Self::Engine,
@@ -415,6 +411,7 @@ impl<'a> From<&'a Cause> for CauseV1<'a> {
                 Self::Executor { runner, what: what.into(), observed_at: observed_at.map(Into::into), evidence }
             }
             Cause::Imported { at } => Self::Imported { at: (*at).into() },
+            Cause::Decision => Self::Decision,
         }
     }
 }
@@ -422,7 +419,6 @@ impl<'a> From<&'a Cause> for CauseV1<'a> {
 impl From<CauseV1<'_>> for Cause {
     fn from(stored: CauseV1<'_>) -> Self {
         match stored {
-            CauseV1::Decision => Self::Decision,
             CauseV1::Schedule => Self::Schedule,
             CauseV1::Timer => Self::Timer,
             CauseV1::Engine => Self::Engine,
@@ -438,6 +434,7 @@ impl From<CauseV1<'_>> for Cause {
                 evidence: evidence.into(),
             },
             CauseV1::Imported { at } => Self::Imported { at: at.into() },
+            CauseV1::Decision => Self::Decision,
         }
     }
 }
@@ -456,8 +453,8 @@ enum ObservedV1<'a> {
 }
 
 impl<'a> From<&'a Observed> for ObservedV1<'a> {
-    fn from(observed: &'a Observed) -> Self {
-        match observed {
+    fn from(what: &'a Observed) -> Self {
+        match what {
             Observed::Launched => Self::Launched,
             Observed::Refused { retry_at, reason } => Self::Refused { retry_at: (*retry_at).into(), reason },
             Observed::NotLaunchable { reason } => Self::NotLaunchable { reason },

@@ -64,16 +64,18 @@ impl Story {
     pub fn next_batch(&mut self, epoch: Epoch, longest: usize) -> Batch {
         let mut dice = Dice::new(self.seed, self.tail());
         let count = 1 + dice.below(longest);
+        let mut decision = self.tail().next();
         let mut batch = Batch::default();
         let mut dirty = BTreeMap::new();
         while batch.records.len() < count {
             let position = self.tail().next();
             let at = self.world.at() + TimeDelta::milliseconds(dice.below(1500) as i64);
-            let (fact, cause) = self.next_fact(&mut dice, at);
-            // Some follow from what was decided before them.
-            let follows = self.tail().0 > 0 && !matches!(cause, Cause::Imported { .. }) && dice.chance(40);
-            let cause = if follows { Cause::Decision } else { cause };
-            let decision = if follows { self.decision() } else { position };
+            let (fact, mut cause) = self.next_fact(&mut dice, at);
+            if !batch.records.is_empty() && !matches!(cause, Cause::Imported { .. }) && dice.chance(50) {
+                cause = Cause::Decision;
+            } else {
+                decision = position;
+            }
             let idempotency_key = dice.chance(10).then(|| Arc::from(format!("key-{position}")));
             let record = Record { position, decision, at, epoch, idempotency_key, cause, fact };
             dirty.extend(self.take([record.clone()]));
@@ -102,10 +104,6 @@ impl Story {
     /// The last position.
     pub fn tail(&self) -> Position {
         self.world.tail()
-    }
-
-    fn decision(&self) -> Position {
-        self.records.last().map_or(Position::FIRST, |record| record.decision)
     }
 
     /// Folds records and gives the rows that differ.
@@ -154,7 +152,8 @@ impl Story {
                 let config = Config { catch_up: dice.below(5) as u32, ..Config::default() };
                 return (Fact::Config(ConfigEvent::Set(Arc::new(config))), cause);
             }
-            3..=30 => {
+            3 => return (Fact::Config(ConfigEvent::SchedulingSwitched { enabled: dice.chance(50) }), cause),
+            4..=30 => {
                 if let Some(fact) = self.execution_fact(dice, at) {
                     return (fact, cause);
                 }
@@ -182,11 +181,11 @@ impl Story {
             _ => WorkflowEvent::Stored(Arc::new(StoredWorkflow {
                 json: format!(r#"{{"id":"{}","schedule":"HOURLY"}}"#, id.workflow().escape_default()).into(),
                 spec: WorkflowSpec {
-                    schedule: "HOURLY".into(),
+                    schedule: "hours".into(),
                     offset: dice.chance(50).then(|| "PT5M".into()),
                     running_timeout: dice.chance(50).then(|| TimeDelta::hours(3)),
                     runnable: true,
-                    resources: if dice.chance(30) { Arc::from([Arc::from("db")]) } else { Arc::from([]) },
+                    resources: if dice.chance(50) { Arc::from([Arc::from("warehouse")]) } else { Arc::default() },
                     origin: if dice.chance(50) {
                         Origin::Api
                     } else {
@@ -199,17 +198,20 @@ impl Story {
 
     /// What can happen to an execution apart from its run: it ends behind it, or it is cleaned up.
     fn execution_fact(&self, dice: &mut Dice, at: DateTime<Utc>) -> Option<Fact> {
+        let follows = |id: &ExecutionId, instance| {
+            self.world.runs().get(instance).is_some_and(|run| run.execution.as_ref() == Some(id))
+        };
         let executions: Vec<_> = self.world.executions().iter().collect();
         let (id, execution) = *dice.pick_from(&executions)?;
         let event = match execution.phase {
             Phase::Ended(_) => ExecutionEvent::Cleaned,
-            _ if !self.world.is_followed(id) => {
+            _ if !follows(id, &execution.instance) => {
                 let endings =
                     [Ending::Exit { code: Some(0) }, Ending::Exit { code: None }, Ending::NeverStarted, Ending::Lost];
                 ExecutionEvent::Ended(*dice.pick(&endings))
             }
             Phase::Launching { .. } => {
-                ExecutionEvent::Refused { retry_at: at + TimeDelta::seconds(10), reason: "no room: ü".into() }
+                ExecutionEvent::Refused { retry_at: at + TimeDelta::seconds(10), reason: "quota".into() }
             }
             _ => return None,
         };
@@ -252,14 +254,14 @@ impl Story {
                 Event::Info { message: Message { level: MessageLevel::Info, line: "waits for its resource".into() } }
             }
             State::Queued => Event::Dequeue { resources: Arc::from([Arc::from("GLOBAL_STYX_CLUSTER")]) },
-            State::Prepare if self.world.index().living(id).is_some() => Event::Halt { reason: None },
-            State::Prepare => Event::Submit {
-                description: Description::Stored(
-                    self.world.workflows().get(id.workflow()).map_or(Position::FIRST, |workflow| workflow.stored_at),
-                ),
-                execution: Some(ExecutionId::from_uuid(dice.uuid())),
-                runner: Some("default".into()),
-                running_timeout: dice.chance(50).then(|| TimeDelta::hours(1)),
+            State::Prepare => match self.world.workflows().get(id.workflow()) {
+                Some(workflow) if self.world.index().living(id).is_none() => Event::Submit {
+                    description: Description::Stored(workflow.stored_at),
+                    execution: Some(ExecutionId::from_uuid(dice.uuid())),
+                    runner: Some("default".into()),
+                    running_timeout: dice.chance(50).then(|| TimeDelta::hours(1)),
+                },
+                _ => Event::Halt { reason: None },
             },
             State::Submitting | State::Submitted if dice.chance(10) => {
                 Event::RunError { message: "no such image: é".into(), class: FailureClass::Infrastructure }
@@ -308,7 +310,7 @@ fn cause(dice: &mut Dice) -> Cause {
         3 => Cause::Executor {
             runner: "local".into(),
             what: Observed::Exited { code: Some(0) },
-            observed_at: dice.chance(50).then(|| DateTime::UNIX_EPOCH + TimeDelta::milliseconds(dice.below(9) as i64)),
+            observed_at: dice.chance(50).then_some(DateTime::UNIX_EPOCH),
             evidence: Arc::from(&br#"{"exit":0}"#[..]),
         },
         _ => Cause::Engine,

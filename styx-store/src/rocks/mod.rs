@@ -99,8 +99,7 @@ impl RocksLog {
         result
     }
 
-    /// Writes a batch, and gives the head after it.
-    fn write(&self, batch: &Batch) -> Result<Mark, LogError> {
+    fn write(&self, batch: &Batch) -> Result<BatchEntry, LogError> {
         let first = self.tail.next();
         let mut link = Link::new(&self.hash, first);
         let mut write = WriteBatch::with_capacity_bytes(256 * batch.records.len() + 256 * batch.rows.len());
@@ -130,28 +129,21 @@ impl RocksLog {
             }
         }
         let count = u32::try_from(batch.records.len()).map_err(|error| failed("appending", error.to_string()))?;
-        let head = if count == 0 {
-            self.head()
-        } else {
-            let entry = BatchEntry { first, count, hash: link.finish() };
-            write.put_cf(self.store.family(family::BATCHES), keys::position(first), entry.value());
-            Mark { tail: entry.last(), hash: entry.hash }
-        };
+        let entry = BatchEntry { first, count, hash: link.finish() };
+        write.put_cf(self.store.family(family::BATCHES), keys::position(first), entry.value());
         self.store.db.write_opt(write, &durable_write()).map_err(|error| failed("appending", error.to_string()))?;
-        Ok(head)
+        Ok(entry)
     }
 
     fn try_append(&mut self, epoch: Epoch, expected_tail: Position, batch: &Batch) -> Result<Position, LogError> {
         check_append(self.epoch, epoch, self.tail, expected_tail, batch)?;
-        if batch.records.is_empty() && batch.rows.is_empty() {
+        if batch.records.is_empty() {
             return Ok(self.tail);
         }
-        let head = self.write(batch)?;
-        self.tail = head.tail;
-        self.hash = head.hash;
-        if !batch.records.is_empty() {
-            self.high_water.note(head)?;
-        }
+        let entry = self.write(batch)?;
+        self.tail = entry.last();
+        self.hash = entry.hash;
+        self.high_water.note(self.head())?;
         Ok(self.tail)
     }
 

@@ -128,12 +128,12 @@ impl Entries<'_> {
 }
 
 impl LogReader for RocksReader {
-    fn tail(&self) -> Result<Position, LogError> {
-        self.store.tail()
-    }
-
     fn first(&self) -> Result<Position, LogError> {
         self.store.first()
+    }
+
+    fn tail(&self) -> Result<Position, LogError> {
+        self.store.tail()
     }
 
     fn read(&self, from: Position, limit: usize) -> Result<Vec<Record>, LogError> {
@@ -166,7 +166,7 @@ impl LogReader for RocksReader {
             let value = value.map_err(|error| engine_error(family::LOG, &error))?;
             let value = value.ok_or_else(|| corrupt(format!("record {position}"), "it is missing".into()))?;
             let record = decode_record(position, &value)?;
-            if !record.subjects().any(|found| found == *subject) {
+            if record.subjects().all(|found| found != *subject) {
                 return Err(corrupt(format!("record {position}"), format!("it isn't about {subject}")));
             }
             records.push(record);

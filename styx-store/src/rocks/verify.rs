@@ -115,7 +115,7 @@ pub fn verify(reader: &RocksReader, progress: impl FnMut(Progress)) -> Result<Re
         report: Report { tail, ..Report::default() },
         fold: Some(Fold::default()),
         finished: BTreeMap::new(),
-        found_under: 0,
+        entries: 0,
         progress,
     };
     verification.records();
@@ -133,8 +133,8 @@ struct Verification<'a, P> {
     fold: Option<Fold>,
     /// The rows of what has finished, by key.
     finished: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// How many entries the index must have.
-    found_under: u64,
+    /// How many entries the index by subject must have.
+    entries: u64,
     progress: P,
 }
 
@@ -193,7 +193,7 @@ impl<P: FnMut(Progress)> Verification<'_, P> {
             span => *span = Some((record.at, record.at)),
         }
         for subject in record.subjects() {
-            self.found_under += 1;
+            self.entries += 1;
             match self.store.get(family::BY_SUBJECT, &keys::subject_entry(&subject, record.position)) {
                 Ok(Some(_)) => {}
                 Ok(None) => self.report.damage(place(), format!("it isn't in the index of {subject}")),
@@ -238,9 +238,8 @@ impl<P: FnMut(Progress)> Verification<'_, P> {
                 }
             }
         }
-        if count > self.found_under {
-            let problem = format!("it has {count} entries, but its records make {}", self.found_under);
-            self.report.damage("index by subject", problem);
+        if count > self.entries {
+            self.report.damage("index by subject", format!("it has {count} entries instead of {}", self.entries));
         }
     }
 

@@ -54,7 +54,7 @@ fn spec(origin: Origin) -> WorkflowSpec {
         offset: Some("PT1H".into()),
         running_timeout: Some(TimeDelta::hours(3)),
         runnable: true,
-        resources: Arc::from([Arc::from("db"), Arc::from("mail")]),
+        resources: Arc::from([Arc::from("warehouse")]),
         origin,
     }
 }
@@ -165,14 +165,14 @@ pub(crate) fn records() -> Vec<(String, Record)> {
         ("execution-cleaned".to_owned(), Fact::Execution(execution(), ExecutionEvent::Cleaned)),
         (
             "execution-refused".to_owned(),
-            Fact::Execution(execution(), ExecutionEvent::Refused { retry_at: at(9), reason: "full".into() }),
+            Fact::Execution(execution(), ExecutionEvent::Refused { retry_at: at(9), reason: "quota".into() }),
         ),
         (
             "run-ignored".to_owned(),
             Fact::Run(
                 instance(),
                 RunEvent::Ignored {
-                    counter: Counter(12),
+                    counter: Counter(3),
                     event: Event::Started,
                     error: "received started while in QUEUED".into(),
                 },
@@ -207,18 +207,7 @@ pub(crate) fn records() -> Vec<(String, Record)> {
         (format!("run-{name}"), Fact::Run(instance(), RunEvent::Styx { counter: Counter(300), event }))
     }));
     let mut records: Vec<_> = facts.into_iter().map(|(name, fact)| (name, record(fact, Cause::Engine))).collect();
-    let observed = [
-        ("launched", Observed::Launched),
-        ("refused", Observed::Refused { retry_at: at(9), reason: "full".into() }),
-        ("not-launchable", Observed::NotLaunchable { reason: "no such program".into() }),
-        ("started", Observed::Started),
-        ("exited", Observed::Exited { code: Some(-1) }),
-        ("lost", Observed::Lost { reason: "gone".into() }),
-        ("never-started", Observed::NeverStarted),
-        ("cleaned", Observed::Cleaned),
-    ];
     let causes = [
-        ("decision", Cause::Decision),
         ("schedule", Cause::Schedule),
         ("timer", Cause::Timer),
         (
@@ -229,18 +218,27 @@ pub(crate) fn records() -> Vec<(String, Record)> {
                 request: r#"{"method":"POST"}"#.into(),
             })),
         ),
+        ("executor", seen(Observed::Exited { code: Some(0) })),
+        ("executor-launched", seen(Observed::Launched)),
+        ("executor-refused", seen(Observed::Refused { retry_at: at(9), reason: "quota".into() })),
+        ("executor-not-launchable", seen(Observed::NotLaunchable { reason: "no such program".into() })),
+        ("executor-started", seen(Observed::Started)),
+        ("executor-lost", seen(Observed::Lost { reason: "node gone".into() })),
+        ("executor-never-started", seen(Observed::NeverStarted)),
+        ("executor-cleaned", seen(Observed::Cleaned)),
         ("imported", Cause::Imported { at: at(-5) }),
+        ("engine", Cause::Engine),
+        ("decision", Cause::Decision),
     ];
     let caused =
         |cause| record(Fact::Run(instance(), RunEvent::Styx { counter: Counter(1), event: Event::Success }), cause);
     records.extend(causes.map(|(name, cause)| (format!("cause-{name}"), caused(cause))));
-    records.extend(observed.map(|(name, what)| {
-        let observed_at = (what == Observed::Started).then(|| at(-70));
-        let cause =
-            Cause::Executor { runner: "local".into(), what, observed_at, evidence: Arc::from(&br#"{"exit":0}"#[..]) };
-        (format!("cause-executor-{name}"), caused(cause))
-    }));
     records
+}
+
+fn seen(what: Observed) -> Cause {
+    let evidence = Arc::from(&br#"{"exit":0}"#[..]);
+    Cause::Executor { runner: "local".into(), what, observed_at: Some(at(-7)), evidence }
 }
 
 fn record(fact: Fact, cause: Cause) -> Record {
@@ -303,10 +301,16 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         enabled: true,
         cursor: Some(cursor()),
     };
-    let log =
-        LogRow { identity: Some((uuid(1), uuid(2))), tail: Position(70_000), at: at(5), decision: Position(69_998) };
     let mut rows = vec![
-        ("log".to_owned(), Row::Log(log)),
+        (
+            "log".to_owned(),
+            Row::Log(LogRow {
+                identity: Some((uuid(1), uuid(2))),
+                tail: Position(70_000),
+                at: at(5),
+                decision: Position(69_998),
+            }),
+        ),
         ("log-empty".to_owned(), Row::Log(LogRow::default())),
         ("config".to_owned(), Row::Config(Arc::new(Config::default()))),
         ("workflow".to_owned(), Row::Workflow(workflow)),
@@ -323,8 +327,8 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
             submitted_by: Position(20),
             log_id: uuid(1),
             runner: "default".into(),
-            resources: Arc::from([Arc::from("db")]),
-            refusal: (name == "launching").then(|| "full".into()),
+            resources: Arc::from([Arc::from("a")]),
+            refusal: Some("quota".into()),
             phase,
             since: at(2),
         };

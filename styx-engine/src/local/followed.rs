@@ -1,0 +1,393 @@
+//! One execution, as far as this executor follows it.
+//!
+//! What is true stands in the run folder. Each time something may have changed, [`Followed::advance`] looks there, tells
+//! what hasn't been told, and does the next thing that was asked for. Launch and adoption differ only in what happens
+//! when there is no claim.
+
+use std::{
+    fs, io,
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+    process::Signal,
+};
+use serde_json::{Value, json};
+use styx_core::{
+    executor::{Effect, Launch, Observation, Observed},
+    id::ExecutionId,
+};
+use uuid::Uuid;
+
+use super::{
+    Shared,
+    family::{Family, Left},
+    launch::{Unfit, for_people, request, start_shim},
+    notes::{Claimant, Exit, How, Job, SHIM_LOG, SIGNAL, now_text},
+    process::{ProcessId, boot_id},
+    run_folder::{Owner, RunFolder},
+    shims::{ChildIs, Shims},
+    stop::Stop,
+    worker::Watcher,
+};
+
+/// When a launch that failed for reasons of this machine is to be asked for again.
+const ASK_AGAIN: TimeDelta = TimeDelta::seconds(10);
+
+/// For how long it may stay unsure whether a process belongs to a dead shim's job. A program becomes another in far less.
+const UNSURE: Duration = Duration::from_secs(1);
+/// When to look again meanwhile: no event tells of it.
+const LOOK_CLOSER: Duration = Duration::from_millis(10);
+
+/// What an execution needs to move on.
+pub(super) struct Context<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) watcher: &'a Watcher,
+    /// Which events are about it.
+    pub(super) token: u64,
+}
+
+/// What comes next for an execution.
+pub(super) enum Step {
+    /// An event, or this time.
+    Wait(Option<Instant>),
+    /// Nothing: all that was asked for has been told.
+    Over {
+        /// Whether there is, or was, a run folder of ours.
+        is_ours: bool,
+    },
+}
+
+/// An execution that is followed until its end has been told.
+pub(super) struct Followed {
+    execution: ExecutionId,
+    log_id: Uuid,
+    run: RunFolder,
+    launch: Option<Box<Launch>>,
+    adopt: bool,
+    stop: Stop,
+    clean_up: bool,
+    tell: Tell,
+    shims: Shims,
+    /// Our end of the pipe that the shim holds open until the job runs.
+    signal: Option<OwnedFd>,
+    /// Processes that outlived their shim, until they are gone.
+    survivors: Vec<OwnedFd>,
+    unsure_until: Option<Instant>,
+}
+
+/// What is still to be told.
+#[derive(Default)]
+struct Tell {
+    launched: bool,
+    started: bool,
+    end: bool,
+}
+
+impl Followed {
+    pub(super) fn new(execution: ExecutionId, log_id: Uuid, run: RunFolder) -> Self {
+        Self {
+            execution,
+            log_id,
+            run,
+            launch: None,
+            adopt: false,
+            stop: Stop::No,
+            clean_up: false,
+            tell: Tell::default(),
+            shims: Shims::default(),
+            signal: None,
+            survivors: Vec::new(),
+            unsure_until: None,
+        }
+    }
+
+    pub(super) fn execution(&self) -> &ExecutionId {
+        &self.execution
+    }
+
+    pub(super) fn log_id(&self) -> Uuid {
+        self.log_id
+    }
+
+    pub(super) fn run(&self) -> &RunFolder {
+        &self.run
+    }
+
+    /// Whether the clean-up was asked for.
+    pub(super) fn is_to_be_cleaned(&self) -> bool {
+        self.clean_up
+    }
+
+    /// Takes on a request. What it comes to, the next [`Followed::advance`] sees.
+    pub(super) fn ask(&mut self, effect: Effect) {
+        match effect {
+            Effect::Launch(launch) => {
+                self.tell = Tell { launched: true, started: true, end: true };
+                self.launch = Some(launch);
+            }
+            Effect::Adopt { .. } => {
+                self.tell = Tell { launched: true, started: true, end: true };
+                self.adopt = true;
+            }
+            Effect::Stop { .. } => {
+                self.tell.end = true;
+                self.stop.ask();
+            }
+            Effect::CleanUp { .. } => self.clean_up = true,
+        }
+    }
+
+    /// The shims that may not have ended yet.
+    pub(super) fn into_holds(self) -> Vec<Arc<OwnedFd>> {
+        self.shims.into_holds()
+    }
+
+    /// Moves on as far as possible now.
+    pub(super) fn advance(&mut self, context: &Context<'_>) -> io::Result<Step> {
+        loop {
+            if let Some(step) = self.look(context)? {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// One look; nothing when it changed what there is to see.
+    fn look(&mut self, context: &Context<'_>) -> io::Result<Option<Step>> {
+        // Whether a process has ended is asked before its files are read: then they hold its last word.
+        self.shims.see_child()?;
+        match self.run.owner()? {
+            Owner::Another => {
+                let lost = self.adopt.then(|| "its run folder belongs to another log".to_owned());
+                self.tell_never_started(context.shared, lost, json!({}));
+                return Ok(Some(Step::Over { is_ours: false }));
+            }
+            Owner::Nobody => return self.unclaimed(context, false),
+            Owner::Us => {}
+        }
+        match self.run.read_claim()? {
+            None => self.unclaimed(context, true),
+            Some(Claimant::Tombstone { lost }) => {
+                self.tell_never_started(context.shared, lost, json!({"claim": "tombstone"}));
+                Ok(Some(Step::Over { is_ours: true }))
+            }
+            Some(Claimant::Shim { boot_id, process }) => self.claimed(context, &boot_id, process),
+            Some(Claimant::Unreadable) => match self.run.read_exit()? {
+                Some(exit) => Ok(Some(self.ended(context.shared, &exit))),
+                None => self.bury(context, None, "its claim is damaged"),
+            },
+        }
+    }
+
+    fn unclaimed(&mut self, context: &Context<'_>, has_folder: bool) -> io::Result<Option<Step>> {
+        let child_ended = match self.shims.child() {
+            ChildIs::Alive => return Ok(Some(Step::Wait(None))),
+            ChildIs::Ended(how) => Some(how.to_owned()),
+            ChildIs::None => None,
+        };
+        if self.stop.is_asked() || self.clean_up || (self.adopt && child_ended.is_none()) {
+            if has_folder || self.stop.is_asked() || self.adopt {
+                let lost = self.adopt && child_ended.is_none() && !self.stop.is_asked();
+                let lost = lost.then(|| "nothing is known of it here".to_owned());
+                if self.run.ensure(None)? == Owner::Us {
+                    // If a shim is faster, it has the claim; either way the next look sees one.
+                    self.run.claim(Claimant::Tombstone { lost })?;
+                }
+                return Ok(None);
+            }
+            return Ok(Some(Step::Over { is_ours: true }));
+        }
+        if let Some(how) = child_ended {
+            self.launch = None;
+            let said = fs::read_to_string(self.run.path().join(SHIM_LOG)).unwrap_or_default();
+            let said = said.lines().last().unwrap_or_default().chars().take(300).collect::<String>();
+            let reason = format!("the shim ended without a claim ({how}): {said}");
+            return Ok(Some(self.refused(context.shared, reason)));
+        }
+        let Some(launch) = self.launch.take() else {
+            return Ok(Some(Step::Over { is_ours: true }));
+        };
+        match self.start(context, &launch) {
+            Ok(step) => Ok(step),
+            Err(error) => Ok(Some(self.refused(context.shared, format!("can't start a shim: {error}")))),
+        }
+    }
+
+    fn start(&mut self, context: &Context<'_>, launch: &Launch) -> io::Result<Option<Step>> {
+        let request = match request(&context.shared.options, launch, &self.run) {
+            Ok(request) => request,
+            Err(Unfit::Server(reason)) => return Ok(Some(self.refused(context.shared, reason))),
+            Err(Unfit::Workflow(reason)) => {
+                self.report(context.shared, Observed::NotLaunchable { reason: reason.into() }, json!({}));
+                self.tell = Tell::default();
+                return Ok(Some(Step::Over { is_ours: true }));
+            }
+        };
+        if self.run.ensure(Some(&for_people(launch, &request)))? != Owner::Us {
+            return Ok(None);
+        }
+        self.listen(context)?;
+        let pid = start_shim(&context.shared.options, &self.run, &request)?;
+        self.shims.started(context, pid)?;
+        Ok(Some(Step::Wait(None)))
+    }
+
+    fn claimed(&mut self, context: &Context<'_>, boot: &str, shim: ProcessId) -> io::Result<Option<Step>> {
+        self.launch = None;
+        if self.tell.launched {
+            self.tell.launched = false;
+            self.report(context.shared, Observed::Launched, json!({"shim": shim.pid}));
+        }
+        let lives = self.shims.see_claimant(context, boot, shim)?;
+        if let Some(exit) = self.run.read_exit()? {
+            return Ok(Some(self.ended(context.shared, &exit)));
+        }
+        let Some(hold) = lives else {
+            if boot_id()? != boot {
+                return Ok(Some(self.lost(context.shared, "the machine was restarted while it ran")));
+            }
+            return self.bury(context, Some(shim), "its shim ended without a note of its end");
+        };
+        let job = self.run.read_job()?;
+        context.shared.running().insert(self.execution.clone(), job.as_ref().map(|job| job.process.pid));
+        match &job {
+            Some(job) => {
+                self.signal = None;
+                if self.tell.started {
+                    self.tell.started = false;
+                    self.report(context.shared, Observed::Started, job_evidence(job));
+                }
+            }
+            None if self.signal.is_none() => {
+                if self.listen(context)? {
+                    return Ok(None);
+                }
+                // The pipe is gone: the job runs or has ended by now.
+                if self.run.read_job()?.is_some() || self.run.read_exit()?.is_some() {
+                    return Ok(None);
+                }
+            }
+            None => {}
+        }
+        if self.clean_up {
+            self.stop.ask();
+        }
+        let name = self.run.name().to_owned();
+        let family = Family {
+            shim: Some(shim),
+            shim_lives: true,
+            job: job.as_ref(),
+            execution: &name,
+            run_folder: self.run.path(),
+        };
+        let grace = context.shared.options.stop_grace;
+        Ok(Some(Step::Wait(self.stop.proceed(&family, &hold, grace, Instant::now())?)))
+    }
+
+    /// Ends what a dead shim left behind; when it is gone, so is the execution.
+    fn bury(&mut self, context: &Context<'_>, shim: Option<ProcessId>, reason: &str) -> io::Result<Option<Step>> {
+        let job = self.run.read_job()?;
+        let family = Family {
+            shim,
+            shim_lives: false,
+            job: job.as_ref(),
+            execution: self.run.name(),
+            run_folder: self.run.path(),
+        };
+        let Left { members, is_unsure } = family.signal(Signal::KILL)?;
+        self.survivors = members;
+        for survivor in &self.survivors {
+            context.watcher.watch(survivor, context.token)?;
+        }
+        let now = Instant::now();
+        let is_patient = now < *self.unsure_until.get_or_insert(now + UNSURE);
+        match (self.survivors.is_empty(), is_unsure && is_patient) {
+            (true, false) => Ok(Some(self.lost(context.shared, reason))),
+            (_, true) => Ok(Some(Step::Wait(Some(now + LOOK_CLOSER)))),
+            (false, false) => Ok(Some(Step::Wait(None))),
+        }
+    }
+
+    fn lost(&mut self, shared: &Shared, reason: &str) -> Step {
+        let exit = Exit { at: now_text(), how: How::Lost { reason: reason.to_owned() } };
+        // Whoever asks again shall hear the same; without it they find out for themselves.
+        if let Err(error) = self.run.write_exit(&exit) {
+            tracing::warn!(execution = self.run.name(), %error, "can't note the loss of an execution");
+        }
+        self.ended(shared, &exit)
+    }
+
+    fn ended(&mut self, shared: &Shared, exit: &Exit) -> Step {
+        shared.running().remove(&self.execution);
+        let job = self.run.read_job().ok().flatten();
+        let mut evidence = json!({"endedAt": exit.at});
+        if let Some(job) = &job {
+            evidence["pid"] = job.process.pid.into();
+            evidence["startedAt"] = job.at.as_str().into();
+        }
+        let what = match &exit.how {
+            How::Ran { status, signal, code } => {
+                evidence["exit"] = (*status).into();
+                evidence["signal"] = (*signal).into();
+                if self.tell.started {
+                    self.report(shared, Observed::Started, job.as_ref().map_or_else(|| json!({}), job_evidence));
+                }
+                Observed::Exited { code: *code }
+            }
+            How::NotLaunchable { reason } => Observed::NotLaunchable { reason: reason.as_str().into() },
+            How::Lost { reason } => Observed::Lost { reason: reason.as_str().into() },
+        };
+        if self.tell.end {
+            self.report(shared, what, evidence);
+        }
+        self.tell = Tell::default();
+        Step::Over { is_ours: true }
+    }
+
+    fn refused(&mut self, shared: &Shared, reason: String) -> Step {
+        let retry_at = DateTime::<Utc>::from(SystemTime::now()) + ASK_AGAIN;
+        tracing::warn!(execution = self.run.name(), reason, "can't launch an execution now");
+        self.report(shared, Observed::Refused { retry_at, reason: reason.into() }, json!({}));
+        self.tell = Tell::default();
+        Step::Over { is_ours: true }
+    }
+
+    fn tell_never_started(&mut self, shared: &Shared, lost: Option<String>, evidence: Value) {
+        if self.tell.end {
+            let what = lost.map_or(Observed::NeverStarted, |reason| Observed::Lost { reason: reason.into() });
+            self.report(shared, what, evidence);
+        }
+        self.tell = Tell::default();
+    }
+
+    /// Reports a fact. `evidence` is an object without secrets.
+    pub(super) fn report(&self, shared: &Shared, what: Observed, mut evidence: Value) {
+        evidence["runFolder"] = self.run.name().into();
+        let evidence: Arc<[u8]> = evidence.to_string().into_bytes().into();
+        let (execution, runner) = (self.execution.clone(), Arc::clone(&shared.options.runner));
+        shared.report(Observation { execution, runner, what, observed_at: None, evidence });
+    }
+
+    /// Opens our end of the shim's pipe. `false` if there is none any more.
+    fn listen(&mut self, context: &Context<'_>) -> io::Result<bool> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match rustix::fs::open(self.run.path().join(SIGNAL), flags, Mode::empty()) {
+            Ok(signal) => {
+                context.watcher.watch(&signal, context.token)?;
+                self.signal = Some(signal);
+                Ok(true)
+            }
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn job_evidence(job: &Job) -> Value {
+    json!({"pid": job.process.pid, "startedAt": job.at})
+}

@@ -1,0 +1,187 @@
+//! What is kept of executions that have ended.
+//!
+//! Clean-up never takes the output at once: the run folders of the last few executions stay whole. Of older ones the
+//! notes stay, small files that still refuse a launch and tell the end to whoever asks again, until a day has passed
+//! since the clean-up was asked for. The world asks for it only after it has recorded the end, and never launches an
+//! ended execution; so whatever is still under way by then (a request that was queued, a shim that an earlier server
+//! started and that got no time yet) is younger than a day. And a shim whose folder is gone can't claim, so it starts
+//! nothing.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fs, io,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use uuid::Uuid;
+
+use super::{
+    notes::{CLAIM, CLEANED, EXIT, JOB, LOG_ID, OUTPUT},
+    run_folder::{Owner, RunFolder},
+};
+
+/// How long the notes of an execution stay.
+const NOTES_STAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The notes that stay when the rest goes.
+const NOTES: [&str; 5] = [CLAIM, CLEANED, EXIT, JOB, LOG_ID];
+
+/// The ended executions of each log, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Retention {
+    logs: HashMap<Uuid, Ended>,
+}
+
+#[derive(Debug, Default)]
+struct Ended {
+    whole: VecDeque<(SystemTime, RunFolder)>,
+    notes: VecDeque<(SystemTime, RunFolder)>,
+}
+
+impl Retention {
+    /// Takes on an execution that has ended, and removes what is too old by now.
+    pub(super) fn clean_up(
+        &mut self,
+        root: &Path,
+        log_id: Uuid,
+        run: &RunFolder,
+        keep_runs: usize,
+        now: SystemTime,
+    ) -> io::Result<()> {
+        let ended = match self.logs.entry(log_id) {
+            std::collections::hash_map::Entry::Occupied(ended) => ended.into_mut(),
+            std::collections::hash_map::Entry::Vacant(place) => place.insert(Ended::read(root, log_id)?),
+        };
+        match fs::OpenOptions::new().write(true).create_new(true).open(run.path().join(CLEANED)) {
+            Ok(_) => ended.add(now, run.clone()),
+            // Asked again, or nothing is left at all.
+            Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+        ended.remove_old(keep_runs, now)
+    }
+}
+
+impl Ended {
+    fn read(root: &Path, log_id: Uuid) -> io::Result<Self> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(root)? {
+            let entry = entry?;
+            let Ok(marked) = fs::metadata(entry.path().join(CLEANED)) else {
+                continue;
+            };
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
+                continue;
+            };
+            let run = RunFolder::at(entry.path(), log_id.to_string(), name);
+            if run.owner()? == Owner::Us {
+                found.push((marked.modified()?, run));
+            }
+        }
+        found.sort_by_key(|(at, _)| *at);
+        let mut ended = Self::default();
+        for (at, run) in found {
+            ended.add(at, run);
+        }
+        Ok(ended)
+    }
+
+    fn add(&mut self, at: SystemTime, run: RunFolder) {
+        let has_output = run.path().join(OUTPUT).exists();
+        let place = if has_output { &mut self.whole } else { &mut self.notes };
+        place.push_back((at, run));
+    }
+
+    fn remove_old(&mut self, keep_runs: usize, now: SystemTime) -> io::Result<()> {
+        while self.whole.len() > keep_runs
+            && let Some((at, run)) = self.whole.pop_front()
+        {
+            strip(run.path())?;
+            let place = self.notes.partition_point(|(other, _)| *other <= at);
+            self.notes.insert(place, (at, run));
+        }
+        while let Some((at, _)) = self.notes.front()
+            && now.duration_since(*at).is_ok_and(|age| age >= NOTES_STAY)
+            && let Some((_, run)) = self.notes.pop_front()
+        {
+            absent_is_fine(fs::remove_dir_all(run.path()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes all but the notes.
+fn strip(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return absent_is_fine(Err(error)),
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| NOTES.contains(&name)) {
+            continue;
+        }
+        let removed =
+            if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+        absent_is_fine(removed)?;
+    }
+    Ok(())
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use styx_core::id::ExecutionId;
+
+    use super::*;
+    use crate::local::notes::Claimant;
+
+    fn ended(root: &Path, name: &str, with_output: bool) -> RunFolder {
+        let run = RunFolder::new(root, &ExecutionId::parse(name), Uuid::nil()).unwrap();
+        run.ensure(None).unwrap();
+        run.claim(Claimant::Tombstone { lost: None }).unwrap();
+        if with_output {
+            fs::write(run.path().join(OUTPUT), "o").unwrap();
+            fs::create_dir(run.path().join("left")).unwrap();
+        }
+        run
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn output_stays_for_the_last_few_and_notes_for_a_day() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let now = SystemTime::now();
+        let mut retention = Retention::default();
+        for name in ["a", "b", "c"] {
+            let run = ended(root, name, true);
+            retention.clean_up(root, Uuid::nil(), &run, 2, now).unwrap();
+            retention.clean_up(root, Uuid::nil(), &run, 2, now).unwrap();
+        }
+        let tombstone = ended(root, "t", false);
+        // Another executor finds the same, and takes on the next.
+        let mut retention = Retention::default();
+        retention.clean_up(root, Uuid::nil(), &tombstone, 2, now).unwrap();
+        assert_eq!(names(&root.join("a")), [CLAIM, CLEANED, LOG_ID]);
+        assert!(root.join("b").join(OUTPUT).exists() && root.join("c").join(OUTPUT).exists());
+
+        let later = SystemTime::now() + NOTES_STAY;
+        let last = ended(root, "d", true);
+        retention.clean_up(root, Uuid::nil(), &last, 2, later).unwrap();
+        assert_eq!(names(root), ["c", "d"], "b had no more right to its output, and is a day old");
+    }
+}

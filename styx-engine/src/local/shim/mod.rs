@@ -1,0 +1,203 @@
+//! The process between the server and a job. It outlives the server, and it does little, so that it has few reasons to die.
+//!
+//! A binary that uses the local executor hands the arguments after its hidden sub-command to [`main`], before it does
+//! anything else:
+//!
+//! ```no_run
+//! let mut args = std::env::args_os().skip(1);
+//! if args.next().is_some_and(|command| command == "shim") {
+//!     let code: std::process::ExitCode = styx_engine::local::shim::main(args);
+//! }
+//! ```
+
+mod descendants;
+mod output;
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+    thread,
+    time::Duration,
+};
+
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+    process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, set_child_subreaper, setsid, wait},
+};
+
+use super::{
+    notes::{Claimant, Exit, How, Job, OUTPUT, Request, SIGNAL, TERMINATION_LOG, exit_code, now_text},
+    process::{ProcessId, boot_id},
+    run_folder::RunFolder,
+};
+use output::Pump;
+
+/// The exit code of a shim that found the execution claimed, and started nothing.
+pub const ALREADY_CLAIMED: u8 = 97;
+
+/// How much of a termination log counts.
+const MAX_TERMINATION_LOG: usize = 64 << 10;
+
+/// Does the work of a shim and returns when the job has ended. `args` is the run folder; the request is on standard input.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match run(args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(ALREADY_CLAIMED),
+        Err(error) => {
+            eprintln!("styx shim: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `false` if the execution was claimed before.
+fn run(args: impl IntoIterator<Item = OsString>) -> io::Result<bool> {
+    // A session of its own: the terminal's Ctrl-C is for the server. It fails for one who leads a group already.
+    let _ = setsid();
+    let mut args = args.into_iter();
+    let (Some(folder), None) = (args.next(), args.next()) else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "expects one argument, a run folder"));
+    };
+    let request: Request = serde_json::from_reader(io::stdin().lock())?;
+    if request.version != Request::VERSION {
+        let message = format!("request of version {}, this shim knows {}", request.version, Request::VERSION);
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    // Whoever the job's processes leave behind becomes our child, so that we know when all are gone.
+    set_child_subreaper(Some(rustix::process::getpid()))?;
+
+    let run = RunFolder::at(PathBuf::from(folder), request.log_id.clone(), request.execution.clone());
+    let signal = open_signal(run.path());
+    if !run.claim(Claimant::Shim { boot_id: boot_id()?, process: ProcessId::current()? })? {
+        return Ok(false);
+    }
+    let signal = signal?;
+    if let Some(signal) = &signal {
+        // The server may be gone; the next one reads the claim.
+        let _ = rustix::io::write(signal, b"c");
+    }
+    let how = match job(&request, &run, signal) {
+        Ok(how) => how,
+        Err(error) => How::Lost { reason: format!("can't run it: {error}") },
+    };
+    note_end(&run, how)?;
+    Ok(true)
+}
+
+/// Runs the job and all that it starts to their end.
+fn job(request: &Request, run: &RunFolder, signal: Option<OwnedFd>) -> io::Result<How> {
+    let pump = Pump::open(&run.path().join(OUTPUT), request.max_output_bytes)?;
+    if !Path::new(&request.cwd).is_dir() {
+        return Ok(How::NotLaunchable { reason: format!("the folder {} isn't there", request.cwd) });
+    }
+    let (reader, writer) = io::pipe()?;
+    let Some((program, arguments)) = request.argv.split_first() else {
+        return Ok(How::NotLaunchable { reason: "no program".into() });
+    };
+    // The command holds the writing end of the pipe, so it has to go before the pipe can end.
+    let spawned = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(&request.env)
+        .current_dir(&request.cwd)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .spawn();
+    let leader = match spawned {
+        Ok(child) => Pid::from_child(&child),
+        Err(error) => return not_started(program, &error),
+    };
+    let started = ProcessId::of(leader.as_raw_nonzero().get())
+        .and_then(|process| run.write_job(&Job { process, at: now_text() }))
+        .and_then(|()| pump.start(reader));
+    let pumped = match started {
+        Ok(pumped) => pumped,
+        Err(error) => {
+            // Nobody could find it again, so it mustn't go on.
+            let _ = kill_process_group(leader, Signal::KILL);
+            descendants::end_all(Duration::ZERO)?;
+            return Err(error);
+        }
+    };
+    drop(signal);
+    let _ = fs::remove_file(run.path().join(SIGNAL));
+
+    let status = wait_for(leader)?;
+    descendants::end_all(Duration::from_millis(request.grace_millis))?;
+    pumped.finish();
+
+    let number = status.terminating_signal();
+    let raw = status.exit_status().or(number.map(|number| 128 + number)).unwrap_or(-1);
+    let message = request.termination_logging.then(|| termination_log(run.path()));
+    Ok(How::Ran { status: raw, signal: number, code: exit_code(raw, message.as_deref()) })
+}
+
+/// Waits for the job's leading process, and for whoever became our child meanwhile.
+fn wait_for(leader: Pid) -> io::Result<WaitStatus> {
+    loop {
+        match wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == leader => return Ok(status),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Says whose fault it is that a program can't be started.
+fn not_started(program: &str, error: &io::Error) -> io::Result<How> {
+    let program: String = program.chars().take(200).collect();
+    let reason = match Errno::from_io_error(error) {
+        Some(Errno::NOENT) => {
+            format!("no program {program} in PATH or the folder, or the interpreter it names is missing")
+        }
+        Some(Errno::ACCESS) => format!("{program} is not executable, or a folder on its path can't be entered"),
+        Some(
+            Errno::NOEXEC
+            | Errno::TOOBIG
+            | Errno::LOOP
+            | Errno::NAMETOOLONG
+            | Errno::NOTDIR
+            | Errno::ISDIR
+            | Errno::PERM
+            | Errno::INVAL
+            | Errno::LIBBAD,
+        ) => format!("can't start {program}: {error}"),
+        _ => return Err(io::Error::new(error.kind(), format!("{program}: {error}"))),
+    };
+    Ok(How::NotLaunchable { reason })
+}
+
+/// Notes the end. A full disk is waited out: the job's work is done and must not be done twice for want of a few bytes.
+fn note_end(run: &RunFolder, how: How) -> io::Result<()> {
+    let exit = Exit { at: now_text(), how };
+    loop {
+        match run.write_exit(&exit) {
+            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOSPC | Errno::DQUOT)) => {
+                thread::sleep(Duration::from_secs(1));
+            }
+            noted => return noted,
+        }
+    }
+}
+
+/// Our end of the pipe that tells the server to look: it is open until the job runs.
+fn open_signal(folder: &Path) -> io::Result<Option<OwnedFd>> {
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match rustix::fs::open(folder.join(SIGNAL), flags, Mode::empty()) {
+        Ok(signal) => Ok(Some(signal)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn termination_log(folder: &Path) -> String {
+    let mut text = fs::read(folder.join(TERMINATION_LOG)).unwrap_or_default();
+    text.truncate(MAX_TERMINATION_LOG);
+    String::from_utf8_lossy(&text).into_owned()
+}

@@ -1,0 +1,131 @@
+//! The shims of an execution: the one that we have started, and the one that has the claim. Mostly they are the same.
+
+use std::{io, os::fd::OwnedFd, sync::Arc};
+
+use rustix::{
+    io::Errno,
+    process::{Pid, PidfdFlags, pidfd_open},
+};
+
+use super::{
+    followed::Context,
+    process::{ProcessId, boot_id, has_ended, reap},
+};
+
+/// Holds on the shims of an execution.
+#[derive(Default)]
+pub(super) struct Shims {
+    child: Option<Child>,
+    claimant: Claimant,
+}
+
+/// A shim that we have started. Whether it gets the claim is another matter.
+struct Child {
+    pid: i32,
+    hold: Arc<OwnedFd>,
+    /// How it ended, once it has.
+    ended: Option<String>,
+}
+
+/// The shim that has the claim.
+#[derive(Default)]
+enum Claimant {
+    #[default]
+    Unknown,
+    Held(Arc<OwnedFd>),
+    Gone,
+}
+
+/// How the shim that we have started is.
+pub(super) enum ChildIs<'a> {
+    /// We have started none.
+    None,
+    /// It lives.
+    Alive,
+    /// It ended in this way.
+    Ended(&'a str),
+}
+
+impl Shims {
+    /// Takes on a shim that was just started.
+    pub(super) fn started(&mut self, context: &Context<'_>, pid: i32) -> io::Result<()> {
+        let id = Pid::from_raw(pid).ok_or_else(|| io::Error::from(Errno::SRCH))?;
+        let hold = Arc::new(pidfd_open(id, PidfdFlags::empty())?);
+        context.watcher.watch(&*hold, context.token)?;
+        self.child = Some(Child { pid, hold, ended: None });
+        Ok(())
+    }
+
+    /// The shim that we have started, as it was when we last looked.
+    pub(super) fn child(&self) -> ChildIs<'_> {
+        match &self.child {
+            None => ChildIs::None,
+            Some(Child { ended: None, .. }) => ChildIs::Alive,
+            Some(Child { ended: Some(how), .. }) => ChildIs::Ended(how),
+        }
+    }
+
+    /// Looks whether the shim that we have started has ended.
+    pub(super) fn see_child(&mut self) -> io::Result<()> {
+        if let Some(child) = &mut self.child
+            && child.ended.is_none()
+            && has_ended(&child.hold)?
+        {
+            let status = reap(&child.hold).and_then(|status| {
+                let code = status.exit_status().map(|code| format!("exit code {code}"));
+                code.or_else(|| status.terminating_signal().map(|signal| format!("signal {signal}")))
+            });
+            child.ended = Some(status.unwrap_or_else(|| "exit status unknown".into()));
+        }
+        Ok(())
+    }
+
+    /// A hold on the shim that has the claim, if it still lives.
+    pub(super) fn see_claimant(
+        &mut self,
+        context: &Context<'_>,
+        boot: &str,
+        shim: ProcessId,
+    ) -> io::Result<Option<Arc<OwnedFd>>> {
+        if matches!(self.claimant, Claimant::Unknown) {
+            self.claimant = self.find(context, boot, shim)?;
+        }
+        if let Claimant::Held(hold) = &self.claimant {
+            if !has_ended(hold)? {
+                return Ok(Some(Arc::clone(hold)));
+            }
+            // An earlier executor in this process may have started it.
+            reap(hold);
+            self.claimant = Claimant::Gone;
+        }
+        Ok(None)
+    }
+
+    /// Those that may not have ended yet.
+    pub(super) fn into_holds(self) -> Vec<Arc<OwnedFd>> {
+        let child = self.child.filter(|child| child.ended.is_none()).map(|child| child.hold);
+        let claimant = match self.claimant {
+            Claimant::Held(hold) if child.as_ref().is_none_or(|child| !Arc::ptr_eq(child, &hold)) => Some(hold),
+            _ => None,
+        };
+        child.into_iter().chain(claimant).collect()
+    }
+
+    fn find(&self, context: &Context<'_>, boot: &str, shim: ProcessId) -> io::Result<Claimant> {
+        if boot_id()? != boot {
+            return Ok(Claimant::Gone);
+        }
+        // Our child holds its number until we wait for it.
+        if let Some(Child { pid, hold, ended: None }) = &self.child
+            && *pid == shim.pid
+            && ProcessId::of(*pid)? == shim
+        {
+            return Ok(Claimant::Held(Arc::clone(hold)));
+        }
+        let Some(hold) = shim.open()? else {
+            return Ok(Claimant::Gone);
+        };
+        context.watcher.watch(&hold, context.token)?;
+        Ok(Claimant::Held(Arc::new(hold)))
+    }
+}

@@ -1,0 +1,236 @@
+//! The executor's thread: it takes requests, hears of ends, and lets each execution move on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::{Arc, mpsc::Receiver},
+    time::{Duration, Instant, SystemTime},
+};
+
+use rustix::{
+    buffer::spare_capacity,
+    event::{EventfdFlags, Timespec, epoll, eventfd},
+    io::Errno,
+};
+use styx_core::{
+    executor::{Effect, Observation, Observed},
+    id::ExecutionId,
+};
+use uuid::Uuid;
+
+use super::{
+    Shared,
+    followed::{Context, Followed, Step},
+    process::{ProcessId, has_ended, reap},
+    retention::Retention,
+    run_folder::RunFolder,
+};
+
+/// The token of the descriptor that wakes the thread.
+const WAKE: u64 = 0;
+
+/// When to look again after an error that may pass, such as a full disk.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Wakes the thread.
+pub(super) fn wake(descriptor: &OwnedFd) {
+    if let Err(error) = rustix::io::write(descriptor, &1_u64.to_ne_bytes()) {
+        // A counter that is full wakes as well.
+        tracing::debug!(%error, "waking the local executor");
+    }
+}
+
+/// Names descriptors of an execution to the kernel, and says who is meant when one of them stirs.
+pub(super) struct Watcher {
+    epoll: OwnedFd,
+}
+
+impl Watcher {
+    /// Asks for one event on each change of the descriptor. It ends with the descriptor.
+    pub(super) fn watch(&self, descriptor: impl AsFd, token: u64) -> io::Result<()> {
+        let events = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&self.epoll, descriptor, epoll::EventData::new_u64(token), events)?;
+        Ok(())
+    }
+}
+
+/// All that the thread owns.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    effects: Receiver<Effect>,
+    watcher: Watcher,
+    wake: Arc<OwnedFd>,
+    followed: BTreeMap<u64, Followed>,
+    tokens: BTreeMap<(ExecutionId, Uuid), u64>,
+    /// Shims that have done their work and only have to end; the kernel keeps each until we wait for it.
+    leaving: BTreeMap<u64, Vec<Arc<OwnedFd>>>,
+    deadlines: BTreeSet<(Instant, u64)>,
+    next_token: u64,
+    retention: Retention,
+}
+
+impl Worker {
+    pub(super) fn new(shared: Arc<Shared>, effects: Receiver<Effect>) -> io::Result<Self> {
+        // An early word if the kernel is too old, instead of a late one for each launch.
+        if ProcessId::current()?.open()?.is_none() {
+            return Err(io::Error::other("this process doesn't find itself in /proc"));
+        }
+        let watcher = Watcher { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)? };
+        let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        watcher.watch(&wake, WAKE)?;
+        Ok(Self {
+            shared,
+            effects,
+            watcher,
+            wake,
+            followed: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            next_token: WAKE + 1,
+            retention: Retention::default(),
+        })
+    }
+
+    /// The descriptor that wakes the thread.
+    pub(super) fn wake(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.wake)
+    }
+
+    /// Works until the executor is dropped.
+    pub(super) fn run(mut self) {
+        let mut events = Vec::with_capacity(64);
+        while !self.shared.is_closed() {
+            if let Err(error) = self.wait(&mut events) {
+                tracing::error!(%error, "the local executor can't wait for events and ends");
+                return;
+            }
+            for event in events.drain(..) {
+                match event.data.u64() {
+                    WAKE => {
+                        let _ = rustix::io::read(&self.wake, &mut [0_u8; 8]);
+                    }
+                    token => {
+                        self.see_off(token);
+                        self.advance(token);
+                    }
+                }
+            }
+            while !self.shared.is_closed()
+                && let Ok(effect) = self.effects.try_recv()
+            {
+                self.take(effect);
+            }
+            let now = Instant::now();
+            while let Some(&(at, token)) = self.deadlines.first()
+                && at <= now
+            {
+                self.deadlines.pop_first();
+                self.advance(token);
+            }
+        }
+    }
+
+    fn wait(&self, events: &mut Vec<epoll::Event>) -> io::Result<()> {
+        let left = self.deadlines.first().map(|(at, _)| at.saturating_duration_since(Instant::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        match epoll::wait(&self.watcher.epoll, spare_capacity(events), timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn take(&mut self, effect: Effect) {
+        let log_id = match &effect {
+            Effect::Launch(launch) => launch.log_id,
+            Effect::Adopt { log_id, .. } | Effect::Stop { log_id, .. } | Effect::CleanUp { log_id, .. } => *log_id,
+        };
+        let execution = effect.execution().clone();
+        let Some(run) = RunFolder::new(&self.shared.options.root, &execution, log_id) else {
+            self.refuse_name(&effect);
+            return;
+        };
+        let token = *self.tokens.entry((execution.clone(), log_id)).or_insert_with(|| {
+            self.next_token += 1;
+            self.next_token
+        });
+        self.followed.entry(token).or_insert_with(|| Followed::new(execution, log_id, run)).ask(effect);
+        self.advance(token);
+    }
+
+    fn advance(&mut self, token: u64) {
+        let Some(followed) = self.followed.get_mut(&token) else {
+            return;
+        };
+        let context = Context { shared: &self.shared, watcher: &self.watcher, token };
+        let settled = match followed.advance(&context) {
+            Ok(Step::Wait(until)) => {
+                self.deadlines.extend(until.map(|at| (at, token)));
+                Ok(())
+            }
+            Ok(Step::Over { is_ours }) => self.finish(token, is_ours),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = settled {
+            tracing::warn!(token, %error, "can't go on with an execution now, will look again");
+            self.deadlines.insert((Instant::now() + LOOK_AGAIN, token));
+        }
+    }
+
+    /// Lets go of an execution that needs nothing more, and cleans up if that was asked for.
+    fn finish(&mut self, token: u64, is_ours: bool) -> io::Result<()> {
+        let Some(followed) = self.followed.get(&token) else {
+            return Ok(());
+        };
+        self.shared.running().remove(followed.execution());
+        if followed.is_to_be_cleaned() {
+            if is_ours {
+                let options = &self.shared.options;
+                let (log_id, run) = (followed.log_id(), followed.run());
+                self.retention.clean_up(&options.root, log_id, run, options.keep_runs, SystemTime::now())?;
+            }
+            followed.report(&self.shared, Observed::Cleaned, serde_json::json!({}));
+        }
+        if let Some(followed) = self.followed.remove(&token) {
+            self.tokens.remove(&(followed.execution().clone(), followed.log_id()));
+            self.leaving.insert(token, followed.into_holds());
+            self.see_off(token);
+        }
+        Ok(())
+    }
+
+    /// Waits for the shims of a finished execution that have ended by now.
+    fn see_off(&mut self, token: u64) {
+        if let Some(holds) = self.leaving.get_mut(&token) {
+            holds.retain(|hold| !has_ended(hold).unwrap_or(true) || reap_and_forget(hold));
+            if holds.is_empty() {
+                self.leaving.remove(&token);
+            }
+        }
+    }
+
+    /// Answers for an id that can't be the name of a folder, and so was never claimed here.
+    fn refuse_name(&self, effect: &Effect) {
+        let reason: Arc<str> = "the execution's id can't be the name of a folder".into();
+        let what = match effect {
+            Effect::Launch(_) => Observed::NotLaunchable { reason },
+            Effect::Adopt { .. } => Observed::Lost { reason },
+            Effect::Stop { .. } => Observed::NeverStarted,
+            Effect::CleanUp { .. } => Observed::Cleaned,
+        };
+        let (execution, runner) = (effect.execution().clone(), Arc::clone(&self.shared.options.runner));
+        self.shared.report(Observation {
+            execution,
+            runner,
+            what,
+            observed_at: None,
+            evidence: b"{}".as_slice().into(),
+        });
+    }
+}
+
+fn reap_and_forget(hold: &OwnedFd) -> bool {
+    reap(hold);
+    false
+}

@@ -1,0 +1,102 @@
+//! The executor that a server runs with.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context;
+use styx_core::executor::{Effect, Executor};
+use styx_engine::{
+    engine::Observer,
+    fake::FakeExecutor,
+    local::{LocalExecutor, LocalOptions},
+};
+
+use crate::{cli::ExecutorKind, settings::Settings};
+
+/// The executor, and what a server tells people about it.
+#[derive(Clone)]
+pub(crate) enum Runner {
+    /// Processes on this machine.
+    Local {
+        /// It.
+        executor: Arc<LocalExecutor>,
+        /// Where its run folders are.
+        runs: PathBuf,
+    },
+    /// Nothing runs.
+    Fake(Arc<FakeExecutor>),
+}
+
+impl Runner {
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// When the machine or the data folder doesn't allow it.
+    pub(crate) fn start(settings: &Settings, observer: Observer) -> anyhow::Result<Self> {
+        let observe = move |observation| observer.observe(observation);
+        match settings.executor {
+            ExecutorKind::Fake => {
+                let executor = FakeExecutor::start(observe).context("starting the fake executor")?;
+                Ok(Self::Fake(Arc::new(executor)))
+            }
+            ExecutorKind::Local => {
+                let runs = settings.data.join("runs");
+                let executor = LocalExecutor::new(local_options(settings, &runs), observe)
+                    .context("starting the local executor")?;
+                Ok(Self::Local { executor: Arc::new(executor), runs })
+            }
+        }
+    }
+
+    /// One line for the log: what runs executions, and where their output is.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Local { runs, .. } => format!(
+                "executor local: jobs are processes of this machine, images are not used; output of each execution in {}",
+                runs.join("styx-run-…").join("output").display()
+            ),
+            Self::Fake(_) => {
+                "executor fake: nothing is run, executions end as STYX_FAKE_EXIT_CODES in their environment says"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+impl Runner {
+    /// The jobs that go on when the server stops, each with the way to end it.
+    pub(crate) fn jobs(&self) -> Vec<String> {
+        let Self::Local { executor, .. } = self else {
+            return Vec::new();
+        };
+        let job = |running: styx_engine::local::Running| {
+            let stop =
+                running.pid.map_or_else(|| "it has not begun yet".to_owned(), |pid| format!("end it: kill -- -{pid}"));
+            format!("{}: {stop}; output: {}", running.execution, running.output.display())
+        };
+        executor.running().into_iter().map(job).collect()
+    }
+}
+
+impl Executor for Runner {
+    fn perform(&self, effect: Effect) {
+        match self {
+            Self::Local { executor, .. } => executor.perform(effect),
+            Self::Fake(executor) => executor.perform(effect),
+        }
+    }
+}
+
+fn local_options(settings: &Settings, runs: &std::path::Path) -> LocalOptions {
+    let mut options = LocalOptions::new(runs);
+    let local = settings.local.clone();
+    options.runner = settings.executor.name().into();
+    options.workflows = settings.workflows.clone();
+    options.execution_env = local.execution_env;
+    options.path = local.path.unwrap_or(options.path);
+    options.environment = local.environment.unwrap_or(options.environment);
+    options.keep_runs = local.keep_runs.unwrap_or(options.keep_runs);
+    options.max_output_bytes = local.max_output_bytes.unwrap_or(options.max_output_bytes);
+    options.stop_grace = local.stop_grace.map_or(options.stop_grace, |grace| grace.std());
+    options
+}

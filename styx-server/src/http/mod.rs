@@ -1,0 +1,275 @@
+//! The HTTP side: from a request to an answer.
+
+mod guard;
+mod listener;
+mod request;
+mod response;
+mod router;
+mod routes;
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+};
+use chrono::TimeDelta;
+use hyper::{
+    Method, StatusCode,
+    header::{HeaderValue, USER_AGENT},
+    http::request::Parts,
+};
+use serde_json::{Value, json};
+use styx_core::{
+    decide::{Reply, Request as Ask},
+    log::{LogError, LogReader},
+    record::{Cause, Operator},
+};
+use styx_engine::{
+    clock::Clock,
+    engine::{Busy, EngineHandle},
+};
+
+use styx_store::rocks::free_bytes;
+
+pub(crate) use self::{
+    guard::Guard,
+    listener::{Limits, serve},
+    request::new_request_id,
+};
+use self::{
+    request::{Payload, Query, segments},
+    response::ApiError,
+    router::{Resolved, Route, resolve},
+};
+use crate::settings::HttpSettings;
+
+/// Without authentication everybody is.
+const ANONYMOUS: &str = "anonymous";
+/// The longest request id that is logged and recorded; a longer one is cut there and echoed whole.
+const MAX_REQUEST_ID: usize = 128;
+
+/// What requests are answered with.
+pub(crate) struct App {
+    /// Takes writes, and reads what is durable.
+    pub(crate) engine: EngineHandle,
+    /// What time it is.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Who may ask.
+    pub(crate) guard: Guard,
+    /// Limits.
+    pub(crate) http: HttpSettings,
+    /// The data folder, on whose disk space must be left.
+    pub(crate) data: PathBuf,
+    /// How much.
+    pub(crate) disk_reserve: u64,
+    /// The longest `running_timeout` of a workflow (V-26).
+    pub(crate) max_running_timeout: TimeDelta,
+    /// A trigger may only set variables that the workflow's own environment has.
+    pub(crate) declared_env_only: bool,
+}
+
+/// The service: one handler, since paths are told apart by rules of our own.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new().fallback(handle).with_state(app)
+}
+
+/// A request that has a route.
+struct Call {
+    app: Arc<App>,
+    query: Query,
+    payload: Payload,
+    operator: Arc<Operator>,
+}
+
+impl Call {
+    /// Reads the store, on a thread that may wait for the disk.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn LogReader) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let engine = self.app.engine.clone();
+        let request_id = &self.operator.request_id;
+        match tokio::task::spawn_blocking(move || read(engine.reader())).await {
+            Ok(result) => result.map_err(|error| ApiError::internal(request_id, "LogError", error)),
+            Err(panic) => Err(ApiError::internal(request_id, "Panic", panic)),
+        }
+    }
+
+    /// Asks the engine, and waits until the answer is durable.
+    async fn ask(&self, request: Ask) -> Result<Reply, ApiError> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let stopped = || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").retry_after(5);
+        let asked = self.app.engine.ask(request, Arc::clone(&self.operator), move |reply| {
+            // Whoever asked may have gone.
+            let _ = sender.send(reply);
+        });
+        match asked {
+            Ok(()) => match receiver.await {
+                Ok(Reply::Refused(refusal)) => Err(refusal.into()),
+                Ok(reply) => Ok(reply),
+                Err(_) => Err(stopped()),
+            },
+            Err(Busy::Full) => {
+                let text = "too many requests are waiting: try again in a second";
+                Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(1))
+            }
+            Err(_) => Err(stopped()),
+        }
+    }
+}
+
+async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    if let Err(refused) = app.guard.check(&parts.method, &parts.uri, &parts.headers) {
+        tracing::warn!("refused {} {}: {refused}", parts.method, parts.uri.path());
+        return refused.into_response(None);
+    }
+    let Ok(segments) = segments(parts.uri.path()) else {
+        return ApiError::standard(StatusCode::BAD_REQUEST).into_response(None);
+    };
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match resolve(&parts.method, &segments) {
+        Resolved::Route(Route::Ping) => response::pong(),
+        Resolved::Route(Route::Index) => response::text(routes::INDEX),
+        Resolved::Route(route) => handle_route(app, parts, body, route).await,
+        Resolved::Options(allow) => response::options(&allow),
+        Resolved::MethodNotAllowed(allow) => response::method_not_allowed(&allow),
+        Resolved::NotFound => ApiError::standard(StatusCode::NOT_FOUND).into_response(None),
+    }
+}
+
+/// Request id, block list, time limit, audit line: what all routes have in common (spec 1.5).
+async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>) -> Response {
+    let began = Instant::now();
+    let sent_id = parts.headers.get(response::REQUEST_ID).filter(|id| !id.is_empty()).cloned();
+    let request_id = sent_id.as_ref().map_or_else(new_request_id, |id| {
+        let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
+        id[..id.floor_char_boundary(MAX_REQUEST_ID)].to_owned()
+    });
+    let time_limit = app.http.request_timeout.std();
+    let work = dispatch(app, &parts, body, route, &request_id);
+    let answered = tokio::time::timeout(time_limit, work)
+        .await
+        .unwrap_or_else(|_| Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Timeout")));
+    let refusal = answered.as_ref().err().map(ToString::to_string);
+    let mut response = answered.unwrap_or_else(|error| error.into_response(Some(&request_id)));
+    let echoed = sent_id.or_else(|| HeaderValue::from_str(&request_id).ok());
+    if let Some(id) = echoed {
+        response.headers_mut().insert(response::REQUEST_ID, id);
+    }
+    audit(&parts, &request_id, &response, refusal.as_deref(), began);
+    response
+}
+
+async fn dispatch(
+    app: Arc<App>,
+    parts: &Parts,
+    body: Body,
+    route: Route<'_>,
+    request_id: &str,
+) -> Result<Response, ApiError> {
+    // The scheduler's own prefix is not checked (C-20).
+    if !parts.uri.path().starts_with("/api/v0/")
+        && let Some(client) = parts.headers.get(USER_AGENT)
+        && app.http.blocked_clients.iter().any(|blocked| blocked.as_bytes() == client.as_bytes())
+    {
+        let text = "blacklisted client version, please upgrade";
+        return Err(ApiError::new(StatusCode::NOT_ACCEPTABLE, text));
+    }
+    let query = Query::parse(parts.uri.query().unwrap_or_default())
+        .map_err(|_| ApiError::bad_request("invalid percent escape in the query"))?;
+    let mut payload = Payload(None);
+    if is_write(&parts.method) {
+        payload = Payload::read(&parts.headers, body, app.http.max_body_bytes).await?;
+        check_disk(&app)?;
+    }
+    let operator = Operator {
+        actor: ANONYMOUS.into(),
+        request_id: request_id.into(),
+        request: request_json(&parts.method, &parts.uri.to_string(), payload.0.as_deref()).into(),
+    };
+    let call = Call { app, query, payload, operator: Arc::new(operator) };
+    routes::answer(&call, route).await
+}
+
+/// Refuses writes while the disk is nearly full; what executors report must still find room.
+fn check_disk(app: &App) -> Result<(), ApiError> {
+    match free_bytes(&app.data) {
+        Ok(free) if free < app.disk_reserve => {
+            let text = format!(
+                "only {free} bytes are free on the disk of {}, less than the reserve of {}: nothing is written until there is \
+                 more",
+                app.data.display(),
+                app.disk_reserve
+            );
+            Err(ApiError::new(StatusCode::INSUFFICIENT_STORAGE, text))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::warn!("asking how much of the disk is free: {error}");
+            Ok(())
+        }
+    }
+}
+
+fn is_write(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// A request as its record keeps it: whole if it fits, otherwise without its body.
+fn request_json(method: &Method, path: &str, body: Option<&[u8]>) -> String {
+    let path = &path[..path.floor_char_boundary(4096)];
+    let body_json = match body {
+        Some(bytes) if bytes.len() <= Cause::MAX_EVIDENCE => {
+            let text = || Value::from(String::from_utf8_lossy(bytes));
+            serde_json::from_slice(bytes).unwrap_or_else(|_| text())
+        }
+        Some(bytes) => json!({ "omitted_bytes": bytes.len() }),
+        None => Value::Null,
+    };
+    let whole = json!({ "method": method.as_str(), "path": path, "body": body_json }).to_string();
+    if whole.len() <= Cause::MAX_EVIDENCE {
+        return whole;
+    }
+    let omitted = json!({ "omitted_bytes": body.map_or(0, <[u8]>::len) });
+    json!({ "method": method.as_str(), "path": path, "body": omitted }).to_string()
+}
+
+/// One line for each write, who asked and what came of it; bodies may hold secrets and are not shown.
+fn audit(parts: &Parts, request_id: &str, response: &Response, refusal: Option<&str>, began: Instant) {
+    let (method, uri, status) = (&parts.method, &parts.uri, response.status().as_u16());
+    let ms = began.elapsed().as_millis() as u64;
+    let refusal = refusal.map(|text| format!(": {}", without_payload(text))).unwrap_or_default();
+    if is_write(method) {
+        let effect = if response::is_without_effect(response.headers()) { " (nothing to do)" } else { "" };
+        tracing::info!(request_id, actor = ANONYMOUS, ms, "[AUDIT] {method} {uri} {status}{effect}{refusal}");
+    } else {
+        tracing::debug!(request_id, actor = ANONYMOUS, ms, "{method} {uri} {status}{refusal}");
+    }
+}
+
+/// A refusal as the log has it: what is wrong with a body is told with pieces of the body, and they may be secrets.
+fn without_payload(refusal: &str) -> &str {
+    let prefixes = ["Invalid payload.", "Payload parsing failed"];
+    prefixes.into_iter().find(|prefix| refusal.starts_with(prefix)).unwrap_or(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_kept_whole_if_it_fits() {
+        let kept = |body: Option<&[u8]>| request_json(&Method::POST, "/p", body);
+        assert_eq!(kept(None), r#"{"method":"POST","path":"/p","body":null}"#);
+        assert_eq!(kept(Some(br#"{"b":1, "a":2}"#)), r#"{"method":"POST","path":"/p","body":{"b":1,"a":2}}"#);
+        assert_eq!(kept(Some(b"x=\"1\"")), r#"{"method":"POST","path":"/p","body":"x=\"1\""}"#);
+        let large = vec![b'"'; 10_000];
+        assert_eq!(kept(Some(&large)), r#"{"method":"POST","path":"/p","body":{"omitted_bytes":10000}}"#);
+        let long = "/".repeat(70_000);
+        assert!(request_json(&Method::POST, &long, Some(&large)).len() <= Cause::MAX_EVIDENCE);
+    }
+}

@@ -1,0 +1,198 @@
+//! Answers and refusals, and how they go onto the wire: the text of a refusal is the reason phrase (C-15, C-16).
+
+use axum::{body::Body, response::Response};
+use hyper::{
+    HeaderMap, StatusCode,
+    ext::ReasonPhrase,
+    header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
+};
+use serde::Serialize;
+use styx_client::json;
+use styx_core::decide::Refusal;
+
+/// Names a request, both ways.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-styx-request-id");
+/// `none` when a request that was accepted changed nothing (B-3).
+pub(super) const EFFECT: HeaderName = HeaderName::from_static("x-styx-effect");
+/// The most bytes of a reason phrase.
+const MAX_REASON: usize = 1024;
+
+/// A refusal: a status and the text that its reason phrase carries.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub(super) struct ApiError {
+    status: StatusCode,
+    reason: String,
+    retry_after: Option<u32>,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        Self { status, reason: reason.into(), retry_after: None }
+    }
+
+    pub(super) fn bad_request(reason: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, reason)
+    }
+
+    pub(super) fn not_found(reason: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, reason)
+    }
+
+    /// With the standard phrase of its status (C-17).
+    pub(super) fn standard(status: StatusCode) -> Self {
+        Self::new(status, status.canonical_reason().unwrap_or_default())
+    }
+
+    /// An unexpected failure (C-18).
+    pub(super) fn internal(request_id: &str, kind: &str, message: impl std::fmt::Display) -> Self {
+        let text = format!("Internal Server Error (Request ID: {request_id}): {kind}: {message}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+
+    /// Tells the client when to try again.
+    pub(super) fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The response, which a small JSON body makes readable where reason phrases get lost (C-9, C-19).
+    pub(super) fn into_response(self, request_id: Option<&str>) -> Response {
+        #[derive(Serialize)]
+        struct ErrorBody<'a> {
+            error: &'a str,
+            request_id: Option<&'a str>,
+        }
+        let reason = one_line(&self.reason);
+        let mut response = body_response(self.status, &ErrorBody { error: &reason, request_id });
+        if let Ok(phrase) = ReasonPhrase::try_from(reason) {
+            response.extensions_mut().insert(phrase);
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal {
+            Refusal::UnknownWorkflow => StatusCode::NOT_FOUND,
+            Refusal::AlreadyActive => StatusCode::CONFLICT,
+            Refusal::ApiWorkflow { .. } => StatusCode::FORBIDDEN,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, refusal.to_string())
+    }
+}
+
+/// 200 with a JSON body.
+pub(super) fn ok<T: Serialize + ?Sized>(value: &T) -> Response {
+    body_response(StatusCode::OK, value)
+}
+
+/// 200 with a body that is JSON already.
+pub(super) fn ok_raw(json: String) -> Response {
+    with_type(StatusCode::OK, "application/json", Body::from(json))
+}
+
+/// 200 with plain text.
+pub(super) fn text(text: impl Into<String>) -> Response {
+    with_type(StatusCode::OK, "text/plain; charset=utf-8", Body::from(text.into()))
+}
+
+/// 200 `pong`, without a type (C-3).
+pub(super) fn pong() -> Response {
+    Response::new(Body::from("pong"))
+}
+
+/// 204, without a body.
+pub(super) fn no_content() -> Response {
+    with_status(StatusCode::NO_CONTENT)
+}
+
+/// The answer to `OPTIONS`.
+pub(super) fn options(allow: &str) -> Response {
+    allowing(no_content(), allow)
+}
+
+/// The answer to a method that a path doesn't have.
+pub(super) fn method_not_allowed(allow: &str) -> Response {
+    allowing(ApiError::standard(StatusCode::METHOD_NOT_ALLOWED).into_response(None), allow)
+}
+
+/// Marks an answer as one to a request that changed nothing.
+pub(super) fn without_effect(mut response: Response) -> Response {
+    response.headers_mut().insert(EFFECT, HeaderValue::from_static("none"));
+    response
+}
+
+/// Whether an answer is marked so.
+pub(super) fn is_without_effect(headers: &HeaderMap) -> bool {
+    headers.contains_key(EFFECT)
+}
+
+/// A text as a reason phrase can hold it: control characters become blanks, at most 1024 bytes, whole characters.
+fn one_line(text: &str) -> String {
+    let mut line: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    line.truncate(line.floor_char_boundary(MAX_REASON));
+    line
+}
+
+fn body_response<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Response {
+    match json::to_vec(value) {
+        Ok(bytes) => with_type(status, "application/json", Body::from(bytes)),
+        // No type of ours has values without a form in JSON.
+        Err(_) => with_status(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+fn with_type(status: StatusCode, content_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+fn with_status(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+fn allowing(mut response: Response, allow: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(ALLOW, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_short_line() {
+        assert_eq!(one_line("a\r\nb\tc\u{7f}\u{85}"), "a  b c  ");
+        let long = "é".repeat(2000);
+        assert_eq!(one_line(&long).len(), 1024);
+        let odd = format!("x{long}");
+        assert_eq!(one_line(&odd).len(), 1023);
+    }
+
+    #[test]
+    fn refusals_have_the_statuses_of_the_original() {
+        let status = |refusal: Refusal| ApiError::from(refusal).status.as_u16();
+        assert_eq!(status(Refusal::TriggerOfUnknownWorkflow), 400);
+        assert_eq!(status(Refusal::UnknownWorkflow), 404);
+        assert_eq!(status(Refusal::AlreadyActive), 409);
+        assert_eq!(status(Refusal::Future), 400);
+        assert_eq!(status(Refusal::ApiWorkflow { runner: "local".into() }), 403);
+    }
+}

@@ -1,0 +1,64 @@
+//! The routes: one function for each endpoint.
+
+mod scheduler;
+mod status;
+mod workflows;
+
+use axum::response::Response;
+use hyper::StatusCode;
+use styx_core::id::{InstanceId, WorkflowId};
+
+use super::{
+    Call,
+    response::{ApiError, pong, text},
+    router::Route,
+};
+
+/// What `GET /` says.
+pub(super) const INDEX: &str = "\
+Styx is running. It triggers workflows by schedule and sees each run through.
+
+With the command line tool:
+  export STYX_CLI_HOST=http://localhost:8080     (the address that you see this at)
+  styx ls                                        what runs now
+  styx workflow ls                               all workflows
+  styx trigger COMPONENT WORKFLOW PARAMETER      start a run, e.g. of 2026-01-31
+  styx events COMPONENT WORKFLOW PARAMETER       what happened to it
+
+Or with curl:
+  curl http://localhost:8080/api/v3/workflows
+  curl http://localhost:8080/api/v3/status/activeStates
+  curl http://localhost:8080/api/v3/status/events/COMPONENT/WORKFLOW/PARAMETER
+";
+
+/// Answers a route.
+pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, ApiError> {
+    match route {
+        Route::Index => Ok(text(INDEX)),
+        Route::Ping => Ok(pong()),
+        Route::Workflows => workflows::list(call, None).await,
+        Route::ComponentWorkflows { component } => workflows::list(call, Some(component)).await,
+        Route::Workflow { component, workflow } => workflows::get(call, WorkflowId::new(component, workflow)).await,
+        Route::FullWorkflow { component, workflow } => {
+            workflows::get_full(call, WorkflowId::new(component, workflow)).await
+        }
+        Route::StoreWorkflow { component } => workflows::store(call, component).await,
+        Route::DeleteWorkflow { component, workflow } => {
+            workflows::delete(call, WorkflowId::new(component, workflow)).await
+        }
+        Route::WorkflowState { component, workflow } => {
+            workflows::state(call, WorkflowId::new(component, workflow)).await
+        }
+        Route::PatchState { component, workflow } => {
+            workflows::patch_state(call, WorkflowId::new(component, workflow)).await
+        }
+        Route::Events { component, workflow, parameter } => {
+            status::events(call, InstanceId::new(WorkflowId::new(component, workflow), parameter)).await
+        }
+        Route::ActiveStates => status::active_states(call).await,
+        Route::Trigger => scheduler::trigger(call).await,
+        Route::Halt => scheduler::halt(call).await,
+        Route::Retry => scheduler::retry(call).await,
+        Route::NotBuilt { what } => Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, format!("not built yet: {what}"))),
+    }
+}

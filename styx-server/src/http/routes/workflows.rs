@@ -1,0 +1,223 @@
+//! Workflows and their switches (E-02 to E-08, E-12).
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use chrono::{DateTime, SubsecRound, Utc};
+use hyper::StatusCode;
+use styx_client::{WorkflowState, json};
+use styx_core::{
+    decide::{Reply, Request},
+    id::WorkflowId,
+    log::{LogError, LogReader},
+    record::{Origin, StoredWorkflow},
+    workflow::{JsonError, WorkflowConfiguration, unsupported, validate},
+    world::{Row, RowKey, RowScope, Workflow},
+};
+
+use crate::{
+    http::{
+        Call,
+        request::camel_case,
+        response::{ApiError, no_content, ok, ok_raw, without_effect},
+    },
+    views::{
+        self,
+        workflows::{read_stored, stored},
+    },
+};
+
+/// E-02, and E-03 for one component.
+pub(super) async fn list(call: &Call, component: Option<&str>) -> Result<Response, ApiError> {
+    let all = component.is_none();
+    let full = all && call.query.get("full").is_some();
+    let filter = if all { Filter::of(call)? } else { Filter::default() };
+    let scope = RowScope::Workflows { component: component.map(Into::into) };
+    let now = call.app.clock.now();
+    let list = call.read(move |reader| {
+        let mut found = Vec::new();
+        views::scan(reader, &scope, |key, row| {
+            let (RowKey::Workflow(id), Row::Workflow(workflow)) = (key, row) else {
+                return Ok(());
+            };
+            let stored = read_stored(reader, workflow.stored_at)?;
+            if filter.keeps(&id, &stored.json) {
+                let json = match full {
+                    true => views::workflows::with_state(&id, &stored.json, &workflow, now),
+                    false => views::workflows::workflow(&id, &stored.json),
+                };
+                found.push((id.key(), json));
+            }
+            Ok(())
+        })?;
+        found.sort_unstable();
+        Ok(found.into_iter().map(|(_, json)| json).collect::<Vec<_>>())
+    });
+    Ok(ok_raw(format!("[{}]", list.await?.join(","))))
+}
+
+/// E-04.
+pub(super) async fn get(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
+    let found = find_stored(call, &id).await?;
+    let (_, stored) = found.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
+    Ok(ok_raw(views::workflows::workflow(&id, &stored.json)))
+}
+
+/// E-07.
+pub(super) async fn get_full(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
+    let found = find_stored(call, &id).await?;
+    let (workflow, stored) = found.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
+    Ok(ok_raw(views::workflows::with_state(&id, &stored.json, &workflow, call.app.clock.now())))
+}
+
+/// E-05.
+pub(super) async fn store(call: &Call, component: &str) -> Result<Response, ApiError> {
+    let payload = call.payload.required()?;
+    let mut configuration = read_configuration(payload)?;
+    configuration.deployment_time = Some(call.app.clock.now().trunc_subsecs(3));
+    let id = WorkflowId::new(component, configuration.id.as_str());
+    let mut errors = validate(component, &configuration.id, &configuration, Some(call.app.max_running_timeout));
+    errors.extend(unsupported(&configuration));
+    if !errors.is_empty() {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        return Err(ApiError::bad_request(format!("Invalid workflow configuration: [{}]", errors.join(", "))));
+    }
+    let workflow = Arc::new(stored(&configuration, Origin::Api));
+    let before = find(call, &id).await?;
+    call.ask(Request::StoreWorkflow { id: id.clone(), workflow: Arc::clone(&workflow) }).await?;
+    if let Some(Origin::File { path, .. }) = before.map(|before| before.spec.origin) {
+        tracing::warn!(
+            "workflow {id} was replaced through the API; the next start takes it from the file {path} again"
+        );
+    }
+    Ok(ok_raw(views::workflows::workflow(&id, &workflow.json)))
+}
+
+/// E-06.
+pub(super) async fn delete(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
+    let before = find(call, &id).await?.ok_or_else(|| ApiError::not_found("Workflow does not exist"))?;
+    call.ask(Request::DeleteWorkflow { id: id.clone() }).await?;
+    if let Origin::File { path, .. } = &before.spec.origin {
+        tracing::warn!("workflow {id} was deleted through the API; the next start takes it from the file {path} again");
+    }
+    Ok(no_content())
+}
+
+/// E-08: an unknown workflow has a state too (B-2).
+pub(super) async fn state(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
+    Ok(ok(&state_of(call, &id).await?))
+}
+
+/// E-12.
+pub(super) async fn patch_state(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
+    let payload = call.payload.required()?;
+    if find(call, &id).await?.is_none() {
+        return Err(ApiError::not_found("workflow not found"));
+    }
+    let patch: WorkflowState = json::from_slice(payload).map_err(|_| ApiError::bad_request("Invalid payload."))?;
+    let request = Request::PatchWorkflow {
+        id: id.clone(),
+        enabled: patch.enabled,
+        next_instant: patch.next_natural_trigger,
+        next_fires_at: patch.next_natural_offset_trigger,
+    };
+    let reply = call.ask(request).await?;
+    let response = ok(&state_of(call, &id).await?);
+    Ok(if reply == Reply::Nothing { without_effect(response) } else { response })
+}
+
+/// The row of a workflow.
+pub(super) async fn find(call: &Call, id: &WorkflowId) -> Result<Option<Workflow>, ApiError> {
+    let id = id.clone();
+    call.read(move |reader| find_in(reader, id)).await
+}
+
+/// The row of a workflow and what it stores.
+pub(super) async fn find_stored(
+    call: &Call,
+    id: &WorkflowId,
+) -> Result<Option<(Workflow, Arc<StoredWorkflow>)>, ApiError> {
+    let id = id.clone();
+    let read = call.read(move |reader| {
+        let Some(workflow) = find_in(reader, id)? else {
+            return Ok(None);
+        };
+        let stored = read_stored(reader, workflow.stored_at)?;
+        Ok(Some((workflow, stored)))
+    });
+    read.await
+}
+
+fn find_in(reader: &dyn LogReader, id: WorkflowId) -> Result<Option<Workflow>, LogError> {
+    Ok(match reader.get(&RowKey::Workflow(id))? {
+        Some(Row::Workflow(workflow)) => Some(workflow),
+        _ => None,
+    })
+}
+
+async fn state_of(call: &Call, id: &WorkflowId) -> Result<WorkflowState, ApiError> {
+    let now = call.app.clock.now();
+    let workflow = find(call, id).await?;
+    let unknown = WorkflowState { enabled: Some(false), ..WorkflowState::default() };
+    Ok(workflow.map_or(unknown, |workflow| views::workflows::state(&workflow, now)))
+}
+
+fn read_configuration(payload: &[u8]) -> Result<WorkflowConfiguration, ApiError> {
+    let invalid = |text: String| ApiError::bad_request(format!("Invalid payload. {text}"));
+    let text = std::str::from_utf8(payload).map_err(|error| invalid(error.to_string()))?;
+    WorkflowConfiguration::from_json(text).map_err(|error| match &error {
+        JsonError::NullElement { path, .. } if path == "env" => {
+            ApiError::bad_request(format!("Invalid workflow configuration: [{error}]"))
+        }
+        JsonError::Missing { path } => {
+            let field = path.rsplit('.').next().unwrap_or_default();
+            invalid(format!("{error}, problem: {}", camel_case(field)))
+        }
+        _ => invalid(error.to_string()),
+    })
+}
+
+/// The filters of E-02.
+#[derive(Debug, Default)]
+struct Filter {
+    source: Option<String>,
+    before: Option<DateTime<Utc>>,
+    after: Option<DateTime<Utc>>,
+}
+
+impl Filter {
+    fn of(call: &Call) -> Result<Self, ApiError> {
+        let instant = |name: &str| {
+            let Some(text) = call.query.filter(name) else {
+                return Ok(None);
+            };
+            let instant = text.parse().ok().filter(|_| text.ends_with('Z'));
+            let bad =
+                || ApiError::bad_request(format!("{name}: {text} is not an instant such as 2024-05-06T07:00:00Z"));
+            instant.map(Some).ok_or_else(bad)
+        };
+        Ok(Self {
+            source: call.query.filter("deployment_type").map(str::to_owned),
+            before: instant("deployment_time_before")?,
+            after: instant("deployment_time_after")?,
+        })
+    }
+
+    fn keeps(&self, id: &WorkflowId, stored_json: &str) -> bool {
+        if self.source.is_none() && self.before.is_none() && self.after.is_none() {
+            return true;
+        }
+        let configuration = match WorkflowConfiguration::from_json(stored_json) {
+            Ok(configuration) => configuration,
+            Err(error) => {
+                tracing::warn!("workflow {id} is left out of the list, its stored form can't be read: {error}");
+                return false;
+            }
+        };
+        let source = configuration.deployment_source.as_ref().map(|source| &source.source);
+        let at = configuration.deployment_time;
+        self.source.as_ref().is_none_or(|wanted| source == Some(wanted))
+            && self.before.is_none_or(|before| at.is_some_and(|at| at < before))
+            && self.after.is_none_or(|after| at.is_some_and(|at| at > after))
+    }
+}

@@ -1,0 +1,221 @@
+//! Records as JSON, one a line: `{position, at, decision, subject, event, cause}`. Fields may be added, none changes its
+//! meaning.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Map, Value, json};
+use styx_core::{
+    event::{Description, Event, ExecutionDescription, FailureClass},
+    executor::Observed,
+    id::WorkflowId,
+    record::{
+        Cause, ConfigEvent, Ending, ExecutionEvent, Fact, LogEvent, Origin, Record, RunEvent, Subject, WorkflowEvent,
+    },
+    workflow::Span,
+};
+
+use super::{redact, wording};
+
+/// A record; `output` is where the execution's output is, if this record begins one and there is any.
+pub(super) fn record(record: &Record, output: Option<String>) -> Value {
+    let mut event = Map::new();
+    event.insert("name".into(), wording::name(&record.fact).into());
+    event.insert("info".into(), wording::info(record).into());
+    if let Value::Object(fields) = fields(&record.fact) {
+        event.extend(fields);
+    }
+    if let Some(output) = output {
+        event.insert("output".into(), output.into());
+    }
+    json!({
+        "position": record.position.0,
+        "at": millis(record.at),
+        "decision": record.decision.0,
+        "subject": subject(&record.subject()),
+        "event": event,
+        "cause": cause(&record.cause),
+    })
+}
+
+fn subject(subject: &Subject) -> Value {
+    match subject {
+        Subject::Log => json!({ "kind": "log" }),
+        Subject::Config => json!({ "kind": "config" }),
+        Subject::Workflow(id) => {
+            json!({ "kind": "workflow", "id": id.key(), "component": id.component(), "workflow": id.workflow() })
+        }
+        Subject::Run(id) => {
+            let (component, workflow) = parts(id.workflow());
+            let parameter = id.parameter();
+            json!({ "kind": "run", "id": id.key(), "component": component, "workflow": workflow, "parameter": parameter })
+        }
+        Subject::Execution(id) => json!({ "kind": "execution", "id": id.to_string() }),
+        Subject::Backfill(id) => json!({ "kind": "backfill", "id": **id }),
+        Subject::Resource(id) => json!({ "kind": "resource", "id": **id }),
+    }
+}
+
+fn parts(id: &WorkflowId) -> (&str, &str) {
+    (id.component(), id.workflow())
+}
+
+fn cause(cause: &Cause) -> Value {
+    match cause {
+        Cause::Decision => json!({ "kind": "decision" }),
+        Cause::Schedule => json!({ "kind": "schedule" }),
+        Cause::Timer => json!({ "kind": "timer" }),
+        Cause::Engine => json!({ "kind": "engine" }),
+        Cause::Operator(operator) => json!({
+            "kind": "operator",
+            "actor": *operator.actor,
+            "request_id": *operator.request_id,
+            "request": redact::json(operator.request.as_bytes()),
+        }),
+        Cause::Executor { runner, what, observed_at, evidence } => json!({
+            "kind": "executor",
+            "runner": **runner,
+            "observed": observed(what),
+            "observed_at": observed_at.map(millis),
+            "evidence": redact::json(evidence),
+        }),
+        Cause::Imported { at } => json!({ "kind": "imported", "at": millis(*at) }),
+    }
+}
+
+fn fields(fact: &Fact) -> Value {
+    match fact {
+        Fact::Log(LogEvent::Started { log_id, .. } | LogEvent::Forked { log_id, .. }) => {
+            json!({ "log_id": log_id.to_string() })
+        }
+        Fact::Config(ConfigEvent::Set(config)) => json!({
+            "max_executions": config.max_executions,
+            "catch_up": config.catch_up,
+            "max_cost": f64::from(config.max_cost_tenths) / 10.0,
+            "missing_dependencies_delay": Span::from(config.missing_dependencies_delay).to_string(),
+            "runner_id": *config.executor.runner,
+            "runs_api_workflows": config.executor.runs_api_workflows,
+        }),
+        Fact::Config(ConfigEvent::SchedulingSwitched { enabled }) => json!({ "enabled": enabled }),
+        Fact::Workflow(_, event) => workflow(event),
+        Fact::Run(_, RunEvent::Styx { counter, event }) => with("counter", counter.0.into(), styx(event)),
+        Fact::Run(_, RunEvent::Ignored { counter, event, error }) => json!({
+            "counter": counter.0,
+            "error": **error,
+            "ignored": with("name", event.kind().as_str().into(), styx(event)),
+        }),
+        Fact::Execution(_, event) => execution(event),
+    }
+}
+
+fn workflow(event: &WorkflowEvent) -> Value {
+    match event {
+        WorkflowEvent::Stored(stored) => {
+            let (origin, path) = match &stored.spec.origin {
+                Origin::File { path, .. } => ("file", Some(&**path)),
+                Origin::Api => ("api", None),
+            };
+            json!({ "configuration": redact::json(stored.json.as_bytes()), "origin": origin, "path": path })
+        }
+        WorkflowEvent::Deleted => json!({}),
+        WorkflowEvent::Switched { enabled } => json!({ "enabled": enabled }),
+        WorkflowEvent::CursorMoved { to, why } => json!({
+            "next_natural_trigger": to.map(|cursor| wording::instant(cursor.instant)),
+            "next_natural_offset_trigger": to.map(|cursor| wording::instant(cursor.fires_at)),
+            "why": wording::move_name(*why),
+        }),
+    }
+}
+
+fn execution(event: &ExecutionEvent) -> Value {
+    match event {
+        ExecutionEvent::Ended(ending) => {
+            let (ending, exit_code) = match ending {
+                Ending::Exit { code } => ("exit", *code),
+                Ending::NeverStarted => ("neverStarted", None),
+                Ending::Lost => ("lost", None),
+                Ending::Operator => ("operator", None),
+            };
+            json!({ "ending": ending, "exit_code": exit_code })
+        }
+        ExecutionEvent::Cleaned => json!({}),
+        ExecutionEvent::Refused { retry_at, reason } => json!({ "retry_at": millis(*retry_at), "reason": **reason }),
+    }
+}
+
+/// The fields of Styx's own JSON, and those that only ours has.
+fn styx(event: &Event) -> Value {
+    match event {
+        Event::TriggerExecution { trigger, parameters, missed } => json!({
+            "trigger": { "kind": trigger.kind(), "id": trigger.id() },
+            "parameters": { "env": redact::env(&parameters.env) },
+            "missed": missed,
+        }),
+        Event::Info { message } => json!({ "message": { "level": message.level.as_str(), "line": *message.line } }),
+        Event::Dequeue { resources } => {
+            json!({ "resource_ids": resources.iter().map(|id| id.to_string()).collect::<Vec<_>>() })
+        }
+        Event::Submit { description, execution, runner, running_timeout } => json!({
+            "execution_id": execution.as_ref().map(ToString::to_string),
+            "runner_id": runner.as_deref(),
+            "execution_description": match description {
+                Description::Stored(position) => json!({ "record": position.0 }),
+                Description::Inline(description) => inline(description),
+            },
+            "running_timeout": running_timeout.map(|timeout| Span::from(timeout).to_string()),
+        }),
+        Event::Submitted { execution, runner } => {
+            json!({ "execution_id": execution.as_ref().map(ToString::to_string), "runner_id": runner.as_deref() })
+        }
+        Event::Terminate { exit_code } => json!({ "exit_code": exit_code }),
+        Event::RunError { message, class } => {
+            let class = match class {
+                FailureClass::User => "user",
+                FailureClass::Infrastructure => "infrastructure",
+            };
+            json!({ "message": **message, "class": class })
+        }
+        Event::RetryAfter { delay_millis } => json!({ "delay_millis": delay_millis }),
+        Event::Stop { reason } | Event::Timeout { reason } | Event::Halt { reason } => {
+            json!({ "reason": reason.as_deref() })
+        }
+        Event::Created { execution, docker_image } => {
+            json!({ "execution_id": execution.to_string(), "docker_image": **docker_image })
+        }
+        Event::Started | Event::Success | Event::TimeTrigger | Event::Retry => json!({}),
+    }
+}
+
+fn inline(description: &ExecutionDescription) -> Value {
+    json!({
+        "docker_image": description.docker_image,
+        "docker_args": description.docker_args,
+        "commit_sha": description.commit_sha,
+        "service_account": description.service_account,
+        "env": redact::env(&description.env),
+    })
+}
+
+fn observed(what: &Observed) -> &'static str {
+    match what {
+        Observed::Launched => "launched",
+        Observed::Refused { .. } => "refused",
+        Observed::NotLaunchable { .. } => "notLaunchable",
+        Observed::Started => "started",
+        Observed::Exited { .. } => "exited",
+        Observed::Lost { .. } => "lost",
+        Observed::NeverStarted => "neverStarted",
+        Observed::Cleaned => "cleaned",
+    }
+}
+
+fn with(name: &str, value: Value, fields: Value) -> Value {
+    let mut all = Map::from_iter([(name.to_owned(), value)]);
+    if let Value::Object(fields) = fields {
+        all.extend(fields);
+    }
+    Value::Object(all)
+}
+
+/// An instant with its milliseconds, as all records have them.
+fn millis(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}

@@ -1,0 +1,187 @@
+//! What a record says, in words: Styx's event names, and for a run's events the info texts of Styx's tools (SM §26).
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::json;
+use styx_core::{
+    config::Config,
+    event::{Description, Event, ExecutionDescription, TriggerParameters},
+    id::ExecutionId,
+    record::{
+        Cause, ConfigEvent, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Origin, Record, RunEvent, WorkflowEvent,
+    },
+    workflow::Span,
+};
+
+use super::redact;
+
+/// The name of what happened.
+pub(super) fn name(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::Log(LogEvent::Started { .. }) => "started",
+        Fact::Log(LogEvent::Forked { .. }) => "forked",
+        Fact::Config(ConfigEvent::Set(_)) => "set",
+        Fact::Config(ConfigEvent::SchedulingSwitched { .. }) => "schedulingSwitched",
+        Fact::Workflow(_, WorkflowEvent::Stored(_)) => "stored",
+        Fact::Workflow(_, WorkflowEvent::Deleted) => "deleted",
+        Fact::Workflow(_, WorkflowEvent::Switched { .. }) => "switched",
+        Fact::Workflow(_, WorkflowEvent::CursorMoved { .. }) => "cursorMoved",
+        Fact::Run(_, RunEvent::Styx { event, .. }) => event.kind().as_str(),
+        Fact::Run(_, RunEvent::Ignored { .. }) => "ignored",
+        Fact::Execution(_, ExecutionEvent::Ended(_)) => "ended",
+        Fact::Execution(_, ExecutionEvent::Cleaned) => "cleaned",
+        Fact::Execution(_, ExecutionEvent::Refused { .. }) => "refused",
+    }
+}
+
+/// The details of what happened, on one line; often empty.
+pub(super) fn info(record: &Record) -> String {
+    let text = match &record.fact {
+        Fact::Log(LogEvent::Started { log_id, .. } | LogEvent::Forked { log_id, .. }) => format!("Log id: {log_id}"),
+        Fact::Config(ConfigEvent::Set(config)) => config_text(config),
+        Fact::Config(ConfigEvent::SchedulingSwitched { enabled }) => on_off(*enabled).into(),
+        Fact::Workflow(_, event) => workflow_text(event),
+        Fact::Run(_, RunEvent::Styx { event, .. }) => event_text(event),
+        Fact::Run(_, RunEvent::Ignored { event, error, .. }) => format!("{}: {error}", event.kind()),
+        Fact::Execution(_, event) => execution_text(event),
+    };
+    one_line(&text)
+}
+
+/// Who or what caused it; `None` for what its decision's first record says.
+pub(super) fn cause(cause: &Cause) -> Option<String> {
+    Some(match cause {
+        Cause::Decision => return None,
+        Cause::Schedule => "schedule".into(),
+        Cause::Timer => "timer".into(),
+        Cause::Engine => "engine".into(),
+        Cause::Operator(operator) => one_line(&format!("operator {}", operator.actor)),
+        Cause::Executor { runner, .. } => one_line(&format!("executor {runner}")),
+        Cause::Imported { .. } => "imported".into(),
+    })
+}
+
+/// An instant as in the API.
+pub(super) fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// Why a cursor moved.
+pub(super) fn move_name(why: CursorMove) -> &'static str {
+    match why {
+        CursorMove::Triggered => "triggered",
+        CursorMove::AlreadyActive => "alreadyActive",
+        CursorMove::AlreadyCompleted => "alreadyCompleted",
+        CursorMove::NoExecution => "noExecution",
+        CursorMove::Edited => "edited",
+        CursorMove::Enabled => "enabled",
+        CursorMove::Operator => "operator",
+    }
+}
+
+/// Styx's words for an exit code.
+fn exit_text(code: Option<i32>) -> String {
+    code.map_or_else(|| "Exit code: -".into(), |code| format!("Exit code: {code}"))
+}
+
+fn event_text(event: &Event) -> String {
+    match event {
+        Event::TriggerExecution { trigger, parameters, missed } => {
+            let missed = if *missed { ", missed" } else { "" };
+            format!("Trigger id: {}, Parameters: {}{missed}", trigger.id(), parameters_text(parameters))
+        }
+        Event::Info { message } => message.line.to_string(),
+        Event::Dequeue { resources } if resources.is_empty() => String::new(),
+        Event::Dequeue { resources } => format!("Resources: {}", resources.join(", ")),
+        Event::Submit { description, execution, runner, .. } => {
+            let description = match description {
+                Description::Stored(position) => format!("record {position}"),
+                Description::Inline(description) => inline_text(description),
+            };
+            format!("Execution description: {description}, id: {}{}", id_text(execution.as_ref()), runner_text(runner))
+        }
+        Event::Submitted { execution, runner } => {
+            format!("Execution id: {}{}", id_text(execution.as_ref()), runner_text(runner))
+        }
+        Event::Terminate { exit_code } => exit_text(*exit_code),
+        Event::RunError { message, .. } => format!("Error message: {message}"),
+        Event::RetryAfter { delay_millis } => format!("Delay (seconds): {}", delay_millis / 1000),
+        Event::Stop { reason } | Event::Timeout { reason } | Event::Halt { reason } => {
+            reason.as_deref().unwrap_or_default().into()
+        }
+        Event::Created { execution, docker_image } => {
+            format!("Execution id: {execution}, Docker image: {docker_image}")
+        }
+        Event::Started | Event::Success | Event::TimeTrigger | Event::Retry => String::new(),
+    }
+}
+
+fn parameters_text(parameters: &TriggerParameters) -> String {
+    json!({ "env": redact::env(&parameters.env) }).to_string()
+}
+
+fn inline_text(description: &ExecutionDescription) -> String {
+    let ExecutionDescription { docker_image, docker_args, .. } = description;
+    format!("{} {docker_args:?}", docker_image.as_deref().unwrap_or("-"))
+}
+
+fn id_text(execution: Option<&ExecutionId>) -> String {
+    execution.map_or_else(|| "-".into(), ToString::to_string)
+}
+
+fn runner_text(runner: &Option<impl AsRef<str>>) -> String {
+    runner.as_ref().map_or_else(String::new, |runner| format!(", runner id: {}", runner.as_ref()))
+}
+
+fn config_text(config: &Config) -> String {
+    let Config { max_executions, catch_up, max_cost_tenths, missing_dependencies_delay, backoff, executor, .. } =
+        config;
+    let max_executions = max_executions.map_or_else(|| "no limit".into(), |max| max.to_string());
+    format!(
+        "Max executions: {max_executions}, catch-up: {catch_up}, max cost: {}.{}, back-off: {}, missing dependencies: {}, \
+         executor: {}",
+        max_cost_tenths / 10,
+        max_cost_tenths % 10,
+        Span::from(backoff.base),
+        Span::from(*missing_dependencies_delay),
+        executor.runner,
+    )
+}
+
+fn workflow_text(event: &WorkflowEvent) -> String {
+    match event {
+        WorkflowEvent::Stored(stored) => {
+            let offset = stored.spec.offset.as_ref().map_or_else(String::new, |offset| format!(", offset: {offset}"));
+            let from = match &stored.spec.origin {
+                Origin::File { path, .. } => format!("file {path}"),
+                Origin::Api => "the API".into(),
+            };
+            format!("Schedule: {}{offset}, from: {from}", stored.spec.schedule)
+        }
+        WorkflowEvent::Deleted => String::new(),
+        WorkflowEvent::Switched { enabled } => on_off(*enabled).into(),
+        WorkflowEvent::CursorMoved { to: None, why } => format!("No further trigger ({})", move_name(*why)),
+        WorkflowEvent::CursorMoved { to: Some(cursor), why } => {
+            format!("Next: {}, fires: {} ({})", instant(cursor.instant), instant(cursor.fires_at), move_name(*why))
+        }
+    }
+}
+
+fn execution_text(event: &ExecutionEvent) -> String {
+    match event {
+        ExecutionEvent::Ended(Ending::Exit { code }) => exit_text(*code),
+        ExecutionEvent::Ended(Ending::NeverStarted) => "Never started".into(),
+        ExecutionEvent::Ended(Ending::Lost) => "Lost".into(),
+        ExecutionEvent::Ended(Ending::Operator) => "Declared over by an operator".into(),
+        ExecutionEvent::Cleaned => String::new(),
+        ExecutionEvent::Refused { retry_at, reason } => format!("{reason}, again at {}", instant(*retry_at)),
+    }
+}
+
+fn on_off(on: bool) -> &'static str {
+    if on { "On" } else { "Off" }
+}
+
+/// No text can break a line, or play with the terminal.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,210 @@
+//! A server's life: open, load, listen, and stop so that nothing is lost.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, anyhow};
+use styx_engine::{
+    clock::{Clock, SystemClock},
+    engine::{self, EngineError, EngineHandle, EngineThread, Inbox},
+    machine::{Machine, MachineOptions},
+};
+use styx_store::{OpenError, RocksLog};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use crate::{
+    cli::ExecutorKind,
+    deploy::{Loaded, deploy},
+    executor::Runner,
+    http::{self, App, Guard, Limits},
+    logging,
+    settings::Settings,
+};
+
+/// How many inputs wait for the engine before senders are turned away.
+const INBOX: usize = 1_024;
+/// How long requests may go on after the server was told to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// The file of the data folder that names the address listened on.
+const ADDRESS_FILE: &str = "address";
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+///
+/// One line that says why it can't start, or why it had to end.
+pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+    logging::start(settings.log_format);
+    logging::log_panics();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(16)
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    let signals = runtime.block_on(async { Signals::listen() })?;
+    let log = open(&settings.data)?;
+    // Whoever asks before all is loaded waits; nobody is told that the port is free.
+    let listener = runtime.block_on(TcpListener::bind(settings.listen));
+    let listener = listener.map_err(|error| anyhow!("can't listen on {}: {error}", settings.listen))?;
+    let address = listener.local_addr().context("asking for the address listened on")?;
+
+    let declared_env_only = settings.executor == ExecutorKind::Local;
+    let options = MachineOptions::default().declared_env_only(declared_env_only);
+    let mut machine = Machine::open(Box::new(log), options).context("reading the log")?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let inbox = Inbox::new(INBOX);
+    let runner = Runner::start(&settings, inbox.observer())?;
+    let workflows = settings.workflows.as_deref();
+    let loaded = deploy(&mut machine, &runner, clock.as_ref(), &settings.config, settings.scheduling, workflows)?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    let ended = end_process(Arc::clone(&stopping));
+    let executor = Arc::new(runner.clone());
+    let (engine, thread) = engine::start(machine, inbox, executor, Arc::clone(&clock), Vec::new(), ended)?;
+
+    fs::write(settings.data.join(ADDRESS_FILE), format!("{address}\n")).context("writing the address file")?;
+    greet(&settings, address, &loaded, &runner);
+    let app = App {
+        engine: engine.clone(),
+        clock,
+        guard: Guard {
+            insecure: !settings.listen.ip().is_loopback(),
+            hosts: settings.http.hosts.iter().map(|host| host.to_lowercase()).collect(),
+        },
+        http: settings.http.clone(),
+        data: settings.data.clone(),
+        disk_reserve: settings.disk_reserve,
+        max_running_timeout: settings.max_running_timeout(),
+        declared_env_only,
+    };
+    serve(&runtime, listener, app, signals);
+    stopping.store(true, Ordering::SeqCst);
+    stop(&settings, engine, thread, &runner)?;
+    // What still runs on the runtime waits for nothing that matters.
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(data: &Path) -> anyhow::Result<RocksLog> {
+    let log = RocksLog::open_with(data, &styx_store::rocks::OpenOptions::default(), &mut |notice| {
+        tracing::info!("{notice}");
+    });
+    log.map_err(|error| match error {
+        OpenError::InUse { .. } => anyhow!("{error}: stop it, or choose another folder with --data"),
+        error => anyhow!(error),
+    })
+}
+
+/// Ends the process when its engine ends by itself: what it decided last may or may not be in the log, so nothing more may
+/// be answered.
+fn end_process(stopping: Arc<AtomicBool>) -> impl FnOnce(Option<&EngineError>) + Send + 'static {
+    move |error| {
+        if let Some(error) = error {
+            tracing::error!("the engine can't go on, the server ends: {error}");
+            std::process::exit(1);
+        }
+        if !stopping.load(Ordering::SeqCst) {
+            tracing::error!("the engine has ended, the server ends");
+            std::process::exit(1);
+        }
+    }
+}
+
+/// Says what there is, and what to type next.
+fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Runner) {
+    for error in &loaded.errors {
+        tracing::error!("{error}");
+    }
+    match &settings.workflows {
+        Some(dir) => tracing::info!(
+            "loaded {} workflows from {}, {} of them new or changed, {} without a file any more and disabled",
+            loaded.workflows,
+            dir.display(),
+            loaded.changed,
+            loaded.vanished
+        ),
+        None => tracing::info!("no workflow folder: name one with --workflows, or make workflows through the API"),
+    }
+    if !loaded.errors.is_empty() {
+        tracing::warn!("{} errors above: correct them and start again; all else is loaded", loaded.errors.len());
+    }
+    tracing::info!("{}", runner.describe());
+    if !settings.listen.ip().is_loopback() {
+        tracing::warn!("without authentication on {address}: whoever reaches it can run what the workflows allow");
+    }
+    tracing::info!(%address, "data in {}, listening on http://{address}", settings.data.display());
+    tracing::info!("next: export STYX_CLI_HOST=http://{address}; styx ls; or curl http://{address}/");
+}
+
+/// Answers requests until a signal comes. A second signal ends the process at once.
+fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signals) {
+    let limits = Limits {
+        connections: app.http.max_connections,
+        header_bytes: app.http.max_header_bytes,
+        client_timeout: app.http.client_timeout.std(),
+        stop_timeout: STOP_TIMEOUT,
+    };
+    let router = http::router(Arc::new(app));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    runtime.spawn(async move {
+        let name = signals.next().await;
+        tracing::info!("{name}: stopping; once more ends at once");
+        drop(stop);
+        signals.next().await;
+        tracing::warn!("ended at once; what was acknowledged is in the log");
+        std::process::exit(130);
+    });
+    runtime.block_on(http::serve(listener, router, limits, async {
+        let _ = stopped.await;
+    }));
+}
+
+/// Ends the engine; executions go on.
+fn stop(settings: &Settings, engine: EngineHandle, thread: EngineThread, runner: &Runner) -> anyhow::Result<()> {
+    thread.stop().context("stopping the engine")?;
+    let tail = engine.reader().tail().context("reading the end of the log")?;
+    drop(engine);
+    // A file that names an address which nobody listens on would mislead; a leftover is harmless.
+    let _ = fs::remove_file(settings.data.join(ADDRESS_FILE));
+    let jobs = runner.jobs();
+    if !jobs.is_empty() {
+        tracing::info!("{} jobs go on without the server; the next start takes them up again:", jobs.len());
+        for job in jobs {
+            tracing::info!("  {job}");
+        }
+    }
+    tracing::info!("stopped; the log ends at {tail}");
+    Ok(())
+}
+
+/// The signals that ask the server to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("listening for signals");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "Ctrl-C",
+        }
+    }
+}

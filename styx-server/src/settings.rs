@@ -1,0 +1,432 @@
+//! Settings: flags over environment over file, and the [`Config`] that decisions follow.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use chrono::TimeDelta;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use styx_core::{
+    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
+    run::State,
+    workflow::Span,
+};
+
+use crate::cli::{ExecutorKind, Flags, LogFormat};
+
+/// All that a server is started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Folder of all data.
+    pub(crate) data: PathBuf,
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// Workflow folder.
+    pub(crate) workflows: Option<PathBuf>,
+    /// What runs executions.
+    pub(crate) executor: ExecutorKind,
+    /// How the log looks.
+    pub(crate) log_format: LogFormat,
+    /// What decisions follow; becomes a record.
+    pub(crate) config: Arc<Config>,
+    /// Scheduling as a whole is turned on or off at start, if the file says so; else it stays as operators left it.
+    pub(crate) scheduling: Option<bool>,
+    /// The local executor's own settings.
+    pub(crate) local: LocalSettings,
+    /// Limits of the HTTP server.
+    pub(crate) http: HttpSettings,
+    /// With less free disk space than this, writes are refused.
+    pub(crate) disk_reserve: u64,
+}
+
+/// The local executor's settings; `None` is its own default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LocalSettings {
+    /// PATH of jobs, unless their workflow sets it.
+    pub(crate) path: Option<String>,
+    /// Value of STYX_ENVIRONMENT.
+    pub(crate) environment: Option<String>,
+    /// Variables of every job, for names that neither its workflow nor Styx has set; the values may be secrets.
+    #[serde(default)]
+    pub(crate) execution_env: BTreeMap<String, String>,
+    /// Of how many ended executions the output is kept.
+    pub(crate) keep_runs: Option<usize>,
+    /// The most output that is kept of an execution.
+    pub(crate) max_output_bytes: Option<u64>,
+    /// How long a job may take to end after it was asked to.
+    pub(crate) stop_grace: Option<Iso>,
+}
+
+/// Limits of the HTTP server.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HttpSettings {
+    /// The most bytes of a request's body.
+    pub(crate) max_body_bytes: usize,
+    /// The most bytes of a request's head.
+    pub(crate) max_header_bytes: usize,
+    /// The most connections at a time; others wait.
+    pub(crate) max_connections: usize,
+    /// How long a request may take (C-13).
+    pub(crate) request_timeout: Iso,
+    /// How long a client may take to send a request's head, and to take in a piece of an answer.
+    pub(crate) client_timeout: Iso,
+    /// Clients that are turned away, by their exact `User-Agent` (C-20).
+    pub(crate) blocked_clients: Vec<String>,
+    /// Host names under which the server may be addressed besides loopback names; only with `insecure_listen`.
+    pub(crate) hosts: Vec<String>,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 1024 * 1024,
+            max_header_bytes: 64 * 1024,
+            max_connections: 512,
+            request_timeout: Iso(TimeDelta::seconds(30)),
+            client_timeout: Iso(TimeDelta::seconds(10)),
+            blocked_clients: Vec::new(),
+            hosts: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    const DISK_RESERVE: u64 = 64 * 1024 * 1024;
+
+    /// Puts flags, environment (which `flags` hold already) and file together.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read, or a value is not allowed; names file, line, key and value.
+    pub(crate) fn load(flags: &Flags) -> anyhow::Result<Self> {
+        let file = match &flags.config {
+            Some(path) => File::read(path)?,
+            None => File::default(),
+        };
+        let executor = flags.executor.or(file.executor).unwrap_or(ExecutorKind::Local);
+        let runs_api_workflows = flags.run_api_workflows.or(file.run_api_workflows).unwrap_or(false);
+        let insecure_listen = flags.insecure_listen.or(file.insecure_listen).unwrap_or(false);
+        let listen = flags.listen.or(file.listen).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080));
+        if !listen.ip().is_loopback() && !insecure_listen {
+            bail!(
+                "refusing to listen on {listen}: others could reach it and there is no authentication; listen on 127.0.0.1, \
+                 or add --insecure-listen if the network is trusted"
+            );
+        }
+        if file.http.max_body_bytes == 0 || file.http.max_connections == 0 || file.http.max_header_bytes < 8_192 {
+            bail!(
+                "http: max_body_bytes ({}) and max_connections ({}) must be at least 1, max_header_bytes ({}) at least 8192",
+                file.http.max_body_bytes,
+                file.http.max_connections,
+                file.http.max_header_bytes
+            );
+        }
+        Ok(Self {
+            data: flags.data.clone().or(file.data.clone()).unwrap_or_else(|| PathBuf::from("./styx-data")),
+            listen,
+            workflows: flags.workflows.clone().or(file.workflows.clone()),
+            executor,
+            log_format: flags.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
+            config: Arc::new(file.config(executor, runs_api_workflows)),
+            scheduling: file.scheduling,
+            local: file.local,
+            http: file.http,
+            disk_reserve: file.disk_reserve.unwrap_or(Self::DISK_RESERVE),
+        })
+    }
+
+    /// The longest `running_timeout` of a workflow (V-26).
+    pub(crate) fn max_running_timeout(&self) -> TimeDelta {
+        self.config.timeouts.max_running()
+    }
+}
+
+/// What counts, for `check-config`; values of variables may be secrets and are left out.
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let config = &self.config;
+        let span = |delta: TimeDelta| Iso(delta).to_string();
+        writeln!(f, "data                        {}", self.data.display())?;
+        writeln!(f, "listen                      {}", self.listen)?;
+        match &self.workflows {
+            Some(dir) => writeln!(f, "workflows                   {}", dir.display())?,
+            None => writeln!(f, "workflows                   -")?,
+        }
+        writeln!(f, "executor                    {}", self.executor.name())?;
+        writeln!(f, "workflows of the API run    {}", config.executor.runs_api_workflows)?;
+        writeln!(f, "disk_reserve                {} bytes", self.disk_reserve)?;
+        match self.scheduling {
+            Some(on) => writeln!(f, "scheduling                  {on}")?,
+            None => writeln!(f, "scheduling                  as operators left it")?,
+        }
+        match config.max_executions {
+            Some(max) => writeln!(f, "max_executions              {max}")?,
+            None => writeln!(f, "max_executions              no limit")?,
+        }
+        writeln!(f, "catch_up                    {}", config.catch_up)?;
+        writeln!(f, "max_cost                    {:.1}", f64::from(config.max_cost_tenths) / 10.0)?;
+        writeln!(f, "missing_dependencies_delay  {}", span(config.missing_dependencies_delay))?;
+        for (name, backoff) in [("backoff", config.backoff), ("infrastructure_backoff", config.infrastructure_backoff)]
+        {
+            writeln!(f, "{name:<27} base {}, max_exponent {}", span(backoff.base), backoff.max_exponent)?;
+        }
+        for state in [State::Submitting, State::Submitted, State::Running] {
+            let name = format!("timeouts.{}", state.as_str().to_lowercase());
+            writeln!(f, "{name:<27} {}", span(config.timeouts.of_state(state)))?;
+        }
+        write!(f, "timeouts.max_running        {}", span(config.timeouts.max_running()))
+    }
+}
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    data: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    workflows: Option<PathBuf>,
+    executor: Option<ExecutorKind>,
+    run_api_workflows: Option<bool>,
+    log_format: Option<LogFormat>,
+    insecure_listen: Option<bool>,
+    disk_reserve: Option<u64>,
+    scheduling: Option<bool>,
+    max_executions: Option<u32>,
+    catch_up: Option<u32>,
+    max_cost: Option<Cost>,
+    missing_dependencies_delay: Option<Iso>,
+    backoff: FileBackoff,
+    infrastructure_backoff: FileBackoff,
+    timeouts: FileTimeouts,
+    local: LocalSettings,
+    http: HttpSettings,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileBackoff {
+    base: Option<Iso>,
+    max_exponent: Option<Exponent>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileTimeouts {
+    default: Option<Iso>,
+    submitting: Option<Iso>,
+    submitted: Option<Iso>,
+    running: Option<Iso>,
+    max_running: Option<Iso>,
+}
+
+impl File {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        Self::parse(&text).map_err(|error| anyhow::anyhow!("{}:{error}", path.display()))
+    }
+
+    /// The error begins with line and column.
+    fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start.min(text.len()));
+            let before = text.get(..at).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().map_or(0, |start| start.chars().count()) + 1;
+            format!("{line}:{column}: {}", error.message().replace('\n', " "))
+        })
+    }
+
+    fn config(&self, executor: ExecutorKind, runs_api_workflows: bool) -> Config {
+        let defaults = Config::default();
+        let or = |value: Option<Iso>, default: TimeDelta| value.map_or(default, |Iso(value)| value);
+        let backoff = |file: &FileBackoff, default: Backoff| Backoff {
+            base: or(file.base, default.base),
+            max_exponent: file.max_exponent.map_or(default.max_exponent, |Exponent(value)| value),
+        };
+        let FileTimeouts { default, submitting, submitted, running, max_running } = &self.timeouts;
+        let mut by_state = defaults.timeouts.by_state;
+        for (state, value) in
+            [(State::Submitting, submitting), (State::Submitted, submitted), (State::Running, running)]
+        {
+            if let Some(Iso(value)) = value {
+                by_state.insert(state, *value);
+            }
+        }
+        let limit = match executor {
+            ExecutorKind::Local => Some(local_limit()),
+            ExecutorKind::Fake => None,
+        };
+        Config {
+            scheduling: defaults.scheduling,
+            max_executions: self.max_executions.or(limit),
+            catch_up: self.catch_up.unwrap_or(defaults.catch_up),
+            max_cost_tenths: self.max_cost.map_or(defaults.max_cost_tenths, |Cost(tenths)| tenths),
+            missing_dependencies_delay: or(self.missing_dependencies_delay, defaults.missing_dependencies_delay),
+            backoff: backoff(&self.backoff, defaults.backoff),
+            infrastructure_backoff: backoff(&self.infrastructure_backoff, defaults.infrastructure_backoff),
+            timeouts: Timeouts {
+                default: or(*default, defaults.timeouts.default),
+                by_state,
+                max_running: max_running.map(|Iso(value)| value).or(defaults.timeouts.max_running),
+            },
+            executor: ExecutorCapabilities {
+                runner: executor.name().into(),
+                runs_api_workflows: runs_api_workflows || executor != ExecutorKind::Local,
+            },
+        }
+    }
+}
+
+/// How many processes run at a time if nothing is said: twice as many as there are CPUs, at least 4.
+fn local_limit() -> u32 {
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(cpus.saturating_mul(2)).unwrap_or(u32::MAX).max(4)
+}
+
+/// An ISO-8601 duration in the file, such as `PT10M`; not negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Iso(pub(crate) TimeDelta);
+
+impl Iso {
+    /// The same for timers.
+    pub(crate) fn std(self) -> Duration {
+        self.0.to_std().unwrap_or_default()
+    }
+}
+
+impl<'de> Deserialize<'de> for Iso {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let span = Span::parse_iso(&text).ok().map(Span::to_delta).filter(|delta| *delta >= TimeDelta::zero());
+        let expected = "expected days, hours, minutes and seconds such as PT10M or P1DT12H";
+        span.map(Self).ok_or_else(|| D::Error::custom(format!("`{text}` is not an ISO-8601 duration: {expected}")))
+    }
+}
+
+impl fmt::Display for Iso {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Span::from(self.0).fmt(f)
+    }
+}
+
+/// A cost in the file: a number with at most one decimal; kept in tenths.
+#[derive(Debug, Clone, Copy)]
+struct Cost(u32);
+
+impl<'de> Deserialize<'de> for Cost {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let cost = f64::deserialize(deserializer)?;
+        let tenths = (cost * 10.0).round();
+        if !(0.0..=f64::from(u32::MAX)).contains(&tenths) || (tenths / 10.0 - cost).abs() > 1e-9 {
+            let text =
+                format!("`{cost}` is not a cost: expected a number from 0 with at most one decimal, such as 50.0");
+            return Err(D::Error::custom(text));
+        }
+        Ok(Self(tenths as u32))
+    }
+}
+
+/// An exponent in the file.
+#[derive(Debug, Clone, Copy)]
+struct Exponent(u32);
+
+impl<'de> Deserialize<'de> for Exponent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let exponent = u32::deserialize(deserializer)?;
+        let most = Backoff::MAX_EXPONENT;
+        if exponent > most {
+            return Err(D::Error::custom(format!("`{exponent}` is too large an exponent, at most {most}")));
+        }
+        Ok(Self(exponent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_of_the_configuration_can_be_set() {
+        let file = File::parse(
+            r#"
+            scheduling = false
+            max_executions = 3
+            catch_up = 2
+            max_cost = 7.5
+            missing_dependencies_delay = "PT1M"
+            backoff = { base = "PT1S", max_exponent = 2 }
+            infrastructure_backoff.base = "PT2S"
+            [timeouts]
+            default = "P1D"
+            running = "PT1H"
+            submitting = "PT5M"
+            max_running = "PT2H"
+            [local]
+            path = "/bin"
+            execution_env = { A = "b" }
+            stop_grace = "PT9S"
+            [http]
+            blocked_clients = ["Styx Client 1"]
+            "#,
+        )
+        .unwrap();
+        let config = file.config(ExecutorKind::Local, false);
+        assert!(file.scheduling == Some(false) && !config.executor.runs_api_workflows);
+        assert_eq!((config.max_executions, config.catch_up, config.max_cost_tenths), (Some(3), 2, 75));
+        assert_eq!(config.backoff, Backoff { base: TimeDelta::seconds(1), max_exponent: 2 });
+        assert_eq!(config.infrastructure_backoff, Backoff { base: TimeDelta::seconds(2), max_exponent: 5 });
+        assert_eq!(config.timeouts.of_state(State::Running), TimeDelta::hours(1));
+        assert_eq!(config.timeouts.max_running(), TimeDelta::hours(2));
+        assert_eq!(config.timeouts.of_state(State::Queued), TimeDelta::days(1));
+        assert_eq!(file.local.stop_grace, Some(Iso(TimeDelta::seconds(9))));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_line_key_and_value() {
+        for (text, parts) in [
+            ("\nlisen = \"x\"", &["2:1: ", "`lisen`", "listen"][..]),
+            ("[timeouts]\nruning = \"PT1H\"", &["2:1: ", "`runing`"]),
+            ("[timeouts]\nrunning = \"2h\"", &["2:", "`2h`", "PT10M"]),
+            ("max_cost = 1.25", &["1:", "`1.25`"]),
+            ("backoff.max_exponent = 31", &["1:", "`31`", "30"]),
+            ("executor = \"kubernetes\"", &["1:", "`kubernetes`", "local"]),
+            ("listen = \"localhost\"", &["1:", "socket address"]),
+            ("x", &["1:"]),
+        ] {
+            let error = File::parse(text).unwrap_err();
+            assert!(parts.iter().all(|part| error.contains(part)), "{text}: {error}");
+            assert!(!error.contains('\n'));
+        }
+    }
+
+    #[test]
+    fn the_local_executor_has_a_limit_and_the_fake_one_none() {
+        let file = File::default();
+        assert!(file.config(ExecutorKind::Local, false).max_executions >= Some(4));
+        let fake = file.config(ExecutorKind::Fake, false);
+        assert!(fake.max_executions.is_none() && fake.executor.runs_api_workflows);
+        assert!(file.config(ExecutorKind::Local, true).executor.runs_api_workflows);
+    }
+
+    #[test]
+    fn without_authentication_only_loopback_is_listened_on() {
+        let flags = |text: &str, insecure| Flags {
+            listen: Some(text.parse().unwrap()),
+            insecure_listen: insecure,
+            ..Flags::default()
+        };
+        let error = Settings::load(&flags("0.0.0.0:80", None)).unwrap_err().to_string();
+        assert!(error.contains("0.0.0.0:80") && error.contains("--insecure-listen"), "{error}");
+        assert!(Settings::load(&flags("0.0.0.0:80", Some(true))).is_ok());
+        assert!(Settings::load(&flags("[::1]:80", None)).is_ok());
+    }
+}

@@ -1,0 +1,89 @@
+//! The history of an instance in Styx's own events (E-23). Records that Styx has no event for are not shown.
+
+use styx_client::{EventKind, TimestampedEvent};
+use styx_core::{
+    event::{Event, TriggerParameters},
+    id::{InstanceId, Position},
+    log::{LogError, LogReader},
+    record::{Cause, Fact, RunEvent, Subject},
+};
+
+use super::{Descriptions, PAGE, message, trigger, trigger_parameters};
+
+/// All events of an instance, over all its runs, in order.
+///
+/// # Errors
+///
+/// When the log can't be read.
+pub(crate) fn events(
+    reader: &dyn LogReader,
+    instance: &InstanceId,
+    declared_env_only: bool,
+) -> Result<Vec<TimestampedEvent>, LogError> {
+    let subject = Subject::Run(instance.clone());
+    let mut descriptions = Descriptions::new(reader, declared_env_only);
+    let mut parameters = None;
+    let mut events = Vec::new();
+    let mut from = Position::FIRST;
+    loop {
+        let page = reader.history(&subject, from, PAGE)?;
+        let last = page.len() < PAGE;
+        for record in page {
+            from = record.position.next();
+            let Fact::Run(_, RunEvent::Styx { event, .. }) = &record.fact else {
+                continue;
+            };
+            if let Event::TriggerExecution { parameters: set, .. } = event {
+                parameters = Some(set.clone());
+            }
+            let at = match record.cause {
+                Cause::Imported { at, .. } => at,
+                _ => record.at,
+            };
+            let kind = kind(event, instance, parameters.as_ref(), &mut descriptions)?;
+            let event = styx_client::Event { workflow_instance: instance.key(), kind };
+            events.push(TimestampedEvent { event, timestamp: at.timestamp_millis() });
+        }
+        if last {
+            return Ok(events);
+        }
+    }
+}
+
+fn kind(
+    event: &Event,
+    instance: &InstanceId,
+    parameters: Option<&TriggerParameters>,
+    descriptions: &mut Descriptions<'_>,
+) -> Result<EventKind, LogError> {
+    Ok(match event {
+        Event::TriggerExecution { trigger: by, parameters, .. } => {
+            EventKind::TriggerExecution { trigger: trigger(by), parameters: trigger_parameters(parameters) }
+        }
+        Event::Info { message: said } => EventKind::Info { message: message(said) },
+        Event::Dequeue { resources } => {
+            EventKind::Dequeue { resource_ids: resources.iter().map(ToString::to_string).collect() }
+        }
+        Event::Submit { description, execution, .. } => EventKind::Submit {
+            execution_description: Box::new(descriptions.spell_out(instance, description, parameters)?),
+            execution_id: execution.as_ref().map(ToString::to_string),
+        },
+        Event::Submitted { execution, runner } => EventKind::Submitted {
+            execution_id: execution.as_ref().map(ToString::to_string),
+            runner_id: runner.as_ref().map(ToString::to_string),
+        },
+        Event::Started => EventKind::Started {},
+        Event::Terminate { exit_code } => EventKind::Terminate { exit_code: exit_code.map(Into::into) },
+        Event::RunError { message, .. } => EventKind::RunError { message: message.to_string() },
+        Event::Success => EventKind::Success {},
+        Event::RetryAfter { delay_millis } => EventKind::RetryAfter { delay_millis: *delay_millis },
+        Event::Stop { .. } => EventKind::Stop {},
+        Event::Timeout { .. } => EventKind::Timeout {},
+        Event::Halt { .. } => EventKind::Halt {},
+        Event::TimeTrigger => EventKind::TimeTrigger {},
+        Event::Retry => EventKind::Retry {},
+        Event::Created { execution, docker_image } => {
+            EventKind::Created { execution_id: execution.to_string(), docker_image: docker_image.to_string() }
+        }
+    })
+}

@@ -1,0 +1,142 @@
+//! What clients see of records and rows.
+
+pub(crate) mod events;
+pub(crate) mod states;
+pub(crate) mod workflows;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use styx_client::{ExecutionDescription, FlyteExecConf, Message, MessageLevel, Trigger};
+use styx_core::{
+    event::{self, Description, TriggerParameters},
+    id::{InstanceId, Position},
+    log::{LogError, LogReader},
+    owed::filled_in,
+    workflow::{Span, WorkflowConfiguration},
+    world::{Row, RowKey, RowScope},
+};
+
+/// How many rows or records are read at a time.
+const PAGE: usize = 1_000;
+
+/// Visits the rows of a scope, ascending by key.
+///
+/// # Errors
+///
+/// When the store can't be read, or `visit` says so.
+pub(crate) fn scan(
+    reader: &dyn LogReader,
+    scope: &RowScope,
+    mut visit: impl FnMut(RowKey, Row) -> Result<(), LogError>,
+) -> Result<(), LogError> {
+    let mut after = None;
+    loop {
+        let page = reader.scan(scope, after.as_ref(), PAGE)?;
+        let last = page.len() < PAGE;
+        after = page.last().map(|(key, _)| key.clone());
+        for (key, row) in page {
+            visit(key, row)?;
+        }
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+/// Spells out what executions run, from the workflow records that their `submit` names.
+pub(crate) struct Descriptions<'a> {
+    reader: &'a dyn LogReader,
+    declared_env_only: bool,
+    configurations: BTreeMap<Position, Arc<WorkflowConfiguration>>,
+}
+
+impl<'a> Descriptions<'a> {
+    /// With `declared_env_only` a trigger sets only variables that the workflow names, as the executor has it.
+    pub(crate) fn new(reader: &'a dyn LogReader, declared_env_only: bool) -> Self {
+        Self { reader, declared_env_only, configurations: BTreeMap::new() }
+    }
+
+    /// What a try of `instance` runs. `flyte_execution_id` stays null: there is none without Flyte.
+    fn spell_out(
+        &mut self,
+        instance: &InstanceId,
+        description: &Description,
+        parameters: Option<&TriggerParameters>,
+    ) -> Result<ExecutionDescription, LogError> {
+        let position = match description {
+            Description::Stored(position) => *position,
+            Description::Inline(inline) => return Ok(inline_description(inline)),
+        };
+        let configuration = self.configuration(position)?;
+        let mut env = configuration.env.clone();
+        for (name, value) in parameters.iter().flat_map(|parameters| parameters.env.iter()) {
+            if !self.declared_env_only || env.contains_key(name) {
+                env.insert(name.clone(), value.clone());
+            }
+        }
+        Ok(ExecutionDescription {
+            docker_image: configuration.docker_image.clone(),
+            docker_args: filled_in(&configuration, instance.parameter()),
+            docker_termination_logging: configuration.docker_termination_logging,
+            service_account: configuration.service_account.clone(),
+            commit_sha: configuration.commit_sha.clone(),
+            env,
+            running_timeout: configuration.running_timeout,
+            retry_condition: configuration.retry_condition.clone(),
+            flyte_exec_conf: configuration.flyte_exec_conf.as_ref().map(Into::into),
+            flyte_execution_id: None,
+        })
+    }
+
+    fn configuration(&mut self, position: Position) -> Result<Arc<WorkflowConfiguration>, LogError> {
+        if let Some(configuration) = self.configurations.get(&position) {
+            return Ok(Arc::clone(configuration));
+        }
+        let stored = workflows::read_stored(self.reader, position)?;
+        let configuration = WorkflowConfiguration::from_json(&stored.json)
+            .map_err(|error| workflows::corrupt(position, &error.to_string()))?;
+        let configuration = Arc::new(configuration);
+        self.configurations.insert(position, Arc::clone(&configuration));
+        Ok(configuration)
+    }
+}
+
+fn inline_description(inline: &event::ExecutionDescription) -> ExecutionDescription {
+    let flyte = inline.flyte_exec_conf.as_deref();
+    ExecutionDescription {
+        docker_image: inline.docker_image.clone(),
+        docker_args: inline.docker_args.clone(),
+        docker_termination_logging: inline.docker_termination_logging,
+        service_account: inline.service_account.clone(),
+        commit_sha: inline.commit_sha.clone(),
+        env: inline.env.clone(),
+        running_timeout: inline.running_timeout.map(Span::from),
+        retry_condition: inline.retry_condition.clone(),
+        flyte_exec_conf: flyte.and_then(|text| serde_json::from_str::<FlyteExecConf>(text).ok()),
+        flyte_execution_id: inline.flyte_execution_id.clone(),
+    }
+}
+
+fn trigger(trigger: &event::Trigger) -> Trigger {
+    let trigger_id = trigger.id().to_owned();
+    match trigger {
+        event::Trigger::Natural => Trigger::Natural,
+        event::Trigger::AdHoc(_) => Trigger::Adhoc { trigger_id },
+        event::Trigger::Backfill(_) => Trigger::Backfill { trigger_id },
+        event::Trigger::Unknown(_) => Trigger::Unknown { trigger_id },
+    }
+}
+
+fn trigger_parameters(parameters: &TriggerParameters) -> styx_client::TriggerParameters {
+    styx_client::TriggerParameters { env: parameters.env.as_ref().clone() }
+}
+
+fn message(message: &event::Message) -> Message {
+    let level = match message.level {
+        event::MessageLevel::Info => MessageLevel::Info,
+        event::MessageLevel::Warning => MessageLevel::Warning,
+        event::MessageLevel::Error => MessageLevel::Error,
+        event::MessageLevel::Unknown => MessageLevel::Unknown,
+    };
+    Message { level, line: message.line.to_string() }
+}

@@ -1,0 +1,43 @@
+//! Active runs as clients see them (RunStateData, spec 3).
+
+use styx_client::{RunStateData, StateData, WorkflowInstance};
+use styx_core::{id::InstanceId, log::LogError, run::Run};
+
+use super::{Descriptions, message, trigger, trigger_parameters};
+
+/// The state of an active run.
+///
+/// # Errors
+///
+/// When the record of what it runs can't be read.
+pub(crate) fn state(
+    instance: &InstanceId,
+    run: &Run,
+    descriptions: &mut Descriptions<'_>,
+) -> Result<RunStateData, LogError> {
+    let description = run.description.as_ref();
+    let description =
+        description.map(|description| descriptions.spell_out(instance, description, run.parameters.as_ref()));
+    let resources = run.resources.as_ref();
+    Ok(RunStateData {
+        workflow_instance: WorkflowInstance::from(instance),
+        state: run.state.to_string(),
+        state_data: StateData {
+            tries: run.tries.into(),
+            consecutive_failures: run.consecutive_failures.into(),
+            retry_cost: f64::from(run.cost_tenths) / 10.0,
+            retry_delay_millis: run.retry_delay_millis,
+            last_exit: run.last_exit.map(Into::into),
+            trigger: run.trigger.as_ref().map(trigger),
+            trigger_id: run.trigger.as_ref().map(|trigger| trigger.id().to_owned()),
+            execution_id: run.execution.as_ref().map(ToString::to_string),
+            runner_id: run.runner.as_ref().map(ToString::to_string),
+            execution_description: description.transpose()?,
+            resource_ids: resources.map(|resources| resources.iter().map(ToString::to_string).collect()),
+            trigger_parameters: run.parameters.as_ref().map(trigger_parameters),
+            messages: run.note.iter().map(|note| message(&note.message())).collect(),
+        },
+        initial_timestamp: None,
+        latest_timestamp: Some(run.last_event_at.timestamp_millis()),
+    })
+}

@@ -1,0 +1,125 @@
+//! Workflows: from a configuration to a record, and from a row to what clients see.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use styx_client::{WorkflowState, json};
+use styx_core::{
+    id::{Position, WorkflowId},
+    log::{LogError, LogReader},
+    record::{Cursor, Fact, Origin, StoredWorkflow, WorkflowEvent, WorkflowSpec},
+    schedule::{Offset, Schedule},
+    workflow::WorkflowConfiguration,
+    world::Workflow,
+};
+
+/// A configuration as a record holds it.
+pub(crate) fn stored(configuration: &WorkflowConfiguration, origin: Origin) -> StoredWorkflow {
+    let resources: BTreeSet<Arc<str>> =
+        configuration.resources.iter().map(|resource| resource.as_str().into()).collect();
+    StoredWorkflow {
+        json: configuration.to_json().into(),
+        spec: WorkflowSpec {
+            schedule: configuration.schedule.as_str().into(),
+            offset: configuration.offset.as_deref().map(Into::into),
+            running_timeout: configuration.running_timeout.map(|span| span.to_delta()),
+            runnable: configuration.docker_image.is_some(),
+            resources: resources.into_iter().collect(),
+            origin,
+        },
+    }
+}
+
+/// The workflow that a record stores.
+///
+/// # Errors
+///
+/// When the log can't be read, or there is no such record.
+pub(crate) fn read_stored(reader: &dyn LogReader, position: Position) -> Result<Arc<StoredWorkflow>, LogError> {
+    match reader.read(position, 1)?.pop().map(|record| record.fact) {
+        Some(Fact::Workflow(_, WorkflowEvent::Stored(stored))) => Ok(stored),
+        _ => Err(corrupt(position, "no workflow is stored there")),
+    }
+}
+
+/// A record that can't be what it has to be.
+pub(crate) fn corrupt(position: Position, reason: &str) -> LogError {
+    LogError::Corrupt { place: format!("record {position}"), reason: reason.to_owned() }
+}
+
+/// A Workflow (spec 3). The stored JSON is the wire's form already, so it goes out as it is.
+pub(crate) fn workflow(id: &WorkflowId, stored_json: &str) -> String {
+    let (component, workflow) = (Value::from(id.component()), Value::from(id.workflow()));
+    format!(r#"{{"component_id":{component},"workflow_id":{workflow},"configuration":{stored_json}}}"#)
+}
+
+/// A WorkflowWithState (spec 3).
+pub(crate) fn with_state(id: &WorkflowId, stored_json: &str, row: &Workflow, now: DateTime<Utc>) -> String {
+    let state = json::to_string(&state(row, now)).unwrap_or_else(|_| "null".to_owned());
+    format!(r#"{{"workflow":{},"state":{state}}}"#, workflow(id, stored_json))
+}
+
+/// A WorkflowState (spec 3). The cursor of a disabled workflow stands still in the log; shown is the first that would
+/// fire if it were enabled now.
+pub(crate) fn state(row: &Workflow, now: DateTime<Utc>) -> WorkflowState {
+    let stands_still = !row.enabled && row.cursor.is_none_or(|cursor| cursor.fires_at <= now);
+    let cursor = if stands_still { first_cursor(row, now).or(row.cursor) } else { row.cursor };
+    WorkflowState {
+        enabled: Some(row.enabled),
+        next_natural_trigger: cursor.map(|cursor| cursor.instant),
+        next_natural_offset_trigger: cursor.map(|cursor| cursor.fires_at),
+    }
+}
+
+fn first_cursor(row: &Workflow, now: DateTime<Utc>) -> Option<Cursor> {
+    let schedule = Schedule::parse(&row.spec.schedule).ok()?;
+    let offset = match row.spec.offset.as_deref() {
+        Some(text) => Offset::parse(text).ok()?,
+        None => schedule.default_offset(),
+    };
+    let first = schedule.first_natural(&offset, now)?;
+    Some(Cursor { instant: first.instant, fires_at: first.fires_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use styx_core::world::digest;
+
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn row(enabled: bool, cursor: Option<&str>) -> Workflow {
+        let configuration = WorkflowConfiguration::new("w\"1", "@daily");
+        let cursor = cursor.map(|fires_at| Cursor { instant: at("2024-05-06T00:00:00Z"), fires_at: at(fires_at) });
+        let StoredWorkflow { json, spec } = stored(&configuration, Origin::Api);
+        let (stored_at, deployed_at) = (Position(3), at("2024-05-06T00:00:00Z"));
+        Workflow { stored_at, deployed_at, json_digest: digest(&json), spec, enabled, cursor }
+    }
+
+    #[test]
+    fn ids_are_quoted() {
+        let json = WorkflowConfiguration::new("w\"1", "@daily").to_json();
+        let text = workflow(&WorkflowId::new("c#", "w\"1"), &json);
+        let read: styx_client::Workflow = serde_json::from_str(&text).unwrap();
+        assert_eq!((read.component_id.as_str(), read.workflow_id()), ("c#", "w\"1"));
+        assert!(
+            text.starts_with(r#"{"component_id":"c#","workflow_id":"w\"1","configuration":{"id":"w\"1","#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_cursor_of_a_disabled_workflow_is_shown_as_if_it_were_enabled_now() {
+        let now = at("2024-05-10T12:00:00Z");
+        let shown = |enabled, cursor| state(&row(enabled, cursor), now).next_natural_offset_trigger;
+        assert_eq!(shown(false, Some("2024-05-07T00:00:00Z")), Some(at("2024-05-11T00:00:00Z")));
+        assert_eq!(shown(false, None), Some(at("2024-05-11T00:00:00Z")));
+        assert_eq!(shown(false, Some("2024-06-01T00:00:00Z")), Some(at("2024-06-01T00:00:00Z")));
+        assert_eq!(shown(true, Some("2024-05-07T00:00:00Z")), Some(at("2024-05-07T00:00:00Z")));
+        assert_eq!(shown(true, None), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! The shipped examples are sound, and their scripts do what they say.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use styx_server::folder;
+
+/// A copy of the examples, so that nothing is written into the source.
+struct Examples(tempfile::TempDir);
+
+impl Examples {
+    fn new() -> Self {
+        let examples = Self(tempfile::tempdir().unwrap());
+        for part in ["workflows", "jobs", "data"] {
+            copy(&shipped().join(part), &examples.0.path().join(part));
+        }
+        examples
+    }
+
+    /// Runs a workflow's job as the local executor does; gives its exit code and its output.
+    fn run(&self, workflow: &str, parameter: &str, tries: &str) -> (Option<i32>, String) {
+        let folder = folder::read(&self.0.path().join("workflows"), None).unwrap();
+        let found = folder.workflows.into_iter().find(|found| found.id.workflow() == workflow).unwrap();
+        let args = found.configuration.docker_args.unwrap();
+        let argv: Vec<_> = args.iter().map(|arg| if arg == "{}" { parameter } else { arg }).collect();
+        let run_dir = self.0.path().join("run");
+        fs::create_dir_all(&run_dir).unwrap();
+        let output = Command::new(argv[0])
+            .args(&argv[1..])
+            .current_dir(self.0.path().join("workflows"))
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("STYX_EXECUTION_TRIES", tries)
+            .env("STYX_RUN_DIR", run_dir)
+            .envs(found.configuration.env)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    }
+
+    fn written(&self, path: &str) -> String {
+        fs::read_to_string(self.0.path().join(path)).unwrap()
+    }
+}
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_workflows_are_sound() {
+    let folder = folder::read(&shipped().join("workflows"), None).unwrap();
+    assert_eq!(folder.errors, []);
+    let ids: Vec<_> = folder.workflows.iter().map(|workflow| workflow.id.key()).collect();
+    let expected =
+        ["examples#orders-so-far", "examples#hourly-report", "examples#best-product", "examples#flaky-upload"];
+    assert_eq!(ids, expected);
+    assert!(folder.workflows.iter().all(|workflow| workflow.enabled && workflow.configuration.docker_image.is_some()));
+    for script in fs::read_dir(shipped().join("jobs")).unwrap().map(Result::unwrap) {
+        let mode = script.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o111, 0o111, "{:?} must be executable", script.path());
+    }
+}
+
+#[test]
+fn the_configuration_is_toml() {
+    let text = fs::read_to_string(shipped().join("styx-server.toml")).unwrap();
+    let table: toml::Table = toml::from_str(&text).unwrap();
+    assert_eq!(table["missing_dependencies_delay"].as_str(), Some("PT10S"));
+}
+
+#[test]
+fn every_hour_of_the_sample_day_has_orders() {
+    for hour in 0..24 {
+        let text = fs::read_to_string(shipped().join(format!("data/orders/{hour:02}.csv"))).unwrap();
+        assert!(text.starts_with("time,order,product,quantity,price\n") && text.lines().count() > 1, "{hour}");
+    }
+}
+
+#[test]
+fn orders_so_far() {
+    let examples = Examples::new();
+    let run = |minute| examples.run("orders-so-far", minute, "0");
+    assert_eq!(run("2026-03-29T07:15:00Z"), (Some(0), "3 orders from 07:00 to 07:15\n".into()));
+    assert_eq!(run("2026-03-29T07:02:00Z"), (Some(0), "0 orders from 07:00 to 07:02\n".into()));
+    let lines = "2026-03-29T07:15:00Z,3\n2026-03-29T07:02:00Z,0\n";
+    assert_eq!(examples.written("out/orders-so-far.csv"), lines);
+}
+
+#[test]
+fn a_report_and_what_waits_for_it() {
+    let examples = Examples::new();
+    let best = || examples.run("best-product", "2026-03-29T07", "0");
+    assert_eq!(best(), (Some(20), "out/reports/2026-03-29T07.csv isn't there yet\n".into()));
+
+    let report = "product,quantity,revenue\napples,4,1.80\nbread,3,9.60\ncheese,2,9.50\nmilk,3,3.57\ntomatoes,1,0.60\n";
+    for _ in 0..2 {
+        assert_eq!(examples.run("hourly-report", "2026-03-29T07", "0"), (Some(0), report.into()));
+        assert_eq!(examples.written("out/reports/2026-03-29T07.csv"), report);
+    }
+    assert_eq!(fs::read_dir(examples.0.path().join("out/reports")).unwrap().count(), 1, "no draft is left");
+
+    assert_eq!(best(), (Some(0), "bread 9.60\n".into()));
+    assert_eq!(examples.written("out/best/2026-03-29T07.txt"), "bread 9.60\n");
+    assert_eq!(examples.run("hourly-report", "soon", "0"), (Some(50), "not an hour: soon\n".into()));
+}
+
+#[test]
+fn fails_twice_and_then_succeeds() {
+    let examples = Examples::new();
+    let run = |tries| examples.run("flaky-upload", "2026-03-29T07:00:00Z", tries);
+    assert_eq!(run("0"), (Some(1), "try 1: connection reset by peer\n".into()));
+    assert_eq!(run("1"), (Some(1), "try 2: connection reset by peer\n".into()));
+    let uploaded = "uploaded 2026-03-29T07:00:00Z after 3 tries\n";
+    assert_eq!(run("2"), (Some(0), uploaded.into()));
+    assert_eq!(examples.written("run/receipt.txt"), uploaded);
+}

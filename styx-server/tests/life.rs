@@ -1,0 +1,213 @@
+//! Starts, stops and what lies between them.
+
+mod common;
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
+
+use common::{LONG, Server, command, data, run_to_end, signal};
+use serde_json::json;
+
+#[test]
+fn a_restart_keeps_everything() {
+    let (_dir, data) = data();
+    let server = Server::start(&data);
+    server.store("c", "w", "days", "{}");
+    server.store("c", "v", "hours", "{}");
+    server.ask("PATCH", "/api/v3/workflows/c/v/state", &[], Some(r#"{"enabled":true}"#));
+    assert_eq!(server.trigger("c", "w", "2024-01-01").status, 200);
+    server.wait_for("/api/v3/status/events/c/w/2024-01-01", |json| json["events"].as_array().unwrap().len() == 7);
+    let paths = ["/api/v3/workflows?full", "/api/v3/status/events/c/w/2024-01-01", "/api/v3/status/activeStates"];
+    let before = paths.map(|path| server.get(path).body);
+    let mode = fs::metadata(&data).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let status = server.stop();
+    assert!(status.success(), "{status}");
+    assert!(!data.join("address").exists());
+
+    let server = Server::start(&data);
+    assert_eq!(paths.map(|path| server.get(path).body), before);
+    server.kill();
+    let server = Server::start(&data);
+    assert_eq!(paths.map(|path| server.get(path).body), before);
+    assert!(server.log().contains("stopped; the log ends at "), "{}", server.log());
+}
+
+#[test]
+fn a_second_server_on_the_same_data_or_port_is_refused() {
+    let (dir, data) = data();
+    let server = Server::start(&data);
+    let (status, errors) = run_to_end(command(&data).args(["--executor", "fake"]));
+    assert_eq!(status.code(), Some(1));
+    let line = errors.trim_end();
+    assert!(
+        line.starts_with("styx-server: data folder ") && line.contains("in use") && line.contains("--data"),
+        "{errors}"
+    );
+    assert!(line.contains(&server.pid().to_string()) && !line.contains('\n'), "{errors}");
+
+    let mut other = std::process::Command::new(env!("CARGO_BIN_EXE_styx-server"));
+    other.arg("--data").arg(dir.path().join("other")).args(["--executor", "fake", "--listen", server.address()]);
+    let (status, errors) = run_to_end(&mut other);
+    assert_eq!(status.code(), Some(1));
+    let expected = format!("styx-server: can't listen on {}: ", server.address());
+    assert!(errors.starts_with(&expected) && errors.trim_end().lines().count() == 1, "{errors}");
+    assert_eq!(server.get("/ping").body, "pong");
+}
+
+#[test]
+fn settings_come_from_flags_environment_and_file() {
+    let (dir, data) = data();
+    let config = dir.path().join("styx.toml");
+    fs::write(
+        &config,
+        "max_executions = 7\nlog_format = \"json\"\nexecutor = \"fake\"\n[timeouts]\nrunning = \"PT3H\"\n",
+    )
+    .unwrap();
+    let check = |args: &[&str], env: &[(&str, &str)]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_styx-server"));
+        command.args(["check-config"]).args(args).envs(env.iter().copied()).env("STYX_SERVER_CONFIG", &config);
+        let output = command.output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap(), output.status.code())
+    };
+    let (text, _, code) = check(&[], &[]);
+    assert_eq!(code, Some(0));
+    for part in
+        ["max_executions              7", "executor                    fake", "timeouts.running            PT3H"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let (text, ..) = check(&[], &[("STYX_SERVER_EXECUTOR", "local"), ("STYX_SERVER_LISTEN", "127.0.0.1:81")]);
+    assert!(text.contains("executor                    local") && text.contains("127.0.0.1:81"), "{text}");
+    let (text, ..) = check(&["--executor", "fake"], &[("STYX_SERVER_EXECUTOR", "local")]);
+    assert!(text.contains("executor                    fake"), "{text}");
+    let (_, errors, code) = check(&["--listen", "0.0.0.0:80"], &[]);
+    assert!(code == Some(1) && errors.contains("0.0.0.0:80") && errors.contains("--insecure-listen"), "{errors}");
+    let (_, errors, code) = check(&["--listen", "nowhere"], &[]);
+    assert!(code == Some(2) && errors.contains("nowhere") && errors.contains("--listen"), "{errors}");
+    fs::write(&config, "max_executions = 7\nmax_execution = 8\n").unwrap();
+    let (_, errors, code) = check(&[], &[]);
+    assert!(code == Some(1) && errors.contains("styx.toml:2:1: ") && errors.contains("`max_execution`"), "{errors}");
+    drop(data);
+}
+
+#[test]
+fn workflows_of_the_folder_are_loaded() {
+    let (dir, data) = data();
+    let folder = dir.path().join("workflows");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("c.yaml"), "id: w\nschedule: yearly\ndocker_image: busybox\n").unwrap();
+    fs::write(folder.join("bad.yaml"), "id: w\nschedule: daily\ndocker_imag: busybox\n").unwrap();
+    let args = ["--executor", "fake", "--workflows", folder.to_str().unwrap()];
+    let server = Server::start_with(&data, &args);
+    assert!(server.log().contains("bad.yaml:3:1"), "{}", server.log());
+    let full = server.get("/api/v3/workflows/c/w/full");
+    assert_eq!(full.json()["state"]["enabled"], json!(true), "{full:?}");
+    let off = server.ask("PATCH", "/api/v3/workflows/c/w/state", &[], Some(r#"{"enabled":false}"#));
+    assert_eq!(off.status, 200);
+    assert!(server.stop().success());
+
+    let server = Server::start_with(&data, &args);
+    let again = server.get("/api/v3/workflows/c/w/full").json();
+    assert_eq!(again["state"]["enabled"], json!(false), "an operator's switch survives");
+    assert_eq!(again["workflow"], full.json()["workflow"], "not stored again");
+}
+
+#[test]
+fn requests_that_have_begun_end_before_the_server_does() {
+    use std::io::{Read, Write};
+    let (_dir, data) = data();
+    let server = Server::start(&data);
+    let body = r#"{"id":"w","schedule":"days"}"#;
+    let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
+    write!(stream, "POST /api/v3/workflows/c HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{{", body.len())
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    signal(server.pid(), "TERM");
+    std::thread::sleep(Duration::from_millis(200));
+    stream.write_all(&body.as_bytes()[1..]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[test]
+fn the_second_signal_ends_at_once() {
+    use std::io::Write;
+    let (_dir, data) = data();
+    let server = Server::start(&data);
+    let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
+    stream.write_all(b"POST /api/v3/workflows/c HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n").unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let began = Instant::now();
+    signal(server.pid(), "INT");
+    std::thread::sleep(Duration::from_millis(300));
+    signal(server.pid(), "INT");
+    let mut server = server;
+    let status = server.wait();
+    assert_eq!(status.code(), Some(130));
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn api_workflows_need_leave_on_the_local_executor() {
+    let (_dir, data) = data();
+    let server = Server::start_with(&data, &[]);
+    server.store("c", "w", "days", LONG);
+    let trigger = server.trigger("c", "w", "2024-01-01");
+    assert!(trigger.status == 403 && trigger.reason.contains("--run-api-workflows"), "{trigger:?}");
+    let enable = server.ask("PATCH", "/api/v3/workflows/c/w/state", &[], Some(r#"{"enabled":true}"#));
+    assert!(enable.status == 403 && enable.reason.contains("--run-api-workflows"), "{enable:?}");
+    assert!(server.stop().success());
+
+    let server = Server::start_with(&data, &["--run-api-workflows"]);
+    let code = r#"{"workflow_id":{"component_id":"c","id":"w"},"parameter":"2024-01-01","trigger_parameters":{"env":{"BASH_ENV":"x"}}}"#;
+    let refused = server.post("/api/v3/scheduler/trigger", code);
+    assert!(refused.status == 400 && refused.reason.contains("BASH_ENV"), "{refused:?}");
+    assert_eq!(server.trigger("c", "w", "2024-01-01").status, 200);
+}
+
+#[test]
+fn a_log_that_can_not_be_written_ends_the_server() {
+    let (dir, data) = data();
+    let log = dir.path().join("errors");
+    // Files may not grow beyond some 300 kB: a write to the log fails sooner or later.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 600; exec {} --data {} --listen 127.0.0.1:0 --executor fake 2> {}",
+        env!("CARGO_BIN_EXE_styx-server"),
+        data.display(),
+        log.display()
+    );
+    let child = std::process::Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    let mut server = Server::attach(child, &data);
+    let body = |n: usize| {
+        format!(r#"{{"id":"w{n}","schedule":"days","commit_sha":"{n}","docker_args":["{}"]}}"#, random(60_000))
+    };
+    let mut stored = 0;
+    while let Some(answer) = server.try_post("/api/v3/workflows/c", &body(stored)) {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        stored += 1;
+        assert!(stored < 100, "the log was written all the same");
+    }
+    let status = server.wait();
+    let errors = fs::read_to_string(&log).unwrap();
+    assert_eq!(status.code(), Some(1), "{errors}");
+    assert!(
+        errors.trim_end().lines().last().unwrap().contains("the engine can't go on, the server ends: "),
+        "{errors}"
+    );
+
+    let server = Server::start(&data);
+    let kept = server.get("/api/v3/workflows").json().as_array().unwrap().len();
+    assert!(kept >= stored, "{kept} of {stored} acknowledged");
+}
+
+/// A text that doesn't compress.
+fn random(length: usize) -> String {
+    use std::hash::{BuildHasher, RandomState};
+    let words = std::iter::repeat_with(|| format!("{:016x}", RandomState::new().hash_one(0)));
+    words.take(length / 16).collect()
+}
