@@ -233,11 +233,8 @@ impl Run {
     ///
     /// When the graph has no such edge, or the event lacks what only imported histories may lack. The run is as it was.
     pub fn apply(&mut self, event: &Event, at: DateTime<Utc>, rules: Rules) -> Result<(), IllegalTransition> {
+        let next = self.check(event, rules)?;
         let kind = event.kind();
-        let next = self.state.next(kind, rules);
-        let Some(next) = next.filter(|_| rules == Rules::Styx2 || self.is_complete(event)) else {
-            return Err(IllegalTransition { state: self.state, event: kind });
-        };
         self.update(event, at, rules);
         if next != self.state || kind == EventKind::RetryAfter || rules == Rules::Styx2 {
             self.since = at;
@@ -247,6 +244,13 @@ impl Run {
         self.counter = Some(self.counter.map_or(Counter(0), |counter| Counter(counter.0.saturating_add(1))));
         self.imported = rules == Rules::Styx2;
         Ok(())
+    }
+
+    /// The state that an event would lead to.
+    pub(crate) fn check(&self, event: &Event, rules: Rules) -> Result<State, IllegalTransition> {
+        let kind = event.kind();
+        let next = self.state.next(kind, rules).filter(|_| rules == Rules::Styx2 || self.is_complete(event));
+        next.ok_or(IllegalTransition { state: self.state, event: kind })
     }
 
     /// What clients see as the retry cost.

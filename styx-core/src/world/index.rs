@@ -122,6 +122,9 @@ impl Index {
     }
 
     pub(super) fn move_run(&mut self, id: &InstanceId, from: Place, to: Place) {
+        if from == to {
+            return;
+        }
         move_entry(&mut self.queue, id, from.queued_until, to.queued_until);
         move_entry(&mut self.deadlines, id, from.deadline, to.deadline);
     }
@@ -169,12 +172,13 @@ fn move_entry<K: Ord + Clone>(
     from: Option<DateTime<Utc>>,
     to: Option<DateTime<Utc>>,
 ) {
-    if let Some(at) = from.filter(|_| from != to) {
-        set.remove(&(at, id.clone()));
+    let Some(some) = from.or(to) else { return };
+    let mut key = (some, id.clone());
+    if from.is_some() && from != to {
+        set.remove(&key);
     }
     if let Some(at) = to {
-        set.insert((at, id.clone()));
-    } else if let Some(at) = from {
-        set.remove(&(at, id.clone()));
+        key.0 = at;
+        set.insert(key);
     }
 }

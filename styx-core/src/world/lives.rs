@@ -1,14 +1,17 @@
 //! The two lives in the world: how a record moves runs and executions, and the sets that order them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
-use super::{Changes, Finished, RefusedRecord, RowKey, TriggerKind, Workflow, World, index::Place, unfit};
+use super::{
+    Changes, Finished, Index, LogRow, RefusedRecord, RowKey, TriggerKind, Workflow, World, index::Place, unfit,
+};
 use crate::{
+    config::Config,
     event::{Description, Event, EventKind},
     execution::{Execution, Phase},
-    id::{Counter, ExecutionId, InstanceId},
+    id::{Counter, ExecutionId, InstanceId, WorkflowId},
     record::{Cause, Ending, ExecutionEvent, Record, RunEvent},
     run::{Rules, Run, State},
 };
@@ -43,114 +46,24 @@ impl World {
         };
         // In imported histories the end of a run may be lost: a trigger begins afresh then (SM-108).
         let begins_afresh = rules == Rules::Styx2 && event.kind() == EventKind::TriggerExecution;
-        match self.runs.get(id) {
+        let state = match self.runs.get_mut(id) {
             Some(run) if !begins_afresh => {
-                let run = run.clone();
-                self.advance_run(record, id, run, counter, event, at, rules, changes)?;
+                let mut lives = Lives {
+                    log: &self.log,
+                    config: &self.config,
+                    workflows: &self.workflows,
+                    executions: &mut self.executions,
+                    index: &mut self.index,
+                };
+                lives.advance_run(record, id, run, counter, event, at, rules, changes)?;
+                run.state
             }
             _ => self.begin_run(id, counter, event, at, rules)?,
-        }
-        if self.runs.get(id).is_some_and(|run| run.state.is_terminal()) {
+        };
+        if state.is_terminal() {
             changes.finished = self.finish_run(id);
         }
         Ok(())
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one record taken apart, once")]
-    fn advance_run(
-        &mut self,
-        record: &Record,
-        id: &InstanceId,
-        mut run: Run,
-        counter: Counter,
-        event: &Event,
-        at: DateTime<Utc>,
-        rules: Rules,
-        changes: &mut Changes,
-    ) -> Result<(), RefusedRecord> {
-        let expected = run.counter.and_then(|counter| counter.0.checked_add(1)).map(Counter);
-        if rules == Rules::Ours && expected != Some(counter) {
-            return Err(RefusedRecord::WrongCounter { instance: id.clone(), expected, found: counter });
-        }
-        let was = self.index.place_of(&self.config, id, &run);
-        let followed = run.execution.clone();
-        run.apply(event, at, rules)
-            .map_err(|transition| RefusedRecord::Illegal { instance: id.clone(), transition })?;
-        run.counter = Some(counter).max(run.counter.filter(|_| rules == Rules::Styx2));
-        if rules == Rules::Ours {
-            self.check_execution(id, &run, event)?;
-            self.advance_execution(record, id, &run, event, at);
-            changes.dirty.extend(run.execution.clone().or(followed).map(RowKey::Execution));
-        }
-        let is = self.index.place_of(&self.config, id, &run);
-        self.runs.insert(id.clone(), run);
-        self.index.move_run(id, was, is);
-        Ok(())
-    }
-
-    /// Whether run, execution and workflow agree that `event` could happen; `run` is the run after it.
-    fn check_execution(&self, id: &InstanceId, run: &Run, event: &Event) -> Result<(), RefusedRecord> {
-        let refuse = |problem| Err(unfit(format!("run {id}"), problem));
-        let execution = run.execution.as_ref().and_then(|execution| self.executions.get(execution));
-        match event {
-            Event::Submit { description: Description::Stored(position), .. } => {
-                let workflow = self.workflows.get(id.workflow());
-                if execution.is_some() {
-                    refuse("submits an execution that exists already")
-                } else if self.index.living(id).is_some() {
-                    refuse("has an earlier execution that still lives")
-                } else if workflow.is_none_or(|workflow| workflow.stored_at != *position) {
-                    refuse("submits a workflow that isn't the one stored last")
-                } else {
-                    Ok(())
-                }
-            }
-            Event::Submitted { runner, .. } => match execution {
-                Some(execution) if execution.is_alive() && Some(&execution.runner) == runner.as_ref() => Ok(()),
-                _ => refuse("has no execution that lives with this executor"),
-            },
-            Event::Started | Event::Terminate { .. } => match execution {
-                Some(execution) if execution.is_alive() => Ok(()),
-                _ => refuse("has no execution that lives"),
-            },
-            _ => Ok(()),
-        }
-    }
-
-    /// How far its run's event brings the execution that it follows.
-    fn advance_execution(&mut self, record: &Record, id: &InstanceId, run: &Run, event: &Event, at: DateTime<Utc>) {
-        let Some(execution_id) = &run.execution else {
-            return;
-        };
-        let phase = match event {
-            Event::Submit { runner, .. } => {
-                let execution = Execution {
-                    instance: id.clone(),
-                    submitted_by: record.position,
-                    log_id: self.log_id().unwrap_or_default(),
-                    runner: runner.clone().unwrap_or_default(),
-                    resources: run.resources.clone().unwrap_or_default(),
-                    refusal: None,
-                    phase: Phase::Launching { retry_at: None },
-                    since: at,
-                };
-                self.executions.insert(execution_id.clone(), execution);
-                self.index.begin_execution(id, execution_id);
-                return;
-            }
-            Event::Submitted { .. } => Phase::Launched,
-            Event::Started => Phase::Running,
-            Event::Terminate { exit_code } => Phase::Ended(Ending::Exit { code: *exit_code }),
-            _ => return,
-        };
-        if let Some(execution) = self.executions.get_mut(execution_id) {
-            execution.phase = phase;
-            execution.since = at;
-            execution.refusal = None;
-            if !execution.is_alive() {
-                self.index.end_execution(id);
-            }
-        }
     }
 
     fn begin_run(
@@ -160,7 +73,7 @@ impl World {
         event: &Event,
         at: DateTime<Utc>,
         rules: Rules,
-    ) -> Result<(), RefusedRecord> {
+    ) -> Result<State, RefusedRecord> {
         if rules == Rules::Ours && event.kind() != EventKind::TriggerExecution {
             return Err(unfit(format!("run {id}"), "isn't active"));
         }
@@ -174,8 +87,9 @@ impl World {
         let is = self.index.place_of(&self.config, id, &run);
         self.index.move_run(id, Place::default(), is);
         self.count_missed(id, &run, 1);
+        let state = run.state;
         self.runs.insert(id.clone(), run);
-        Ok(())
+        Ok(state)
     }
 
     /// Takes a run that has ended out of the world.
@@ -244,6 +158,123 @@ impl World {
             }
         }
         Ok(())
+    }
+}
+
+/// What a run's event reads and changes beside the run: all of the world but the runs.
+struct Lives<'a> {
+    log: &'a LogRow,
+    config: &'a Config,
+    workflows: &'a BTreeMap<WorkflowId, Workflow>,
+    executions: &'a mut BTreeMap<ExecutionId, Execution>,
+    index: &'a mut Index,
+}
+
+impl Lives<'_> {
+    #[expect(clippy::too_many_arguments, reason = "one record taken apart, once")]
+    fn advance_run(
+        &mut self,
+        record: &Record,
+        id: &InstanceId,
+        run: &mut Run,
+        counter: Counter,
+        event: &Event,
+        at: DateTime<Utc>,
+        rules: Rules,
+        changes: &mut Changes,
+    ) -> Result<(), RefusedRecord> {
+        let expected = run.counter.and_then(|counter| counter.0.checked_add(1)).map(Counter);
+        if rules == Rules::Ours && expected != Some(counter) {
+            return Err(RefusedRecord::WrongCounter { instance: id.clone(), expected, found: counter });
+        }
+        let illegal = |transition| RefusedRecord::Illegal { instance: id.clone(), transition };
+        if rules == Rules::Ours {
+            run.check(event, rules).map_err(illegal)?;
+            self.check_execution(id, run, event)?;
+        }
+        let was = self.index.place_of(self.config, id, run);
+        let followed = run.execution.clone();
+        run.apply(event, at, rules).map_err(illegal)?;
+        run.counter = match rules {
+            Rules::Ours => Some(counter),
+            Rules::Styx2 => Some(counter).max(run.counter),
+        };
+        if rules == Rules::Ours {
+            self.advance_execution(record, id, run, event, at);
+            changes.dirty.extend(run.execution.clone().or(followed).map(RowKey::Execution));
+        }
+        let is = self.index.place_of(self.config, id, run);
+        self.index.move_run(id, was, is);
+        Ok(())
+    }
+
+    /// Whether run, execution and workflow agree that `event` can happen to the run.
+    fn check_execution(&self, id: &InstanceId, run: &Run, event: &Event) -> Result<(), RefusedRecord> {
+        let refuse = |problem| Err(unfit(format!("run {id}"), problem));
+        let id_after = match event {
+            Event::Submit { execution, .. } => execution,
+            _ => &run.execution,
+        };
+        let execution = id_after.as_ref().and_then(|execution| self.executions.get(execution));
+        match event {
+            Event::Submit { description: Description::Stored(position), .. } => {
+                let workflow = self.workflows.get(id.workflow());
+                if execution.is_some() {
+                    refuse("submits an execution that exists already")
+                } else if self.index.living(id).is_some() {
+                    refuse("has an earlier execution that still lives")
+                } else if workflow.is_none_or(|workflow| workflow.stored_at != *position) {
+                    refuse("submits a workflow that isn't the one stored last")
+                } else {
+                    Ok(())
+                }
+            }
+            Event::Submitted { runner, .. } => match execution {
+                Some(execution) if execution.is_alive() && Some(&execution.runner) == runner.as_ref() => Ok(()),
+                _ => refuse("has no execution that lives with this executor"),
+            },
+            Event::Started | Event::Terminate { .. } => match execution {
+                Some(execution) if execution.is_alive() => Ok(()),
+                _ => refuse("has no execution that lives"),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// How far its run's event brings the execution that it follows.
+    fn advance_execution(&mut self, record: &Record, id: &InstanceId, run: &Run, event: &Event, at: DateTime<Utc>) {
+        let Some(execution_id) = &run.execution else {
+            return;
+        };
+        let phase = match event {
+            Event::Submit { runner, .. } => {
+                let execution = Execution {
+                    instance: id.clone(),
+                    submitted_by: record.position,
+                    log_id: self.log.identity.map(|(log_id, _)| log_id).unwrap_or_default(),
+                    runner: runner.clone().unwrap_or_default(),
+                    resources: run.resources.clone().unwrap_or_default(),
+                    refusal: None,
+                    phase: Phase::Launching { retry_at: None },
+                    since: at,
+                };
+                self.executions.insert(execution_id.clone(), execution);
+                self.index.begin_execution(id, execution_id);
+                return;
+            }
+            Event::Submitted { .. } => Phase::Launched,
+            Event::Started => Phase::Running,
+            Event::Terminate { exit_code } => Phase::Ended(Ending::Exit { code: *exit_code }),
+            _ => return,
+        };
+        if let Some(execution) = self.executions.get_mut(execution_id) {
+            execution.phase = phase;
+            execution.since = at;
+            execution.refusal = None;
+            if !execution.is_alive() {
+                self.index.end_execution(id);
+            }
+        }
     }
 }
 

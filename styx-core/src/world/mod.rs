@@ -123,7 +123,8 @@ impl World {
         if !follows && (record.cause == Cause::Decision || record.decision != record.position) {
             return Err(RefusedRecord::OtherDecision(record.position));
         }
-        let mut changes = Changes { dirty: vec![RowKey::Log], finished: None };
+        let mut changes = Changes { dirty: Vec::with_capacity(3), finished: None };
+        changes.dirty.push(RowKey::Log);
         match &record.fact {
             Fact::Log(event) => self.apply_log(record, event)?,
             Fact::Config(event) => {
