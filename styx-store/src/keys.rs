@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::texts::shared;
 use styx_core::{
     id::{ExecutionId, InstanceId, Position, WorkflowId},
     record::Subject,
@@ -211,12 +212,12 @@ impl Parts<'_> {
         Some(*byte)
     }
 
-    fn text(&mut self) -> Option<String> {
+    fn text(&mut self) -> Option<Arc<str>> {
         let mut bytes = Vec::new();
         loop {
             match self.byte()? {
                 0 => match self.byte()? {
-                    1 => return String::from_utf8(bytes).ok(),
+                    1 => return std::str::from_utf8(&bytes).ok().map(shared),
                     0xFF => bytes.push(0),
                     _ => return None,
                 },
@@ -240,7 +241,7 @@ impl Parts<'_> {
                 self.0 = rest;
                 Some(ExecutionId::Run(Uuid::from_bytes(*bytes)))
             }
-            TEXT => Some(ExecutionId::Text(self.text()?.into())),
+            TEXT => Some(ExecutionId::Text(self.text()?)),
             _ => None,
         }
     }
@@ -253,8 +254,8 @@ fn parse_subject(parts: &mut Parts<'_>) -> Option<Subject> {
         WORKFLOW => Subject::Workflow(parts.workflow()?),
         RUN => Subject::Run(parts.instance()?),
         EXECUTION => Subject::Execution(parts.execution()?),
-        BACKFILL => Subject::Backfill(parts.text()?.into()),
-        RESOURCE => Subject::Resource(parts.text()?.into()),
+        BACKFILL => Subject::Backfill(parts.text()?),
+        RESOURCE => Subject::Resource(parts.text()?),
         _ => return None,
     })
 }

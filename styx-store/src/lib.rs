@@ -45,6 +45,7 @@ mod fold;
 pub mod keys;
 pub mod memory;
 pub mod rocks;
+mod texts;
 
 pub use self::{
     error::OpenError,

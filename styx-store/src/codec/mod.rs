@@ -11,6 +11,10 @@ mod row_v1;
 use bincode::{
     BorrowDecode, Encode,
     config::{Configuration, Limit, LittleEndian, Varint},
+    de::{
+        BorrowDecoder, DecoderImpl,
+        read::{Reader, SliceReader},
+    },
     error::DecodeError,
 };
 use styx_core::{record::Record, world::Row};
@@ -151,11 +155,12 @@ fn unframe<'a, T: BorrowDecode<'a, ()>>(known: u8, bytes: &'a [u8]) -> Result<T,
     if expected != found {
         return Err(CodecError::WrongChecksum { expected, found });
     }
-    let (value, read) = bincode::borrow_decode_from_slice(body, CONFIG).map_err(|error| malformed(&error))?;
-    if read != body.len() {
-        return Err(CodecError::Malformed(format!("{} bytes are left over", body.len() - read)));
+    let mut decoder = DecoderImpl::new(SliceReader::new(body), CONFIG, ());
+    let value = T::borrow_decode(&mut decoder).map_err(|error| malformed(&error))?;
+    match decoder.borrow_reader().peek_read(1) {
+        None => Ok(value),
+        Some(_) => Err(CodecError::Malformed("bytes are left over".into())),
     }
-    Ok(value)
 }
 
 /// CRC32C of a framed value, without the checksum's own bytes.

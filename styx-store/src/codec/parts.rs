@@ -1,6 +1,6 @@
 //! What records and rows are both made of, frozen. Tags never change; new variants get new tags.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use bincode::{BorrowDecode, Encode};
 use styx_core::{
@@ -13,6 +13,7 @@ use styx_core::{
 use uuid::Uuid;
 
 use super::primitives::{InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1};
+use crate::texts::shared;
 
 #[derive(Debug, Encode, BorrowDecode)]
 pub(super) struct WorkflowIdV1<'a> {
@@ -28,7 +29,7 @@ impl<'a> From<&'a WorkflowId> for WorkflowIdV1<'a> {
 
 impl From<WorkflowIdV1<'_>> for WorkflowId {
     fn from(stored: WorkflowIdV1<'_>) -> Self {
-        Self::new(stored.component, stored.workflow)
+        Self::new(shared(stored.component), shared(stored.workflow))
     }
 }
 
@@ -44,9 +45,22 @@ impl<'a> From<&'a InstanceId> for InstanceIdV1<'a> {
     }
 }
 
+thread_local! {
+    /// The instance that was read last: most records are about the same as the one before.
+    static LAST: RefCell<Option<InstanceId>> = const { RefCell::new(None) };
+}
+
 impl From<InstanceIdV1<'_>> for InstanceId {
     fn from(stored: InstanceIdV1<'_>) -> Self {
-        Self::new(stored.workflow.into(), stored.parameter)
+        let InstanceIdV1 { workflow: WorkflowIdV1 { component, workflow }, parameter } = stored;
+        let is = |id: &Self| {
+            let of = id.workflow();
+            id.parameter() == parameter && of.workflow() == workflow && of.component() == component
+        };
+        LAST.with_borrow_mut(|last| match last {
+            Some(last) if is(last) => last.clone(),
+            last => last.insert(Self::new(stored.workflow.into(), shared(parameter))).clone(),
+        })
     }
 }
 
@@ -279,7 +293,7 @@ impl From<WorkflowSpecV1<'_>> for WorkflowSpec {
 #[repr(u32)]
 pub(super) enum DescriptionV1<'a> {
     Stored(u64) = 0,
-    Inline(InlineV1<'a>) = 1,
+    Inline(Box<InlineV1<'a>>) = 1,
 }
 
 #[derive(Debug, Encode, BorrowDecode)]
@@ -300,7 +314,7 @@ impl<'a> From<&'a Description> for DescriptionV1<'a> {
     fn from(description: &'a Description) -> Self {
         match description {
             Description::Stored(position) => Self::Stored(position.0),
-            Description::Inline(inline) => Self::Inline(InlineV1 {
+            Description::Inline(inline) => Self::Inline(Box::new(InlineV1 {
                 docker_image: inline.docker_image.as_deref(),
                 docker_args: Seq::of_texts(&inline.docker_args),
                 docker_termination_logging: inline.docker_termination_logging,
@@ -311,7 +325,7 @@ impl<'a> From<&'a Description> for DescriptionV1<'a> {
                 retry_condition: inline.retry_condition.as_deref(),
                 flyte_exec_conf: inline.flyte_exec_conf.as_deref(),
                 flyte_execution_id: inline.flyte_execution_id.as_deref(),
-            }),
+            })),
         }
     }
 }
@@ -407,7 +421,7 @@ impl From<ConfigV1<'_>> for Config {
                 max_running: stored.max_running.map(Into::into),
             },
             executor: ExecutorCapabilities {
-                runner: stored.runner.into(),
+                runner: shared(stored.runner),
                 runs_api_workflows: stored.runs_api_workflows,
             },
         }

@@ -11,6 +11,7 @@ use bincode::{
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::CodecError;
+use crate::texts::shared;
 
 /// Entries one after the other, after their number.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl<'a> Seq<&'a str> {
     }
 
     pub(super) fn shared(&self) -> Arc<[Arc<str>]> {
-        self.0.iter().map(|text| Arc::from(*text)).collect()
+        self.0.iter().map(|text| shared(text)).collect()
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
     },
     primitives::{InstantV1, Seq, SpanV1, VariablesV1, from_millis, variables, variables_v1, whole_millis},
 };
+use crate::texts::shared;
 
 #[derive(Debug, Encode, BorrowDecode)]
 pub(super) struct RecordV1<'a> {
@@ -146,14 +147,14 @@ impl From<LogEventV1> for LogEvent {
 #[derive(Debug, Encode, BorrowDecode)]
 #[repr(u32)]
 enum ConfigEventV1<'a> {
-    Set(ConfigV1<'a>) = 0,
+    Set(Box<ConfigV1<'a>>) = 0,
     SchedulingSwitched { enabled: bool } = 1,
 }
 
 impl<'a> From<&'a ConfigEvent> for ConfigEventV1<'a> {
     fn from(event: &'a ConfigEvent) -> Self {
         match event {
-            ConfigEvent::Set(config) => Self::Set((&**config).into()),
+            ConfigEvent::Set(config) => Self::Set(Box::new((&**config).into())),
             ConfigEvent::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled: *enabled },
         }
     }
@@ -162,7 +163,7 @@ impl<'a> From<&'a ConfigEvent> for ConfigEventV1<'a> {
 impl From<ConfigEventV1<'_>> for ConfigEvent {
     fn from(stored: ConfigEventV1<'_>) -> Self {
         match stored {
-            ConfigEventV1::Set(config) => Self::Set(Arc::new(config.into())),
+            ConfigEventV1::Set(config) => Self::Set(Arc::new((*config).into())),
             ConfigEventV1::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled },
         }
     }
@@ -171,7 +172,7 @@ impl From<ConfigEventV1<'_>> for ConfigEvent {
 #[derive(Debug, Encode, BorrowDecode)]
 #[repr(u32)]
 enum WorkflowEventV1<'a> {
-    Stored(StoredWorkflowV1<'a>) = 0,
+    Stored(Box<StoredWorkflowV1<'a>>) = 0,
     Deleted = 1,
     Switched { enabled: bool } = 2,
     CursorMoved { to: Option<CursorV1>, why: CursorMoveV1 } = 3,
@@ -180,7 +181,7 @@ enum WorkflowEventV1<'a> {
 impl<'a> From<&'a WorkflowEvent> for WorkflowEventV1<'a> {
     fn from(event: &'a WorkflowEvent) -> Self {
         match event {
-            WorkflowEvent::Stored(stored) => Self::Stored((&**stored).into()),
+            WorkflowEvent::Stored(stored) => Self::Stored(Box::new((&**stored).into())),
             WorkflowEvent::Deleted => Self::Deleted,
             WorkflowEvent::Switched { enabled } => Self::Switched { enabled: *enabled },
             WorkflowEvent::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: (*why).into() },
@@ -191,7 +192,7 @@ impl<'a> From<&'a WorkflowEvent> for WorkflowEventV1<'a> {
 impl From<WorkflowEventV1<'_>> for WorkflowEvent {
     fn from(stored: WorkflowEventV1<'_>) -> Self {
         match stored {
-            WorkflowEventV1::Stored(stored) => Self::Stored(Arc::new(stored.into())),
+            WorkflowEventV1::Stored(stored) => Self::Stored(Arc::new((*stored).into())),
             WorkflowEventV1::Deleted => Self::Deleted,
             WorkflowEventV1::Switched { enabled } => Self::Switched { enabled },
             WorkflowEventV1::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: why.into() },
@@ -333,11 +334,11 @@ impl From<EventV1<'_>> for Event {
             EventV1::Submit { description, execution, runner, running_timeout } => Self::Submit {
                 description: description.into(),
                 execution: execution.map(Into::into),
-                runner: runner.map(Into::into),
+                runner: runner.map(shared),
                 running_timeout: running_timeout.map(Into::into),
             },
             EventV1::Submitted { execution, runner } => {
-                Self::Submitted { execution: execution.map(Into::into), runner: runner.map(Into::into) }
+                Self::Submitted { execution: execution.map(Into::into), runner: runner.map(shared) }
             }
             EventV1::Started => Self::Started,
             EventV1::Terminate { exit_code } => Self::Terminate { exit_code },
@@ -428,7 +429,7 @@ impl From<CauseV1<'_>> for Cause {
                 request: request.into(),
             })),
             CauseV1::Executor { runner, what, observed_at, evidence } => Self::Executor {
-                runner: runner.into(),
+                runner: shared(runner),
                 what: what.into(),
                 observed_at: observed_at.map(Into::into),
                 evidence: evidence.into(),

@@ -19,11 +19,11 @@ use super::{
     },
     primitives::{InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1},
 };
+use crate::texts::shared;
 
 /// The tags are those of the rows' keys.
 #[derive(Debug, Encode, BorrowDecode)]
 #[repr(u32)]
-#[expect(clippy::large_enum_variant, reason = "one lives only while its row is encoded or decoded")]
 pub(super) enum RowV1<'a> {
     Log(LogRowV1) = 1,
     Config(ConfigV1<'a>) = 2,
@@ -190,7 +190,7 @@ impl From<RunV1<'_>> for Run {
             missed: stored.missed,
             imported: stored.imported,
             execution: stored.execution.map(Into::into),
-            runner: stored.runner.map(Into::into),
+            runner: stored.runner.map(shared),
             description: stored.description.map(Into::into),
             running_timeout: stored.running_timeout.map(Into::into),
             resources: stored.resources.map(|resources| resources.shared()),
@@ -267,7 +267,7 @@ impl From<ExecutionV1<'_>> for Execution {
             instance: stored.instance.into(),
             submitted_by: Position(stored.submitted_by),
             log_id: Uuid::from_bytes(stored.log_id),
-            runner: stored.runner.into(),
+            runner: shared(stored.runner),
             resources: stored.resources.shared(),
             refusal: stored.refusal.map(Into::into),
             phase: stored.phase.into(),
