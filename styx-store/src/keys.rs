@@ -48,19 +48,24 @@ pub fn parse_position(key: &[u8]) -> Result<Position, BadKey> {
 /// The start of all keys of a subject's index; a position follows.
 pub fn subject(subject: &Subject) -> Vec<u8> {
     let mut key = Vec::with_capacity(64);
-    match subject {
-        Subject::Log => key.push(LOG),
-        Subject::Config => key.push(CONFIG),
-        Subject::Workflow(id) => put_workflow(&mut key, WORKFLOW, id),
-        Subject::Run(id) => put_instance(&mut key, RUN, id),
-        Subject::Execution(id) => put_execution(&mut key, id),
-        Subject::Backfill(id) => put_tagged_text(&mut key, BACKFILL, id),
-        Subject::Resource(id) => put_tagged_text(&mut key, RESOURCE, id),
-    }
+    put_subject(&mut key, subject);
     key
 }
 
-/// The key of an entry of the index by subject.
+/// Appends the start of all keys of a subject's index.
+pub(crate) fn put_subject(out: &mut Vec<u8>, subject: &Subject) {
+    match subject {
+        Subject::Log => out.push(LOG),
+        Subject::Config => out.push(CONFIG),
+        Subject::Workflow(id) => put_workflow(out, WORKFLOW, id),
+        Subject::Run(id) => put_instance(out, RUN, id),
+        Subject::Execution(id) => put_execution(out, id),
+        Subject::Backfill(id) => put_tagged_text(out, BACKFILL, id),
+        Subject::Resource(id) => put_tagged_text(out, RESOURCE, id),
+    }
+}
+
+/// The key of an entry of the index by subject; the position is that of the first record that it names.
 pub fn subject_entry(of: &Subject, at: Position) -> Vec<u8> {
     let mut key = subject(of);
     key.extend_from_slice(&position(at));
@@ -83,14 +88,20 @@ pub fn parse_subject_entry(key: &[u8]) -> Result<(Subject, Position), BadKey> {
 /// The key of a row.
 pub fn row(key: &RowKey) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
+    put_row(&mut out, key);
+    out
+}
+
+/// Appends the key of a row.
+pub(crate) fn put_row(out: &mut Vec<u8>, key: &RowKey) {
     match key {
         RowKey::Log => out.push(LOG),
         RowKey::Config => out.push(CONFIG),
-        RowKey::Workflow(id) => put_workflow(&mut out, WORKFLOW, id),
-        RowKey::Run(id) => put_instance(&mut out, RUN, id),
-        RowKey::Execution(id) => put_execution(&mut out, id),
+        RowKey::Workflow(id) => put_workflow(out, WORKFLOW, id),
+        RowKey::Run(id) => put_instance(out, RUN, id),
+        RowKey::Execution(id) => put_execution(out, id),
         RowKey::Finished(id, kind) => {
-            put_instance(&mut out, FINISHED, id);
+            put_instance(out, FINISHED, id);
             out.push(match kind {
                 TriggerKind::Natural => 0,
                 TriggerKind::AdHoc => 1,
@@ -99,7 +110,6 @@ pub fn row(key: &RowKey) -> Vec<u8> {
             });
         }
     }
-    out
 }
 
 /// Reads the key of a row.
@@ -167,11 +177,11 @@ fn prefix(tag: u8, component: Option<&Arc<str>>, workflow: Option<&Arc<str>>) ->
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
-    for byte in text.bytes() {
-        out.push(byte);
-        if byte == 0 {
-            out.push(0xFF);
+    for (index, part) in text.split('\0').enumerate() {
+        if index > 0 {
+            out.extend_from_slice(&[0, 0xFF]);
         }
+        out.extend_from_slice(part.as_bytes());
     }
     out.extend_from_slice(&[0, 1]);
 }

@@ -109,8 +109,13 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record, CodecError> {
 /// `Unstorable` when the body is longer than [`MAX_BODY`].
 pub fn encode_row(row: &Row) -> Result<Vec<u8>, CodecError> {
     let mut out = Vec::new();
-    frame(ROW_VERSION, &RowV1::from(row), &mut out)?;
+    append_row(row, &mut out)?;
     Ok(out)
+}
+
+/// Appends a row's bytes to `out`.
+pub(crate) fn append_row(row: &Row, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    frame(ROW_VERSION, &RowV1::from(row), out)
 }
 
 /// Reads a row.

@@ -3,6 +3,7 @@
 mod chain;
 mod framing;
 mod high_water;
+mod index;
 mod lock;
 mod open;
 mod options;
@@ -28,6 +29,7 @@ pub use self::{
 use self::{
     chain::{BatchEntry, Link},
     high_water::HighWater,
+    index::Additions,
     options::{durable_write, family},
     reader::{Store, engine_error, meta},
 };
@@ -104,7 +106,7 @@ impl RocksLog {
         let mut link = Link::new(&self.hash, first);
         let mut write = WriteBatch::with_capacity_bytes(256 * batch.records.len() + 256 * batch.rows.len());
         let log = self.store.family(family::LOG);
-        let mut index = Vec::with_capacity(batch.records.len());
+        let mut index = Additions::default();
         let mut bytes = Vec::with_capacity(256);
         for record in &batch.records {
             bytes.clear();
@@ -112,21 +114,23 @@ impl RocksLog {
                 .map_err(|error| failed(format!("appending record {}", record.position), error.to_string()))?;
             link.add(&bytes);
             write.put_cf(log, keys::position(record.position), &bytes);
-            index.extend(record.subjects().map(|subject| keys::subject_entry(&subject, record.position)));
+            index.add(record);
         }
-        // In order, each key is searched for only from the one before.
-        index.sort_unstable();
         let by_subject = self.store.family(family::BY_SUBJECT);
-        for entry in index {
-            write.put_cf(by_subject, entry, []);
-        }
+        index.write(|key, value| write.put_cf(by_subject, key, value));
         let rows = self.store.family(family::ROWS);
+        let mut row_key = Vec::with_capacity(64);
         for (key, row) in &batch.rows {
-            let bytes = row.as_ref().map(codec::encode_row).transpose();
-            match bytes.map_err(|error| failed(format!("appending row {key:?}"), error.to_string()))? {
-                Some(bytes) => write.put_cf(rows, keys::row(key), bytes),
-                None => write.delete_cf(rows, keys::row(key)),
-            }
+            row_key.clear();
+            keys::put_row(&mut row_key, key);
+            let Some(row) = row else {
+                write.delete_cf(rows, &row_key);
+                continue;
+            };
+            bytes.clear();
+            codec::append_row(row, &mut bytes)
+                .map_err(|error| failed(format!("appending row {key:?}"), error.to_string()))?;
+            write.put_cf(rows, &row_key, &bytes);
         }
         let count = u32::try_from(batch.records.len()).map_err(|error| failed("appending", error.to_string()))?;
         let entry = BatchEntry { first, count, hash: link.finish() };

@@ -253,7 +253,7 @@ fn check_batch(store: &Store, batch: &BatchEntry, previous: ChainHash) -> Result
         }
         let record = decode_record(expected, value)?;
         for subject in record.subjects() {
-            if store.get(family::BY_SUBJECT, &keys::subject_entry(&subject, expected))?.is_none() {
+            if !store.is_indexed(&subject, expected)? {
                 return Err(corrupt(format!("record {expected}"), format!("it isn't in the index of {subject}")));
             }
         }

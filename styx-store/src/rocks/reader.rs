@@ -10,7 +10,7 @@ use styx_core::{
     world::{Row, RowKey, RowScope},
 };
 
-use super::{chain::BatchEntry, lock::Lock, options::family};
+use super::{chain::BatchEntry, index, lock::Lock, options::family};
 use crate::{
     check::failed,
     codec,
@@ -59,7 +59,7 @@ impl Store {
         }
         let mut cursor = self.db.raw_iterator_cf_opt(self.family(family), options);
         cursor.seek(start);
-        Entries { cursor, family, is_first: true }
+        Entries::at(cursor, family)
     }
 
     pub(super) fn tail(&self) -> Result<Position, LogError> {
@@ -114,7 +114,12 @@ pub(super) struct Entries<'a> {
     is_first: bool,
 }
 
-impl Entries<'_> {
+impl<'a> Entries<'a> {
+    /// From where the cursor is.
+    pub(super) fn at(cursor: DBRawIterator<'a>, family: &'static str) -> Self {
+        Self { cursor, family, is_first: true }
+    }
+
     /// The next key and value.
     pub(super) fn next(&mut self) -> Result<Option<Entry<'_>>, LogError> {
         if !std::mem::take(&mut self.is_first) && self.cursor.valid() {
@@ -154,14 +159,18 @@ impl LogReader for RocksReader {
     }
 
     fn history(&self, subject: &Subject, from: Position, limit: usize) -> Result<Vec<Record>, LogError> {
-        let end = keys::after_prefix(&keys::subject(subject));
-        let mut entries = self.store.entries(family::BY_SUBJECT, &keys::subject_entry(subject, from), end);
+        let mut entries = self.store.index_of(subject, from);
         let mut records = Vec::new();
-        while records.len() < limit
-            && let Some((key, _)) = entries.next()?
-        {
-            let (_, position) =
-                keys::parse_subject_entry(key).map_err(|error| corrupt("a key by subject", error.to_string()))?;
+        let mut positions = Vec::new().into_iter();
+        while records.len() < limit {
+            let Some(position) = positions.next() else {
+                let Some((key, value)) = entries.next()? else { break };
+                positions = index::parse(key, value)?.1.into_iter();
+                continue;
+            };
+            if position < from {
+                continue;
+            }
             let value = self.store.db.get_pinned_cf(self.store.family(family::LOG), keys::position(position));
             let value = value.map_err(|error| engine_error(family::LOG, &error))?;
             let value = value.ok_or_else(|| corrupt(format!("record {position}"), "it is missing".into()))?;
