@@ -42,7 +42,8 @@ impl<'a> Seq<&'a str> {
     }
 
     pub(super) fn shared(&self) -> Arc<[Arc<str>]> {
-        self.0.iter().map(|text| shared(text)).collect()
+        // The empty one takes no memory of its own.
+        if self.0.is_empty() { Arc::default() } else { self.0.iter().map(|text| shared(text)).collect() }
     }
 }
 
