@@ -75,7 +75,7 @@ fn raw(groups: &[Batch]) -> Result<Duration, Box<dyn std::error::Error>> {
             codec::encode_record(record, &mut bytes)?;
             batch.put(record.position.0.to_be_bytes(), &bytes);
         }
-        db.write_opt(&batch, &sync)?;
+        db.write_opt(batch, &sync)?;
     }
     Ok(begin.elapsed())
 }

@@ -234,7 +234,7 @@ fn each_damage_is_named() {
                 db.put_cf(db.cf_handle("by_subject").unwrap(), key, []).unwrap();
             },
             "index by subject",
-            "entries for",
+            "entries instead of",
         ),
         (|db| db.delete_cf(db.cf_handle("rows").unwrap(), [2]).unwrap(), "row Config", "it is missing"),
         (
