@@ -1,5 +1,7 @@
 //! Starts, stops and what lies between them.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
 mod common;
 
 use std::{
