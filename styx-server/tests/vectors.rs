@@ -1,5 +1,7 @@
 //! What Styx 2.x answered, against what we answer: the same status and text, and a body of the same form.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
 mod common;
 
 use std::{fs, io::Read, path::PathBuf};
