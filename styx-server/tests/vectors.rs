@@ -140,7 +140,7 @@ fn vectors_http_exchanges() {
 fn lines() -> (bool, String) {
     let folder = std::env::var_os("STYX_VECTORS").map(PathBuf::from);
     let own = folder.is_none();
-    let folder = folder.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors"));
+    let folder = folder.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors")));
     let plain = folder.join("http-exchanges.jsonl");
     if plain.exists() {
         return (own, fs::read_to_string(plain).unwrap());
