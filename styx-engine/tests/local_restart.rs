@@ -10,7 +10,7 @@ use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use styx_core::{
@@ -18,7 +18,7 @@ use styx_core::{
     id::ExecutionId,
 };
 use styx_engine::local::LocalExecutor;
-use support::{PATIENCE, Place, Watched, ends_within, execution, exited, has_ended, hear, hold, kill};
+use support::{PATIENCE, Place, ends_within, execution, exited, has_ended, hear, hold, kill};
 use uuid::Uuid;
 
 #[test]

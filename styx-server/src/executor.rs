@@ -1,13 +1,18 @@
 //! The executor that a server runs with.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
-use styx_core::executor::{Effect, Executor};
+use styx_core::{
+    executor::{Effect, Executor},
+    id::ExecutionId,
+    log::LogReader,
+    world::{Row, RowKey},
+};
 use styx_engine::{
     engine::Observer,
     fake::FakeExecutor,
-    local::{LocalExecutor, LocalOptions},
+    local::{LocalExecutor, LocalOptions, Running},
 };
 
 use crate::{cli::ExecutorKind, settings::Settings};
@@ -16,12 +21,7 @@ use crate::{cli::ExecutorKind, settings::Settings};
 #[derive(Clone)]
 pub(crate) enum Runner {
     /// Processes on this machine.
-    Local {
-        /// It.
-        executor: Arc<LocalExecutor>,
-        /// Where its run folders are.
-        runs: PathBuf,
-    },
+    Local(Arc<LocalExecutor>),
     /// Nothing runs.
     Fake(Arc<FakeExecutor>),
 }
@@ -43,7 +43,7 @@ impl Runner {
                 let runs = settings.data.join("runs");
                 let executor = LocalExecutor::new(local_options(settings, &runs), observe)
                     .context("starting the local executor")?;
-                Ok(Self::Local { executor: Arc::new(executor), runs })
+                Ok(Self::Local(Arc::new(executor)))
             }
         }
     }
@@ -51,9 +51,9 @@ impl Runner {
     /// One line for the log: what runs executions, and where their output is.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::Local { runs, .. } => format!(
+            Self::Local(executor) => format!(
                 "executor local: jobs are processes of this machine, images are not used; output of each execution in {}",
-                runs.join("styx-run-…").join("output").display()
+                executor.output_of(&ExecutionId::parse("EXECUTION_ID")).display()
             ),
             Self::Fake(_) => {
                 "executor fake: nothing is run, executions end as STYX_FAKE_EXIT_CODES in their environment says"
@@ -65,14 +65,20 @@ impl Runner {
 
 impl Runner {
     /// The jobs that go on when the server stops, each with the way to end it.
-    pub(crate) fn jobs(&self) -> Vec<String> {
-        let Self::Local { executor, .. } = self else {
+    pub(crate) fn jobs(&self, reader: &dyn LogReader) -> Vec<String> {
+        let Self::Local(executor) = self else {
             return Vec::new();
         };
-        let job = |running: styx_engine::local::Running| {
+        let job = |running: Running| {
+            let id = running.execution;
+            let instance = match reader.get(&RowKey::Execution(id.clone())) {
+                Ok(Some(Row::Execution(execution))) => execution.instance.key(),
+                // It only makes the line less useful.
+                _ => "an unknown instance".to_owned(),
+            };
             let stop =
-                running.pid.map_or_else(|| "it has not begun yet".to_owned(), |pid| format!("end it: kill -- -{pid}"));
-            format!("{}: {stop}; output: {}", running.execution, running.output.display())
+                running.pid.map_or_else(|| "has not begun yet".to_owned(), |pid| format!("end it: kill -- -{pid}"));
+            format!("{instance}: {id}; {stop}; output: {}", running.output.display())
         };
         executor.running().into_iter().map(job).collect()
     }
@@ -81,7 +87,7 @@ impl Runner {
 impl Executor for Runner {
     fn perform(&self, effect: Effect) {
         match self {
-            Self::Local { executor, .. } => executor.perform(effect),
+            Self::Local(executor) => executor.perform(effect),
             Self::Fake(executor) => executor.perform(effect),
         }
     }

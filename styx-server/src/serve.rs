@@ -175,12 +175,12 @@ fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signal
 fn stop(settings: &Settings, engine: EngineHandle, thread: EngineThread, runner: &Runner) -> anyhow::Result<()> {
     thread.stop().context("stopping the engine")?;
     let tail = engine.reader().tail().context("reading the end of the log")?;
+    let jobs = runner.jobs(engine.reader());
     drop(engine);
     // A file that names an address which nobody listens on would mislead; a leftover is harmless.
     let _ = fs::remove_file(settings.data.join(ADDRESS_FILE));
-    let jobs = runner.jobs();
     if !jobs.is_empty() {
-        tracing::info!("{} jobs go on without the server; the next start takes them up again:", jobs.len());
+        tracing::info!("jobs that go on without the server until the next start takes them up again: {}", jobs.len());
         for job in jobs {
             tracing::info!("  {job}");
         }

@@ -1,5 +1,7 @@
 //! The endpoints, their answers and their error texts, asked of the real binary.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
 mod common;
 
 use common::{Answer, LONG, Server, data};

@@ -1,5 +1,7 @@
 //! Starts, stops and what lies between them.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
 mod common;
 
 use std::{
@@ -210,4 +212,45 @@ fn random(length: usize) -> String {
     use std::hash::{BuildHasher, RandomState};
     let words = std::iter::repeat_with(|| format!("{:016x}", RandomState::new().hash_one(0)));
     words.take(length / 16).collect()
+}
+
+#[test]
+fn jobs_go_on_without_the_server_and_are_taken_up_again() {
+    let (dir, data) = data();
+    let folder = dir.path().join("workflows");
+    fs::create_dir(&folder).unwrap();
+    let text = "id: w\nschedule: yearly\ndocker_image: unused\ndocker_args: [sh, -c, 'echo \"began $0\"; exec sleep 600', '{}']\n";
+    fs::write(folder.join("c.yaml"), text).unwrap();
+    let args = ["--workflows", folder.to_str().unwrap()];
+    let server = Server::start_with(&data, &args);
+    assert_eq!(server.trigger("c", "w", "2020").status, 200);
+    let running = |json: &serde_json::Value| json["active_states"][0]["state"] == json!("RUNNING");
+    let states = server.wait_for("/api/v3/status/activeStates", running);
+    let execution = states["active_states"][0]["state_data"]["execution_id"].as_str().unwrap().to_owned();
+    let greeting = server.log();
+    let path = greeting.split_once("output of each execution in ").unwrap().1.lines().next().unwrap();
+    let output = path.replace("EXECUTION_ID", &execution);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while fs::read_to_string(&output).unwrap_or_else(|error| panic!("{output}: {error}")) != "began 2020\n" {
+        assert!(Instant::now() < deadline, "no output in {output}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(server.stop().success());
+
+    let server = Server::start_with(&data, &args);
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("kill -- -")).unwrap();
+    assert!(line.contains("c#w#2020: ") && line.contains(&execution) && line.contains(&output), "{line}");
+    let pid = line.split_once("kill -- -").unwrap().1.split(';').next().unwrap();
+    let is_there = || fs::exists(format!("/proc/{pid}/cmdline")).unwrap();
+    assert!(is_there(), "{line}");
+    let states = server.wait_for("/api/v3/status/activeStates", running);
+    assert_eq!(states["active_states"][0]["state_data"]["execution_id"], json!(execution));
+    let instance = r#"{"workflow_id":{"component_id":"c","id":"w"},"parameter":"2020"}"#;
+    assert_eq!(server.post("/api/v3/scheduler/halt", instance).status, 200);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while is_there() {
+        assert!(Instant::now() < deadline, "the job {pid} goes on after the halt");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

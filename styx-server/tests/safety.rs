@@ -1,5 +1,7 @@
 //! What web pages of others, large bodies and slow clients can't do.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
 mod common;
 
 use std::{
@@ -9,6 +11,9 @@ use std::{
 };
 
 use common::{LONG, Server, data, tail};
+
+/// Method, the status it gets, headers.
+type Attack<'a> = (&'a str, u16, &'a [(&'a str, &'a str)]);
 
 const HALT: &str = r#"{"workflow_id":{"component_id":"c","id":"w"},"parameter":"2024-01-01"}"#;
 
@@ -28,7 +33,7 @@ fn pages_of_others_change_nothing() {
     let local = format!("localhost:{port}");
     let rebound = format!("evil.example:{port}");
     let form = ("Content-Type", "text/plain");
-    let attacks: &[(&str, u16, &[(&str, &str)])] = &[
+    let attacks: &[Attack<'_>] = &[
         // A form of a foreign page: no preflight, whatever the body is.
         (
             "POST",

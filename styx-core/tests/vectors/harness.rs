@@ -204,18 +204,10 @@ fn check_rules(rules: &[Rule], matched: &BTreeSet<usize>, is_own_copy: bool) -> 
     problems
 }
 
-/// The pages that list the intended differences.
+/// The page that lists the intended differences.
 fn differences() -> String {
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
-    let mut text = String::new();
-    for entry in fs::read_dir(docs).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with("differences-") && name.ends_with(".md") {
-            text += &fs::read_to_string(entry.path()).unwrap_or_default();
-        }
-    }
-    text
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/differences-from-styx-2.md");
+    fs::read_to_string(page).unwrap_or_else(|error| panic!("{page}: {error}"))
 }
 
 fn read(folder: &Path, name: &str) -> String {

@@ -149,8 +149,8 @@ fn events() -> Vec<(&'static str, Event)> {
 pub(crate) fn records() -> Vec<(String, Record)> {
     let mut facts = vec![
         ("log-started".to_owned(), Fact::Log(LogEvent::Started { log_id: uuid(1), root_seed: uuid(2) })),
+        ("config-scheduling-switched".to_owned(), Fact::Config(ConfigEvent::SchedulingSwitched { enabled: false })),
         ("log-forked".to_owned(), Fact::Log(LogEvent::Forked { log_id: uuid(4), root_seed: uuid(5) })),
-        ("config-scheduling-switched".to_owned(), Fact::Config(ConfigEvent::SchedulingSwitched { enabled: true })),
         ("config-set".to_owned(), Fact::Config(ConfigEvent::Set(Arc::new(Config::default())))),
         (
             "workflow-stored-file".to_owned(),
