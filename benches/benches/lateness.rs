@@ -1,6 +1,6 @@
 //! How late a natural trigger is durable, against the disk's sync in the same run.
 //!
-//! `cargo bench -p styx-benches --profile dev --bench lateness`
+//! `cargo bench --workspace --all-features --profile dev --bench lateness`
 
 use std::{
     collections::BTreeMap,

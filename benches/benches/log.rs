@@ -1,6 +1,6 @@
 //! What the log costs, against floors in the same run: appending in groups, decoding and folding, and the disk at rest.
 //!
-//! `cargo bench -p styx-benches --profile dev --bench log`
+//! `cargo bench --workspace --all-features --profile dev --bench log`
 
 use std::{
     path::Path,
