@@ -39,6 +39,9 @@ pub(super) fn database() -> Options {
     // Both would let a write be seen, or answered, before the one in front of it is durable.
     options.set_unordered_write(false);
     options.set_enable_pipelined_write(false);
+    // There is one writer: nothing has to be made safe against a second one in the tables in memory.
+    options.set_allow_concurrent_memtable_write(false);
+    options.set_enable_write_thread_adaptive_yield(false);
     // A recycled WAL file holds old records behind the new ones, which a damaged length could bring back.
     options.set_recycle_log_file_num(0);
     // All families are flushed together: never does one know of a batch that another has lost.
@@ -96,7 +99,7 @@ fn of_family(name: &str, cache: &Cache) -> Options {
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_write_buffer_size(16 * MIB);
-    // Memory is taken in small steps, so that families with little in them stay small.
-    options.set_arena_block_size(64 * KIB);
+    // Memory is taken in small steps, so that families with little in them stay small; the log fills its own soon.
+    options.set_arena_block_size(if name == family::LOG { MIB } else { 64 * KIB });
     options
 }
