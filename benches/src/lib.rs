@@ -5,12 +5,12 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     config::Config,
-    decide::{Draft, Facts, Input, Request, decide},
+    decide::{Facts, Input, Request, decide},
     event::TriggerParameters,
     executor::{Observation, Observed},
     id::{Epoch, ExecutionId, WorkflowId},
     log::Batch,
-    record::{Cause, Operator, Origin, Record, StoredWorkflow, WorkflowSpec},
+    record::{Operator, Origin, StoredWorkflow, WorkflowSpec},
     seed::Seed,
     world::{Row, World},
 };
@@ -22,7 +22,6 @@ pub struct Runs {
     now: DateTime<Utc>,
     epoch: Epoch,
     begun: u64,
-    decision: styx_core::id::Position,
 }
 
 impl Runs {
@@ -33,9 +32,8 @@ impl Runs {
     /// Never: what is decided can be folded.
     pub fn begin(epoch: Epoch) -> (Self, Batch) {
         let world = World::default();
-        let decision = world.tail();
         let now = DateTime::from_timestamp(1_774_742_400, 0).unwrap_or_default();
-        let mut runs = Self { world, now, epoch, begun: 0, decision };
+        let mut runs = Self { world, now, epoch, begun: 0 };
         let mut batch = Batch::default();
         let config = Arc::new(Config::default());
         runs.take(&Input::Start { log_id: Uuid::from_u128(1), root_seed: Uuid::from_u128(2), config }, &mut batch);
@@ -97,13 +95,8 @@ impl Runs {
     fn take(&mut self, input: &Input, batch: &mut Batch) {
         let seed = Seed(self.world.root_seed().unwrap_or_default());
         let mut dirty = Vec::new();
-        for Draft { fact, cause } in decide(&self.world, &Facts::default(), input, self.now, seed).drafts {
-            let position = self.world.tail().next();
-            if cause != Cause::Decision {
-                self.decision = position;
-            }
-            let (decision, at, epoch) = (self.decision, self.now, self.epoch);
-            let record = Record { position, decision, at, epoch, idempotency_key: None, cause, fact };
+        for draft in decide(&self.world, &Facts::default(), input, self.now, seed).drafts {
+            let record = draft.into_record(&self.world, self.now, self.epoch);
             match self.world.apply(&record) {
                 Ok(changes) => {
                     dirty.extend(changes.dirty);

@@ -11,7 +11,7 @@ use styx_core::{
     executor::{EffectKind, Observation, Observed},
     id::{Epoch, ExecutionId, WorkflowId},
     owed::owed,
-    record::{Cause, Operator, Origin, Record, StoredWorkflow, WorkflowSpec},
+    record::{Operator, Origin, Record, StoredWorkflow, WorkflowSpec},
     seed::Seed,
     world::{Finished, RowKey, World},
 };
@@ -47,13 +47,8 @@ impl Store {
         effects
     }
 
-    fn append(&mut self, Draft { fact, cause }: Draft, at: DateTime<Utc>) -> Vec<RowKey> {
-        let position = self.world.tail().next();
-        let decision = match (&cause, self.log.last()) {
-            (Cause::Decision, Some(before)) => before.decision,
-            _ => position,
-        };
-        let record = Record { position, decision, at, epoch: Epoch(1), idempotency_key: None, cause, fact };
+    fn append(&mut self, draft: Draft, at: DateTime<Utc>) -> Vec<RowKey> {
+        let record = draft.into_record(&self.world, at, Epoch(1));
         let changes = self.world.apply(&record).expect("what is decided can be folded");
         self.finished.extend(changes.finished);
         self.log.push(record);

@@ -1,8 +1,10 @@
 //! The contract of a log: a total order of records, and beside it the rows that are folded from them.
 
+use std::sync::Arc;
+
 use crate::{
     id::{Epoch, Position},
-    record::{Record, Subject},
+    record::{Fact, Record, StoredWorkflow, Subject, WorkflowEvent},
     world::{Row, RowKey, RowScope},
 };
 
@@ -94,6 +96,43 @@ pub trait LogReader: Send + Sync {
     fn scan(&self, scope: &RowScope, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, LogError>;
 }
 
+/// Visits the rows of a scope, ascending by key, a page at a time.
+///
+/// # Errors
+///
+/// When a row can't be read, or `visit` says so.
+pub fn for_each_row(
+    reader: &dyn LogReader,
+    scope: &RowScope,
+    mut visit: impl FnMut(RowKey, Row) -> Result<(), LogError>,
+) -> Result<(), LogError> {
+    const PAGE: usize = 1_000;
+    let mut after = None;
+    loop {
+        let page = reader.scan(scope, after.as_ref(), PAGE)?;
+        let last = page.len() < PAGE;
+        after = page.last().map(|(key, _)| key.clone());
+        for (key, row) in page {
+            visit(key, row)?;
+        }
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+/// The workflow that the record at a position stores.
+///
+/// # Errors
+///
+/// When the log can't be read, or no workflow is stored there.
+pub fn stored_workflow(reader: &dyn LogReader, position: Position) -> Result<Arc<StoredWorkflow>, LogError> {
+    match reader.read(position, 1)?.pop().map(|record| record.fact) {
+        Some(Fact::Workflow(_, WorkflowEvent::Stored(stored))) => Ok(stored),
+        _ => Err(LogError::at_record(position, "no workflow is stored there")),
+    }
+}
+
 /// Why a log can't go on. Every one ends the writer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -130,4 +169,11 @@ pub enum LogError {
         /// What is wrong.
         reason: String,
     },
+}
+
+impl LogError {
+    /// A record that can't be what it has to be.
+    pub fn at_record(position: Position, reason: &str) -> Self {
+        Self::Corrupt { place: format!("record {position}"), reason: reason.to_owned() }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    event::Description,
+    event::{Description, TriggerParameters},
     execution::Phase,
     executor::{EffectKind, Launch},
     id::{ExecutionId, Position},
@@ -47,10 +47,7 @@ pub fn configuration_of(world: &World, id: &ExecutionId) -> Option<Position> {
 }
 
 /// All that a launch needs; `configuration` and `origin` are those of the record at [`configuration_of`], whatever became of
-/// the workflow since.
-///
-/// With `declared_env_only` a trigger may only set variables that the workflow itself names, as the local executor wants
-/// it: any other name could be code (`BASH_ENV`).
+/// the workflow since. What `declared_env_only` means is said at [`environment`].
 pub fn launch(
     world: &World,
     id: &ExecutionId,
@@ -60,20 +57,13 @@ pub fn launch(
 ) -> Option<Launch> {
     let execution = world.executions().get(id)?;
     let run = world.runs().get(&execution.instance)?;
-    let mut env: BTreeMap<String, String> = configuration.env.clone();
-    let asked = run.parameters.iter().flat_map(|parameters| parameters.env.iter());
-    env.extend(
-        asked
-            .filter(|(name, _)| !declared_env_only || configuration.env.contains_key(*name))
-            .map(|(name, value)| (name.clone(), value.clone())),
-    );
     Some(Launch {
         log_id: execution.log_id,
         execution: id.clone(),
         instance: execution.instance.clone(),
         docker_image: configuration.docker_image.clone().unwrap_or_default(),
         docker_args: filled_in(configuration, execution.instance.parameter()),
-        env,
+        env: environment(configuration, run.parameters.as_ref(), declared_env_only),
         trigger: run.trigger.clone(),
         tries: run.tries,
         service_account: configuration.service_account.clone(),
@@ -81,6 +71,24 @@ pub fn launch(
         docker_termination_logging: configuration.docker_termination_logging,
         origin: origin.clone(),
     })
+}
+
+/// The workflow's environment, and that of the trigger on top (SM-18).
+///
+/// With `declared_env_only` a trigger may only set variables that the workflow itself names, as the local executor wants
+/// it: any other name could be code (`BASH_ENV`).
+pub fn environment(
+    configuration: &WorkflowConfiguration,
+    parameters: Option<&TriggerParameters>,
+    declared_env_only: bool,
+) -> BTreeMap<String, String> {
+    let mut env = configuration.env.clone();
+    for (name, value) in parameters.iter().flat_map(|parameters| parameters.env.iter()) {
+        if !declared_env_only || env.contains_key(name) {
+            env.insert(name.clone(), value.clone());
+        }
+    }
+    env
 }
 
 /// The arguments with the parameter put in: an argument that is `{}` as a whole, and no other (SM-68).

@@ -11,6 +11,7 @@ use crate::{
     executor::Observed,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     run::Rules,
+    schedule::NaturalTrigger,
 };
 
 /// A fact in its place: the only thing that changes a [`World`](crate::world::World).
@@ -38,6 +39,14 @@ impl Record {
         match self.cause {
             Cause::Imported { .. } => Rules::Styx2,
             _ => Rules::Ours,
+        }
+    }
+
+    /// When what it says happened: of an imported event, the time in its history.
+    pub fn happened_at(&self) -> DateTime<Utc> {
+        match self.cause {
+            Cause::Imported { at } => at,
+            _ => self.at,
         }
     }
 
@@ -218,6 +227,12 @@ pub struct Cursor {
     pub instant: DateTime<Utc>,
     /// When it fires: the instant plus the offset.
     pub fires_at: DateTime<Utc>,
+}
+
+impl From<NaturalTrigger> for Cursor {
+    fn from(NaturalTrigger { instant, fires_at }: NaturalTrigger) -> Self {
+        Self { instant, fires_at }
+    }
 }
 
 /// Why a cursor moved.

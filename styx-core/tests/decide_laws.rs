@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use styx_core::{
     config::{Backoff, Config, Timeouts},
-    decide::{Decisions, Facts, Input, Reply, Request, decide, needs},
+    decide::{Decisions, Draft, Facts, Input, Reply, Request, decide, needs},
     event::{Event, TriggerParameters},
     executor::{Observation, Observed},
     explain::{Reason, explain, explain_workflow},
@@ -137,13 +137,8 @@ impl Host {
             Some(Reply::Nothing | Reply::Refused(_)) => assert_eq!(decisions.drafts, [], "recorded, and not done"),
             None => {}
         }
-        let mut decision = self.world.tail().next();
         for draft in decisions.drafts {
-            let position = self.world.tail().next();
-            if draft.cause != Cause::Decision {
-                decision = position;
-            }
-            let record = Record { decision, ..self.record(draft.fact, draft.cause) };
+            let record = draft.into_record(&self.world, self.now, Epoch(1));
             let changes = self.world.apply(&record);
             let changes =
                 changes.unwrap_or_else(|refused| panic!("{input:?} drafts what is refused: {refused}: {record:?}"));
@@ -154,8 +149,7 @@ impl Host {
 
     /// A record that would come next.
     fn record(&self, fact: Fact, cause: Cause) -> Record {
-        let position = self.world.tail().next();
-        Record { position, decision: position, at: self.now, epoch: Epoch(1), idempotency_key: None, cause, fact }
+        Draft { fact, cause }.into_record(&self.world, self.now, Epoch(1))
     }
 
     fn run(&mut self, op: &Op) {

@@ -262,7 +262,12 @@ impl Loop {
                 Message::Stop => {}
             }
         }
-        let Outputs { answers, effects, wake, left, .. } = self.machine.step(self.clock.now(), inputs)?;
+        let Outputs { answers, effects, wake, left, foreign, .. } = self.machine.step(self.clock.now(), inputs)?;
+        for execution in foreign {
+            tracing::warn!(
+                "execution {execution} was started by another executor or for another log: it is left alone"
+            );
+        }
         for effect in effects {
             self.executor.perform(effect);
         }

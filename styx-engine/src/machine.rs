@@ -10,9 +10,9 @@ use styx_core::{
     decide::{Facts, Input, Reply, decide, needs},
     executor::{Effect, EffectKind, Observation, Observed},
     id::{Epoch, ExecutionId, Position},
-    log::{Batch, Log, LogError, LogReader},
+    log::{Batch, Log, LogError, LogReader, for_each_row, stored_workflow},
     owed,
-    record::{Cause, Fact, Origin, Record, StoredWorkflow, WorkflowEvent},
+    record::{Origin, Record},
     seed::Seed,
     workflow::WorkflowConfiguration,
     world::{Finished, Row, RowKey, RowScope, World},
@@ -236,21 +236,8 @@ impl Machine {
         let seed = Seed(self.world.root_seed().unwrap_or(Uuid::nil()));
         let facts = self.facts(needs(&self.world, input, now), open)?;
         let decisions = decide(&self.world, &facts, input, now, seed);
-        let mut decision = self.world.tail().next();
         for draft in decisions.drafts {
-            let position = self.world.tail().next();
-            if draft.cause != Cause::Decision {
-                decision = position;
-            }
-            let record = Record {
-                position,
-                decision,
-                at: now,
-                epoch: self.epoch,
-                idempotency_key: None,
-                cause: draft.cause,
-                fact: draft.fact,
-            };
+            let record = draft.into_record(&self.world, now, self.epoch);
             let changes = match self.world.apply(&record) {
                 Ok(changes) => changes,
                 Err(refused) => panic!("decided a record that the world refuses: {refused}: {record:?}"),
@@ -291,11 +278,6 @@ impl Machine {
         let finished = open.finished.into_iter().map(|(key, row)| (key, Some(Row::Finished(row))));
         let batch = Batch { rows: rows.chain(finished).collect(), records: open.records };
         self.log.append(self.epoch, expected_tail, &batch)?;
-        for record in batch.records {
-            if let Fact::Workflow(_, WorkflowEvent::Stored(stored)) = &record.fact {
-                self.remember(record.position, stored)?;
-            }
-        }
         Ok(open.dirty)
     }
 
@@ -380,20 +362,13 @@ impl Machine {
     }
 
     fn definition(&mut self, position: Position) -> Result<Arc<Definition>, MachineError> {
+        const REMEMBERED: usize = 1_024;
         if let Some(definition) = self.definitions.get(&position) {
             return Ok(Arc::clone(definition));
         }
-        let record = self.reader.read(position, 1)?.pop();
-        let Some(Fact::Workflow(_, WorkflowEvent::Stored(stored))) = record.map(|record| record.fact) else {
-            return Err(corrupt(position, "no workflow is stored there").into());
-        };
-        self.remember(position, &stored)
-    }
-
-    fn remember(&mut self, position: Position, stored: &StoredWorkflow) -> Result<Arc<Definition>, MachineError> {
-        const REMEMBERED: usize = 1_024;
+        let stored = stored_workflow(self.reader.as_ref(), position)?;
         let configuration = WorkflowConfiguration::from_json(&stored.json)
-            .map_err(|error| corrupt(position, &format!("the workflow's JSON can't be read: {error}")))?;
+            .map_err(|error| LogError::at_record(position, &format!("the workflow's JSON can't be read: {error}")))?;
         if self.definitions.len() >= REMEMBERED {
             self.definitions.clear();
         }
@@ -417,19 +392,10 @@ struct OpenBatch {
 ///
 /// When a row can't be read or doesn't fit its key.
 pub fn read_world(reader: &dyn LogReader) -> Result<World, MachineError> {
-    const PAGE: usize = 1_000;
     let mut rows = Vec::new();
-    loop {
-        let after = rows.last().map(|(key, _): &(RowKey, Row)| key.clone());
-        let page = reader.scan(&RowScope::World, after.as_ref(), PAGE)?;
-        let last = page.len() < PAGE;
-        rows.extend(page);
-        if last {
-            return World::from_rows(rows).map_err(|error| MachineError::Rows(error.to_string()));
-        }
-    }
-}
-
-fn corrupt(position: Position, reason: &str) -> LogError {
-    LogError::Corrupt { place: format!("record {position}"), reason: reason.to_owned() }
+    for_each_row(reader, &RowScope::World, |key, row| {
+        rows.push((key, row));
+        Ok(())
+    })?;
+    World::from_rows(rows).map_err(|error| MachineError::Rows(error.to_string()))
 }

@@ -9,7 +9,7 @@ use styx_core::{
     decide::{Input, Reply, Request},
     executor::Executor,
     id::WorkflowId,
-    log::{LogError, LogReader},
+    log::{LogError, LogReader, stored_workflow},
     record::{Operator, Origin, StoredWorkflow},
     workflow::WorkflowConfiguration,
     world::World,
@@ -20,7 +20,7 @@ use uuid::Builder;
 use crate::{
     folder::{self, Folder, FolderWorkflow},
     http::new_request_id,
-    views::workflows::{read_stored, stored},
+    views::workflows::stored,
 };
 
 /// What became of the workflow folder.
@@ -125,7 +125,7 @@ fn changed(
     let mut requests = Vec::new();
     for workflow in &folder.workflows {
         if let Some(before) = world.workflows().get(&workflow.id)
-            && is_same(read_stored(reader, before.stored_at)?.as_ref(), workflow)
+            && is_same(stored_workflow(reader, before.stored_at)?.as_ref(), workflow)
         {
             continue;
         }
@@ -161,7 +161,7 @@ fn vanished(world: &World, reader: &dyn LogReader, folder: &Folder) -> Result<Ve
         }
         let mut requests = Vec::new();
         if *enabled {
-            let mut stored = read_stored(reader, workflow.stored_at)?.as_ref().clone();
+            let mut stored = stored_workflow(reader, workflow.stored_at)?.as_ref().clone();
             stored.spec.origin = Origin::File { path: Arc::clone(path), enabled: false };
             requests.push(Request::StoreWorkflow { id: id.clone(), workflow: Arc::new(stored) });
         }

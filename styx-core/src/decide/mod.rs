@@ -15,12 +15,13 @@ use uuid::Uuid;
 
 use self::plan::Plan;
 pub(crate) use self::plan::obstacle;
+pub use self::workflows::first_cursor;
 use crate::{
     config::Config,
     event::TriggerParameters,
     executor::Observation,
-    id::{Counter, InstanceId, WorkflowId},
-    record::{Cause, ConfigEvent, Fact, LogEvent, Operator, StoredWorkflow},
+    id::{Counter, Epoch, InstanceId, WorkflowId},
+    record::{Cause, ConfigEvent, Fact, LogEvent, Operator, Record, StoredWorkflow},
     run::IllegalTransition,
     seed::Seed,
     world::{Finished, RowKey, TriggerKind, World},
@@ -144,6 +145,16 @@ pub struct Draft {
     pub fact: Fact,
     /// Who or what caused it.
     pub cause: Cause,
+}
+
+impl Draft {
+    /// The record that follows what `world` holds.
+    pub fn into_record(self, world: &World, at: DateTime<Utc>, epoch: Epoch) -> Record {
+        let Self { fact, cause } = self;
+        let position = world.tail().next();
+        let decision = if cause == Cause::Decision { world.decision() } else { position };
+        Record { position, decision, at, epoch, idempotency_key: None, cause, fact }
+    }
 }
 
 /// The answer to a [`Request`].

@@ -46,7 +46,7 @@ fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, free: &mut u
         return;
     };
     let instance = InstanceId::new(id.clone(), schedule.parameter(cursor.instant));
-    let next = following(&schedule, &offset, cursor);
+    let next = schedule.following(&offset, cursor.instant).map(Cursor::from);
     let completed = facts.of(&instance, TriggerKind::Natural).is_some_and(|row| row.state == State::Done);
     let why = if !workflow.spec.runnable {
         CursorMove::NoExecution
@@ -141,11 +141,6 @@ pub(super) fn parse(schedule: &str, offset: Option<&str>) -> Result<(Schedule, O
 /// Drafts a move of a cursor.
 pub(super) fn move_cursor(id: &WorkflowId, to: Option<Cursor>, why: CursorMove, cause: Cause, out: &mut Decisions) {
     out.draft(Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to, why }), cause);
-}
-
-fn following(schedule: &Schedule, offset: &Offset, cursor: Cursor) -> Option<Cursor> {
-    let instant = schedule.next(cursor.instant)?;
-    Some(Cursor { instant, fires_at: offset.add_to(instant)? })
 }
 
 fn natural_instance(id: &WorkflowId, workflow: &Workflow) -> Option<InstanceId> {

@@ -115,11 +115,14 @@ fn patched_cursor(context: Context<'_>, workflow: &Workflow, patch: &Patch) -> R
     Ok(Cursor { instant: patch.instant.unwrap_or(before.instant), fires_at: patch.fires_at.unwrap_or(before.fires_at) })
 }
 
-/// The first natural trigger that fires after `now`.
-fn first_cursor(spec: &WorkflowSpec, now: DateTime<Utc>) -> Result<Cursor, Refusal> {
+/// The first natural trigger that fires after `now` (T-30).
+///
+/// # Errors
+///
+/// When schedule or offset can't be read, or the schedule has no further instant.
+pub fn first_cursor(spec: &WorkflowSpec, now: DateTime<Utc>) -> Result<Cursor, Refusal> {
     let (schedule, offset) = parse(&spec.schedule, spec.offset.as_deref()).map_err(Refusal::BadSchedule)?;
-    let first = schedule.first_natural(&offset, now).ok_or(Refusal::NoInstant)?;
-    Ok(Cursor { instant: first.instant, fires_at: first.fires_at })
+    schedule.first_natural(&offset, now).map(Cursor::from).ok_or(Refusal::NoInstant)
 }
 
 fn moved(id: &WorkflowId, to: Cursor, why: CursorMove) -> Fact {

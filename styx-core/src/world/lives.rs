@@ -12,7 +12,7 @@ use crate::{
     event::{Description, Event, EventKind},
     execution::{Execution, Phase},
     id::{Counter, ExecutionId, InstanceId, WorkflowId},
-    record::{Cause, Ending, ExecutionEvent, Record, RunEvent},
+    record::{Ending, ExecutionEvent, Record, RunEvent},
     run::{Rules, Run, State},
 };
 
@@ -24,10 +24,7 @@ impl World {
         event: &RunEvent,
         changes: &mut Changes,
     ) -> Result<(), RefusedRecord> {
-        let (at, rules) = match record.cause {
-            Cause::Imported { at } => (at, Rules::Styx2),
-            _ => (record.at, Rules::Ours),
-        };
+        let (at, rules) = (record.happened_at(), record.rules());
         if rules == Rules::Styx2 && self.index.living(id).is_some() {
             return Err(unfit(format!("run {id}"), "has an execution of ours that lives: nothing can be imported"));
         }

@@ -206,6 +206,11 @@ impl World {
         self.log.tail
     }
 
+    /// The decision that the last record belongs to.
+    pub fn decision(&self) -> Position {
+        self.log.decision
+    }
+
     /// The time of the last record.
     pub fn at(&self) -> DateTime<Utc> {
         self.log.at

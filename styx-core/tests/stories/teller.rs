@@ -5,13 +5,11 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use styx_core::{
     config::Config,
-    decide::{Draft, Facts, Input, Reply, Request, decide, needs},
+    decide::{Facts, Input, Reply, Request, decide, needs},
     event::Event,
     executor::{Observation, Observed},
     id::{Epoch, InstanceId, WorkflowId},
-    record::{
-        Cause, ExecutionEvent, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
-    },
+    record::{Cause, ExecutionEvent, Fact, Operator, Origin, RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec},
     seed::Seed,
     world::{Finished, RowKey, World},
 };
@@ -28,7 +26,6 @@ pub(crate) fn instance(name: &str, parameter: &str) -> InstanceId {
 pub(crate) struct Teller {
     now: DateTime<Utc>,
     world: World,
-    decision: styx_core::id::Position,
     finished: BTreeMap<RowKey, Finished>,
     told: String,
 }
@@ -36,8 +33,7 @@ pub(crate) struct Teller {
 impl Teller {
     pub(crate) fn begin(now: &str, config: Config) -> Self {
         let world = World::default();
-        let decision = world.tail();
-        let mut story = Self { now: time(now), world, decision, finished: BTreeMap::new(), told: String::new() };
+        let mut story = Self { now: time(now), world, finished: BTreeMap::new(), told: String::new() };
         let (log_id, root_seed) = (Uuid::from_u128(1), Uuid::from_u128(2));
         story.take(&Input::Start { log_id, root_seed, config: Arc::new(config) });
         story
@@ -158,14 +154,9 @@ impl Teller {
         }
         let seed = Seed(self.world.root_seed().unwrap_or_default());
         let decisions = decide(&self.world, &facts, input, self.now, seed);
-        for Draft { fact, cause } in decisions.drafts {
-            let position = self.world.tail().next();
-            if cause != Cause::Decision {
-                self.decision = position;
-            }
-            self.tell(&line(&fact, &cause));
-            let (decision, at) = (self.decision, self.now);
-            let record = Record { position, decision, at, epoch: Epoch(1), idempotency_key: None, cause, fact };
+        for draft in decisions.drafts {
+            self.tell(&line(&draft.fact, &draft.cause));
+            let record = draft.into_record(&self.world, self.now, Epoch(1));
             let changes = self.world.apply(&record).expect("what is decided can be folded");
             self.finished.extend(changes.finished);
         }

@@ -5,10 +5,10 @@ use styx_core::{
     event::{Event, TriggerParameters},
     id::{InstanceId, Position},
     log::{LogError, LogReader},
-    record::{Cause, Fact, RunEvent, Subject},
+    record::{Fact, RunEvent, Subject},
 };
 
-use super::{Descriptions, PAGE, message, trigger, trigger_parameters};
+use super::{Descriptions, message, trigger, trigger_parameters};
 
 /// All events of an instance, over all its runs, in order.
 ///
@@ -20,6 +20,7 @@ pub(crate) fn events(
     instance: &InstanceId,
     declared_env_only: bool,
 ) -> Result<Vec<TimestampedEvent>, LogError> {
+    const PAGE: usize = 1_000;
     let subject = Subject::Run(instance.clone());
     let mut descriptions = Descriptions::new(reader, declared_env_only);
     let mut parameters = None;
@@ -36,13 +37,9 @@ pub(crate) fn events(
             if let Event::TriggerExecution { parameters: set, .. } = event {
                 parameters = Some(set.clone());
             }
-            let at = match record.cause {
-                Cause::Imported { at, .. } => at,
-                _ => record.at,
-            };
             let kind = kind(event, instance, parameters.as_ref(), &mut descriptions)?;
             let event = styx_client::Event { workflow_instance: instance.key(), kind };
-            events.push(TimestampedEvent { event, timestamp: at.timestamp_millis() });
+            events.push(TimestampedEvent { event, timestamp: record.happened_at().timestamp_millis() });
         }
         if last {
             return Ok(events);

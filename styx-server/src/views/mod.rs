@@ -10,38 +10,10 @@ use styx_client::{ExecutionDescription, FlyteExecConf, Message, MessageLevel, Tr
 use styx_core::{
     event::{self, Description, TriggerParameters},
     id::{InstanceId, Position},
-    log::{LogError, LogReader},
-    owed::filled_in,
+    log::{LogError, LogReader, stored_workflow},
+    owed::{environment, filled_in},
     workflow::{Span, WorkflowConfiguration},
-    world::{Row, RowKey, RowScope},
 };
-
-/// How many rows or records are read at a time.
-const PAGE: usize = 1_000;
-
-/// Visits the rows of a scope, ascending by key.
-///
-/// # Errors
-///
-/// When the store can't be read, or `visit` says so.
-pub(crate) fn scan(
-    reader: &dyn LogReader,
-    scope: &RowScope,
-    mut visit: impl FnMut(RowKey, Row) -> Result<(), LogError>,
-) -> Result<(), LogError> {
-    let mut after = None;
-    loop {
-        let page = reader.scan(scope, after.as_ref(), PAGE)?;
-        let last = page.len() < PAGE;
-        after = page.last().map(|(key, _)| key.clone());
-        for (key, row) in page {
-            visit(key, row)?;
-        }
-        if last {
-            return Ok(());
-        }
-    }
-}
 
 /// Spells out what executions run, from the workflow records that their `submit` names.
 pub(crate) struct Descriptions<'a> {
@@ -68,19 +40,13 @@ impl<'a> Descriptions<'a> {
             Description::Inline(inline) => return Ok(inline_description(inline)),
         };
         let configuration = self.configuration(position)?;
-        let mut env = configuration.env.clone();
-        for (name, value) in parameters.iter().flat_map(|parameters| parameters.env.iter()) {
-            if !self.declared_env_only || env.contains_key(name) {
-                env.insert(name.clone(), value.clone());
-            }
-        }
         Ok(ExecutionDescription {
             docker_image: configuration.docker_image.clone(),
             docker_args: filled_in(&configuration, instance.parameter()),
             docker_termination_logging: configuration.docker_termination_logging,
             service_account: configuration.service_account.clone(),
             commit_sha: configuration.commit_sha.clone(),
-            env,
+            env: environment(&configuration, parameters, self.declared_env_only),
             running_timeout: configuration.running_timeout,
             retry_condition: configuration.retry_condition.clone(),
             flyte_exec_conf: configuration.flyte_exec_conf.as_ref().map(Into::into),
@@ -92,9 +58,9 @@ impl<'a> Descriptions<'a> {
         if let Some(configuration) = self.configurations.get(&position) {
             return Ok(Arc::clone(configuration));
         }
-        let stored = workflows::read_stored(self.reader, position)?;
+        let stored = stored_workflow(self.reader, position)?;
         let configuration = WorkflowConfiguration::from_json(&stored.json)
-            .map_err(|error| workflows::corrupt(position, &error.to_string()))?;
+            .map_err(|error| LogError::at_record(position, &error.to_string()))?;
         let configuration = Arc::new(configuration);
         self.configurations.insert(position, Arc::clone(&configuration));
         Ok(configuration)

@@ -25,7 +25,7 @@ pub(crate) fn state(
         state_data: StateData {
             tries: run.tries.into(),
             consecutive_failures: run.consecutive_failures.into(),
-            retry_cost: f64::from(run.cost_tenths) / 10.0,
+            retry_cost: run.retry_cost(),
             retry_delay_millis: run.retry_delay_millis,
             last_exit: run.last_exit.map(Into::into),
             trigger: run.trigger.as_ref().map(trigger),

@@ -6,10 +6,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use styx_client::{WorkflowState, json};
 use styx_core::{
-    id::{Position, WorkflowId},
-    log::{LogError, LogReader},
-    record::{Cursor, Fact, Origin, StoredWorkflow, WorkflowEvent, WorkflowSpec},
-    schedule::{Offset, Schedule},
+    decide::first_cursor,
+    id::WorkflowId,
+    record::{Origin, StoredWorkflow, WorkflowSpec},
     workflow::WorkflowConfiguration,
     world::Workflow,
 };
@@ -31,23 +30,6 @@ pub(crate) fn stored(configuration: &WorkflowConfiguration, origin: Origin) -> S
     }
 }
 
-/// The workflow that a record stores.
-///
-/// # Errors
-///
-/// When the log can't be read, or there is no such record.
-pub(crate) fn read_stored(reader: &dyn LogReader, position: Position) -> Result<Arc<StoredWorkflow>, LogError> {
-    match reader.read(position, 1)?.pop().map(|record| record.fact) {
-        Some(Fact::Workflow(_, WorkflowEvent::Stored(stored))) => Ok(stored),
-        _ => Err(corrupt(position, "no workflow is stored there")),
-    }
-}
-
-/// A record that can't be what it has to be.
-pub(crate) fn corrupt(position: Position, reason: &str) -> LogError {
-    LogError::Corrupt { place: format!("record {position}"), reason: reason.to_owned() }
-}
-
 /// A Workflow (spec 3). The stored JSON is the wire's form already, so it goes out as it is.
 pub(crate) fn workflow(id: &WorkflowId, stored_json: &str) -> String {
     let (component, workflow) = (Value::from(id.component()), Value::from(id.workflow()));
@@ -64,7 +46,7 @@ pub(crate) fn with_state(id: &WorkflowId, stored_json: &str, row: &Workflow, now
 /// fire if it were enabled now.
 pub(crate) fn state(row: &Workflow, now: DateTime<Utc>) -> WorkflowState {
     let stands_still = !row.enabled && row.cursor.is_none_or(|cursor| cursor.fires_at <= now);
-    let cursor = if stands_still { first_cursor(row, now).or(row.cursor) } else { row.cursor };
+    let cursor = if stands_still { first_cursor(&row.spec, now).ok().or(row.cursor) } else { row.cursor };
     WorkflowState {
         enabled: Some(row.enabled),
         next_natural_trigger: cursor.map(|cursor| cursor.instant),
@@ -72,19 +54,9 @@ pub(crate) fn state(row: &Workflow, now: DateTime<Utc>) -> WorkflowState {
     }
 }
 
-fn first_cursor(row: &Workflow, now: DateTime<Utc>) -> Option<Cursor> {
-    let schedule = Schedule::parse(&row.spec.schedule).ok()?;
-    let offset = match row.spec.offset.as_deref() {
-        Some(text) => Offset::parse(text).ok()?,
-        None => schedule.default_offset(),
-    };
-    let first = schedule.first_natural(&offset, now)?;
-    Some(Cursor { instant: first.instant, fires_at: first.fires_at })
-}
-
 #[cfg(test)]
 mod tests {
-    use styx_core::world::digest;
+    use styx_core::{id::Position, record::Cursor, world::digest};
 
     use super::*;
 

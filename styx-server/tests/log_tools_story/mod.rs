@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     config::Config,
+    decide::Draft,
     event::{Description, Event, Trigger, TriggerParameters},
     executor::Observed,
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
     log::{Batch, Log},
     record::{
-        Cause, ConfigEvent, Cursor, CursorMove, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record, RunEvent,
+        Cause, ConfigEvent, Cursor, CursorMove, ExecutionEvent, Fact, LogEvent, Operator, Origin, RunEvent,
         StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     world::{Row, World},
@@ -132,10 +133,8 @@ impl Story {
         let mut batch = Batch::default();
         let mut rows = BTreeMap::new();
         for fact in facts {
-            let position = self.world.tail().next();
             let cause = if batch.records.is_empty() { cause.clone() } else { Cause::Decision };
-            let decision = tail.next();
-            let record = Record { position, decision, at: self.at, epoch, idempotency_key: None, cause, fact };
+            let record = Draft { fact, cause }.into_record(&self.world, self.at, epoch);
             let changes = self.world.apply(&record).unwrap();
             rows.extend(changes.dirty.into_iter().map(|key| (key, None)));
             rows.extend(changes.finished.map(|(key, finished)| (key, Some(Row::Finished(finished)))));

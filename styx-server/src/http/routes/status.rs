@@ -6,6 +6,7 @@ use axum::response::Response;
 use styx_client::{EventsPayload, RunStateDataPayload};
 use styx_core::{
     id::InstanceId,
+    log::for_each_row,
     world::{Row, RowKey, RowScope},
 };
 
@@ -32,7 +33,7 @@ pub(super) async fn active_states(call: &Call) -> Result<Response, ApiError> {
         let mut descriptions = Descriptions::new(reader, declared_env_only);
         let mut states = Vec::new();
         for scope in &scopes {
-            views::scan(reader, scope, |key, row| {
+            for_each_row(reader, scope, |key, row| {
                 if let (RowKey::Run(instance), Row::Run(run)) = (key, row) {
                     states.push((instance.key(), views::states::state(&instance, &run, &mut descriptions)?));
                 }

@@ -9,7 +9,7 @@ use styx_client::{WorkflowState, json};
 use styx_core::{
     decide::{Reply, Request},
     id::WorkflowId,
-    log::{LogError, LogReader},
+    log::{LogError, LogReader, for_each_row, stored_workflow},
     record::{Origin, StoredWorkflow},
     workflow::{JsonError, WorkflowConfiguration, unsupported, validate},
     world::{Row, RowKey, RowScope, Workflow},
@@ -21,10 +21,7 @@ use crate::{
         request::camel_case,
         response::{ApiError, no_content, ok, ok_raw, without_effect},
     },
-    views::{
-        self,
-        workflows::{read_stored, stored},
-    },
+    views::{self, workflows::stored},
 };
 
 /// E-02, and E-03 for one component.
@@ -36,11 +33,11 @@ pub(super) async fn list(call: &Call, component: Option<&str>) -> Result<Respons
     let now = call.app.clock.now();
     let list = call.read(move |reader| {
         let mut found = Vec::new();
-        views::scan(reader, &scope, |key, row| {
+        for_each_row(reader, &scope, |key, row| {
             let (RowKey::Workflow(id), Row::Workflow(workflow)) = (key, row) else {
                 return Ok(());
             };
-            let stored = read_stored(reader, workflow.stored_at)?;
+            let stored = stored_workflow(reader, workflow.stored_at)?;
             if filter.keeps(&id, &stored.json) {
                 let json = match full {
                     true => views::workflows::with_state(&id, &stored.json, &workflow, now),
@@ -142,7 +139,7 @@ pub(super) async fn find_stored(
         let Some(workflow) = find_in(reader, id)? else {
             return Ok(None);
         };
-        let stored = read_stored(reader, workflow.stored_at)?;
+        let stored = stored_workflow(reader, workflow.stored_at)?;
         Ok(Some((workflow, stored)))
     });
     read.await
