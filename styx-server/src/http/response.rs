@@ -1,6 +1,7 @@
 //! Answers and refusals, and how they go onto the wire: the text of a refusal is the reason phrase (C-15, C-16).
 
-use axum::{body::Body, response::Response};
+use axum::{BoxError, body::Body, response::Response};
+use futures_util::Stream;
 use hyper::{
     HeaderMap, StatusCode,
     ext::ReasonPhrase,
@@ -100,6 +101,11 @@ pub(super) fn ok<T: Serialize + ?Sized>(value: &T) -> Response {
 /// 200 with a body that is JSON already.
 pub(super) fn ok_raw(json: String) -> Response {
     with_type(StatusCode::OK, "application/json", Body::from(json))
+}
+
+/// 200 with a body of JSON that is made while it is sent; an error cuts it, so that it can't be taken for whole.
+pub(super) fn ok_stream(pieces: impl Stream<Item = Result<String, BoxError>> + Send + 'static) -> Response {
+    with_type(StatusCode::OK, "application/json", Body::from_stream(pieces))
 }
 
 /// 200 with plain text.
