@@ -98,9 +98,14 @@ async fn tail(call: &Call, id: WorkflowId, limit: i64) -> Result<Instances, ApiE
     let next = next.ok_or_else(|| ApiError::not_found("No next natural trigger for workflow."))?;
     let schedule = Schedule::parse(&workflow.spec.schedule)
         .map_err(|error| ApiError::internal(&call.operator.request_id, "Schedule", error))?;
-    // Where the schedule doesn't reach back so far, its first instance is the first of all.
-    let first = schedule.moved(next, -limit.max(0)).map(|first| schedule.parameter(first)).unwrap_or_default();
-    Ok(Instances::from(id, &first, if limit <= 0 { 0 } else { usize::MAX }).up_to(&schedule.parameter(next)))
+    // Some schedules are gone through step by step, which is nothing for a thread that serves others.
+    let bounds = call.read(move |_| {
+        let first = schedule.moved(next, -limit.max(0));
+        // Where the schedule doesn't reach back so far, its first instance is the first of all.
+        Ok((first.map(|first| schedule.parameter(first)).unwrap_or_default(), schedule.parameter(next)))
+    });
+    let (first, end) = bounds.await?;
+    Ok(Instances::from(id, &first, if limit <= 0 { 0 } else { usize::MAX }).up_to(&end))
 }
 
 /// A JSON list of instances with their histories, made piece by piece.
