@@ -57,6 +57,7 @@ fn event() -> impl Strategy<Value = Event> {
             execution,
             runner: None,
             running_timeout: None,
+            retry_condition: None,
         }),
         execution().prop_map(|execution| Event::Created {
             execution: execution.unwrap_or_else(|| ExecutionId::parse("")),
@@ -178,6 +179,7 @@ fn what_became_of_a_trigger() {
                 execution: Some(ExecutionId::parse("e")),
                 runner: None,
                 running_timeout: None,
+                retry_condition: None,
             },
             Event::Submitted { execution: Some(ExecutionId::parse("e")), runner: Some("r".into()) },
             Event::Started,
