@@ -123,7 +123,8 @@ fn config() -> impl Strategy<Value = Config> {
 fn stored_workflow() -> impl Strategy<Value = StoredWorkflow> {
     let origin = prop_oneof![
         (text(), any::<bool>()).prop_map(|(path, enabled)| Origin::File { path, enabled }),
-        Just(Origin::Api)
+        Just(Origin::Api),
+        text().prop_map(|path| Origin::RemovedFile { path }),
     ];
     (".{0,400}", text(), maybe(text()), maybe(span()), any::<bool>(), texts(), origin).prop_map(
         |(json, schedule, offset, running_timeout, runnable, resources, origin)| StoredWorkflow {
@@ -234,6 +235,7 @@ fn fact() -> impl Strategy<Value = Fact> {
     let workflow = prop_oneof![
         stored_workflow().prop_map(|stored| WorkflowEvent::Stored(Arc::new(stored))),
         Just(WorkflowEvent::Deleted),
+        text().prop_map(|path| WorkflowEvent::FileRemoved { path }),
         any::<bool>().prop_map(|enabled| WorkflowEvent::Switched { enabled }),
         (maybe(cursor()), cursor_move()).prop_map(|(to, why)| WorkflowEvent::CursorMoved { to, why }),
     ];

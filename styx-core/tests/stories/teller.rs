@@ -57,20 +57,22 @@ impl Teller {
     }
 
     pub(crate) fn store(&mut self, name: &str, schedule: &str, offset: Option<&str>) {
-        self.store_from(name, schedule, offset, Origin::Api);
+        let workflow = workflow(schedule, offset, Origin::Api);
+        self.ask(Request::StoreWorkflow { id: id(name), workflow });
     }
 
-    pub(crate) fn store_from(&mut self, name: &str, schedule: &str, offset: Option<&str>, origin: Origin) {
-        let spec = WorkflowSpec {
-            schedule: schedule.into(),
-            offset: offset.map(Into::into),
-            running_timeout: None,
-            runnable: true,
-            resources: [].into(),
-            origin,
-        };
-        let workflow = Arc::new(StoredWorkflow { json: "{}".into(), spec });
-        self.ask(Request::StoreWorkflow { id: id(name), workflow });
+    /// A file defines workflows, each by name, schedule and `enabled` line, and no others.
+    pub(crate) fn load(&mut self, path: &str, workflows: &[(&str, &str, bool)]) {
+        self.load_beside(path, workflows, &[]);
+    }
+
+    /// The same, while other files define those of the last names.
+    pub(crate) fn load_beside(&mut self, path: &str, workflows: &[(&str, &str, bool)], elsewhere: &[&str]) {
+        let workflows = workflows.iter().map(|(name, schedule, enabled)| {
+            (id(name), workflow(schedule, None, Origin::File { path: path.into(), enabled: *enabled }))
+        });
+        let elsewhere = elsewhere.iter().map(|name| id(name)).collect();
+        self.ask(Request::LoadFile { path: path.into(), workflows: workflows.collect(), elsewhere });
     }
 
     pub(crate) fn enable(&mut self, name: &str, enabled: bool) {
@@ -170,6 +172,18 @@ impl Teller {
     }
 }
 
+fn workflow(schedule: &str, offset: Option<&str>, origin: Origin) -> Arc<StoredWorkflow> {
+    let spec = WorkflowSpec {
+        schedule: schedule.into(),
+        offset: offset.map(Into::into),
+        running_timeout: None,
+        runnable: true,
+        resources: [].into(),
+        origin,
+    };
+    Arc::new(StoredWorkflow { json: "{}".into(), spec })
+}
+
 fn time(text: &str) -> DateTime<Utc> {
     text.parse().expect("a time")
 }
@@ -187,6 +201,7 @@ fn line(fact: &Fact, cause: &Cause) -> String {
         Fact::Workflow(id, event) => match event {
             WorkflowEvent::Stored(_) => format!("{id} stored"),
             WorkflowEvent::Deleted => format!("{id} deleted"),
+            WorkflowEvent::FileRemoved { path } => format!("{id} isn't in {path} any more"),
             WorkflowEvent::Switched { enabled } => format!("{id} enabled: {enabled}"),
             WorkflowEvent::CursorMoved { to, why } => {
                 let to =
