@@ -75,21 +75,22 @@ fn an_error_names_the_member_the_value_and_the_rule() {
     let text = record_to_json(&submit);
     let error = |from: &str, to: &str| {
         assert!(text.contains(from), "{text}");
-        record_from_json(&text.replace(from, to)).unwrap_err().to_string()
+        let error = record_from_json(&text.replace(from, to)).unwrap_err().to_string();
+        error.split(" (column ").next().unwrap().to_owned()
     };
     assert_eq!(
         error(r#""running_timeout":"PT24H""#, r#""running_timeout":"a day""#),
-        r#"fact.run.event.submit.running_timeout: "a day" is no duration such as "PT24H" (column 279)"#
+        r#"fact.run.event.submit.running_timeout: "a day" is no duration such as "PT24H""#
     );
     assert_eq!(
         error(r#""runner":"#, r#""ruhner":"#),
         "fact.run.event.submit.ruhner: unknown field `ruhner`, expected one of `description`, `execution`, `runner`, \
-         `running_timeout` (column 245)"
+         `running_timeout`"
     );
-    assert_eq!(error(r#""epoch":3,"#, ""), "missing field `epoch` (column 317)");
+    assert_eq!(error(r#""epoch":3,"#, ""), "missing field `epoch`");
     assert_eq!(
         error(r#""at":"2024-05-06T00:00:00.123Z""#, r#""at":"2024-05-06T00:00:00.1234Z""#),
-        r#"at: "2024-05-06T00:00:00.123400Z" isn't in whole milliseconds (column 68)"#
+        r#"at: "2024-05-06T00:00:00.123400Z" isn't in whole milliseconds"#
     );
     assert_eq!(
         error(r#""decision":69998"#, r#""decision":70001"#),
