@@ -73,7 +73,7 @@ fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        JsonError { path: if path == "." { String::new() } else { path }, problem: problem(error.inner()) }
+        JsonError { path: if matches!(path.as_str(), "." | "?") { String::new() } else { path }, problem: problem(error.inner()) }
     })?;
     deserializer.end().map_err(|error| JsonError { path: String::new(), problem: problem(&error) })?;
     Ok(value)

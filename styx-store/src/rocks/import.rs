@@ -52,6 +52,9 @@ pub enum AddError {
         /// Its own.
         found: Epoch,
     },
+    /// No writer could come after it.
+    #[error("epoch {0} leaves no room for another one")]
+    LastEpoch(Epoch),
     /// The folder can't be written, or the record can't be stored.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -85,6 +88,9 @@ impl Importer {
     ///
     /// When it doesn't follow from those before it, or can't be written; after the latter nothing more can be.
     pub fn add(&mut self, record: Record) -> Result<(), AddError> {
+        if record.epoch == Epoch(u64::MAX) {
+            return Err(AddError::LastEpoch(record.epoch));
+        }
         if record.epoch < self.epoch {
             return Err(AddError::OlderEpoch { before: self.epoch, found: record.epoch });
         }

@@ -1,5 +1,6 @@
 //! The routes: one function for each endpoint.
 
+pub(super) mod log;
 mod scheduler;
 mod status;
 mod workflows;
@@ -59,6 +60,9 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
         Route::Trigger => scheduler::trigger(call).await,
         Route::Halt => scheduler::halt(call).await,
         Route::Retry => scheduler::retry(call).await,
+        Route::Checkpoints => log::list_checkpoints(call).await,
+        Route::MakeCheckpoint => log::make_checkpoint(call).await,
+        Route::Records => log::records(call).await,
         Route::NotBuilt { what } => Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, format!("not built yet: {what}"))),
     }
 }
