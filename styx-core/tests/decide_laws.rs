@@ -12,9 +12,10 @@ use styx_core::{
     executor::{Observation, Observed},
     explain::{Reason, explain, explain_workflow},
     id::{Epoch, ExecutionId, InstanceId, WorkflowId},
-    record::{Cause, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec},
+    record::{Cause, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow, WorkflowEvent},
     run::State,
     seed::Seed,
+    workflow::WorkflowConfiguration,
     world::{Finished, RowKey, World},
 };
 use uuid::Uuid;
@@ -167,16 +168,10 @@ impl Host {
             }
             Op::Store { workflow: id, schedule, offset, runnable, file } => {
                 let origin = file.map_or(Origin::Api, |enabled| Origin::File { path: "w.yaml".into(), enabled });
-                let spec = WorkflowSpec {
-                    schedule: SCHEDULES[*schedule].into(),
-                    offset: OFFSETS[*offset].map(Into::into),
-                    running_timeout: None,
-                    runnable: *runnable,
-                    resources: Arc::default(),
-                    origin,
-                };
-                let workflow_json = format!("{{\"id\":\"w{id}\"}}");
-                let stored = StoredWorkflow { json: workflow_json.into(), spec };
+                let mut configuration = WorkflowConfiguration::new(format!("w{id}"), SCHEDULES[*schedule]);
+                configuration.offset = OFFSETS[*offset].map(Into::into);
+                configuration.docker_image = runnable.then(|| "busybox".to_owned());
+                let stored = StoredWorkflow::new(&configuration, origin);
                 Request::StoreWorkflow { id: workflow(id), workflow: Arc::new(stored) }
             }
             Op::Patch { workflow: id, enabled, instant, fires_at } => Request::PatchWorkflow {

@@ -198,10 +198,9 @@ pub(crate) fn config_of_file(path: &Path, recorded: &Config) -> anyhow::Result<C
     let mut config =
         file.config(file.executor.unwrap_or(ExecutorKind::Local), file.run_api_workflows.unwrap_or(false));
     if file.executor.is_none() {
-        config.executor.runner = Arc::clone(&recorded.executor.runner);
-        if file.run_api_workflows.is_none() {
-            config.executor.runs_api_workflows = recorded.executor.runs_api_workflows;
-        }
+        let named = file.run_api_workflows;
+        config.executor = recorded.executor.clone();
+        config.executor.runs_api_workflows = named.unwrap_or(config.executor.runs_api_workflows);
     }
     if file.max_executions.is_none() {
         config.max_executions = recorded.max_executions;
@@ -303,6 +302,7 @@ impl File {
             executor: ExecutorCapabilities {
                 runner: executor.name().into(),
                 runs_api_workflows: runs_api_workflows || executor != ExecutorKind::Local,
+                mounts_secrets: executor != ExecutorKind::Local,
             },
         }
     }

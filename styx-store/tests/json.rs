@@ -85,7 +85,7 @@ fn an_error_names_the_member_the_value_and_the_rule() {
     assert_eq!(
         error(r#""runner":"#, r#""ruhner":"#),
         "fact.run.event.submit.ruhner: unknown field `ruhner`, expected one of `description`, `execution`, `runner`, \
-         `running_timeout`"
+         `running_timeout`, `retry_condition`"
     );
     assert_eq!(error(r#""epoch":3,"#, ""), "missing field `epoch`");
     assert_eq!(

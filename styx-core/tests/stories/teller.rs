@@ -9,8 +9,9 @@ use styx_core::{
     event::Event,
     executor::{Observation, Observed},
     id::{Epoch, InstanceId, WorkflowId},
-    record::{Cause, ExecutionEvent, Fact, Operator, Origin, RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec},
+    record::{Cause, ExecutionEvent, Fact, Operator, Origin, RunEvent, StoredWorkflow, WorkflowEvent},
     seed::Seed,
+    workflow::WorkflowConfiguration,
     world::{Finished, RowKey, World},
 };
 use uuid::Uuid;
@@ -61,16 +62,15 @@ impl Teller {
     }
 
     pub(crate) fn store_from(&mut self, name: &str, schedule: &str, offset: Option<&str>, origin: Origin) {
-        let spec = WorkflowSpec {
-            schedule: schedule.into(),
-            offset: offset.map(Into::into),
-            running_timeout: None,
-            runnable: true,
-            resources: [].into(),
-            origin,
-        };
-        let workflow = Arc::new(StoredWorkflow { json: "{}".into(), spec });
-        self.ask(Request::StoreWorkflow { id: id(name), workflow });
+        let mut configuration = WorkflowConfiguration::new(name, schedule);
+        configuration.offset = offset.map(Into::into);
+        configuration.docker_image = Some("busybox".to_owned());
+        self.store_configuration(&configuration, origin);
+    }
+
+    pub(crate) fn store_configuration(&mut self, configuration: &WorkflowConfiguration, origin: Origin) {
+        let workflow = Arc::new(StoredWorkflow::new(configuration, origin));
+        self.ask(Request::StoreWorkflow { id: id(&configuration.id), workflow });
     }
 
     pub(crate) fn enable(&mut self, name: &str, enabled: bool) {

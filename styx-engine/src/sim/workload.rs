@@ -8,7 +8,7 @@ use styx_core::{
     decide::Request,
     event::TriggerParameters,
     id::{InstanceId, WorkflowId},
-    record::{Origin, StoredWorkflow, WorkflowSpec},
+    record::{Origin, StoredWorkflow},
     run::State,
     workflow::{Span, WorkflowConfiguration},
     world::World,
@@ -111,16 +111,7 @@ impl Workload {
             true => Origin::File { path: "sim.yaml".into(), enabled: random.chance(70) },
             false => Origin::Api,
         };
-        let spec = WorkflowSpec {
-            schedule: configuration.schedule.as_str().into(),
-            offset: offset.map(Into::into),
-            running_timeout: configuration.running_timeout.map(Span::to_delta),
-            runnable,
-            resources: Arc::default(),
-            origin,
-        };
-        let workflow = StoredWorkflow { json: configuration.to_json().into(), spec };
-        Request::StoreWorkflow { id, workflow: Arc::new(workflow) }
+        Request::StoreWorkflow { id, workflow: Arc::new(StoredWorkflow::new(&configuration, origin)) }
     }
 
     fn trigger(&mut self, world: &World, id: WorkflowId, wall: DateTime<Utc>) -> Request {

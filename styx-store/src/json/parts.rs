@@ -8,7 +8,7 @@ use styx_core::{
     event::{Description, ExecutionDescription, FailureClass, Message, MessageLevel, Trigger},
     executor::Observed,
     id::Position,
-    record::{Cursor, CursorMove, Ending, Origin, StoredWorkflow, WorkflowSpec},
+    record::{Cursor, CursorMove, Ending, Origin, Runs, StoredWorkflow, WorkflowSpec},
 };
 
 use super::values::{InstantJson, SpanJson, StateJson};
@@ -40,6 +40,8 @@ macro_rules! frozen {
 }
 
 frozen!(MessageLevelJson of MessageLevel { Info = "INFO", Warning = "WARNING", Error = "ERROR", Unknown = "UNKNOWN" });
+
+frozen!(RunsJson of Runs { Nothing = "nothing", Image = "image", Flyte = "flyte" });
 
 frozen!(FailureClassJson of FailureClass { User = "user", Infrastructure = "infrastructure" });
 
@@ -194,8 +196,11 @@ pub(super) struct StoredWorkflowJson {
     offset: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     running_timeout: Option<SpanJson>,
-    runnable: bool,
+    runs: RunsJson,
     resources: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_condition: Option<String>,
+    mounts_secret: bool,
     origin: OriginJson,
 }
 
@@ -207,8 +212,10 @@ impl From<&StoredWorkflow> for StoredWorkflowJson {
             schedule: spec.schedule.to_string(),
             offset: spec.offset.as_ref().map(ToString::to_string),
             running_timeout: spec.running_timeout.map(SpanJson),
-            runnable: spec.runnable,
+            runs: spec.runs.into(),
             resources: texts(&spec.resources),
+            retry_condition: spec.retry_condition.as_ref().map(ToString::to_string),
+            mounts_secret: spec.mounts_secret,
             origin: (&spec.origin).into(),
         }
     }
@@ -220,8 +227,10 @@ impl From<StoredWorkflowJson> for StoredWorkflow {
             schedule: json.schedule.into(),
             offset: json.offset.map(Into::into),
             running_timeout: json.running_timeout.map(|SpanJson(span)| span),
-            runnable: json.runnable,
+            runs: json.runs.into(),
             resources: shared(json.resources),
+            retry_condition: json.retry_condition.map(Into::into),
+            mounts_secret: json.mounts_secret,
             origin: json.origin.into(),
         };
         Self { json: json.json.into(), spec }
@@ -350,6 +359,7 @@ struct TimeoutsJson {
 struct CapabilitiesJson {
     runner: String,
     runs_api_workflows: bool,
+    mounts_secrets: bool,
 }
 
 impl From<&Config> for ConfigJson {
@@ -371,6 +381,7 @@ impl From<&Config> for ConfigJson {
             executor: CapabilitiesJson {
                 runner: config.executor.runner.to_string(),
                 runs_api_workflows: config.executor.runs_api_workflows,
+                mounts_secrets: config.executor.mounts_secrets,
             },
         }
     }
@@ -395,6 +406,7 @@ impl From<ConfigJson> for Config {
             executor: ExecutorCapabilities {
                 runner: json.executor.runner.into(),
                 runs_api_workflows: json.executor.runs_api_workflows,
+                mounts_secrets: json.executor.mounts_secrets,
             },
         }
     }

@@ -264,6 +264,8 @@ enum EventJson {
         runner: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         running_timeout: Option<SpanJson>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_condition: Option<String>,
     },
     Submitted {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -315,11 +317,12 @@ impl From<&Event> for EventJson {
             },
             Event::Info { message } => Self::Info { message: message.into() },
             Event::Dequeue { resources } => Self::Dequeue { resources: texts(resources) },
-            Event::Submit { description, execution, runner, running_timeout } => Self::Submit {
+            Event::Submit { description, execution, runner, running_timeout, retry_condition } => Self::Submit {
                 description: description.into(),
                 execution: execution.clone().map(ExecutionIdJson),
                 runner: text(runner),
                 running_timeout: running_timeout.map(SpanJson),
+                retry_condition: text(retry_condition),
             },
             Event::Submitted { execution, runner } => {
                 Self::Submitted { execution: execution.clone().map(ExecutionIdJson), runner: text(runner) }
@@ -354,11 +357,12 @@ impl From<EventJson> for Event {
             },
             EventJson::Info { message } => Self::Info { message: message.into() },
             EventJson::Dequeue { resources } => Self::Dequeue { resources: shared(resources) },
-            EventJson::Submit { description, execution, runner, running_timeout } => Self::Submit {
+            EventJson::Submit { description, execution, runner, running_timeout, retry_condition } => Self::Submit {
                 description: description.into(),
                 execution: execution.map(|ExecutionIdJson(id)| id),
                 runner: runner.map(Into::into),
                 running_timeout: running_timeout.map(|SpanJson(span)| span),
+                retry_condition: retry_condition.map(Into::into),
             },
             EventJson::Submitted { execution, runner } => Self::Submitted {
                 execution: execution.map(|ExecutionIdJson(id)| id),
