@@ -31,8 +31,7 @@ struct Teller {
 impl Teller {
     fn new(config: Config) -> Self {
         let at = "2024-05-06T00:00:00Z".parse().unwrap();
-        let mut teller =
-            Self { world: World::default(), finished: BTreeMap::new(), records: Vec::new(), at };
+        let mut teller = Self { world: World::default(), finished: BTreeMap::new(), records: Vec::new(), at };
         let (log_id, root_seed) = (Uuid::from_u128(1), Uuid::from_u128(2));
         teller.give(&Input::Start { log_id, root_seed, config: Arc::new(config) });
         teller
@@ -179,8 +178,7 @@ fn nothing_differs_while_nothing_changed() {
     let (found, summary) = teller.replay(Options { config: Some(Arc::default()), ..Options::default() });
     assert_eq!(found, []);
     assert_eq!(summary.overruled, 1);
-    let (_, part) =
-        teller.replay(Options { from: Some(Position(40)), to: Some(Position(60)), ..Options::default() });
+    let (_, part) = teller.replay(Options { from: Some(Position(40)), to: Some(Position(60)), ..Options::default() });
     assert!(part.same < 21, "{part:?}");
 }
 
@@ -228,7 +226,10 @@ fn a_time_out_that_would_not_have_come_is_dropped() {
     let run = teller.trigger("w", "2024-05-01");
     teller.see(&run, Observed::Launched);
     teller.wait(700);
-    assert_eq!(teller.records.last().map(|record| events(std::slice::from_ref(record))), Some(vec![EventKind::RetryAfter]));
+    assert_eq!(
+        teller.records.last().map(|record| events(std::slice::from_ref(record))),
+        Some(vec![EventKind::RetryAfter])
+    );
     let mut config = Config::default();
     config.timeouts.by_state.insert(State::Submitted, TimeDelta::hours(1));
     let found = teller.with(config);

@@ -159,13 +159,7 @@ fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Run
 }
 
 /// Answers requests until a signal comes. A second signal ends the process at once.
-fn serve(
-    runtime: &Runtime,
-    listener: TcpListener,
-    app: App,
-    mut signals: Signals,
-    stop_waiting: watch::Sender<bool>,
-) {
+fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signals, stop_waiting: watch::Sender<bool>) {
     let limits = Limits {
         connections: app.http.max_connections,
         header_bytes: app.http.max_header_bytes,

@@ -195,8 +195,7 @@ impl fmt::Display for Settings {
 /// When the file can't be read, or a value is not allowed; names file, line, key and value.
 pub(crate) fn config_of_file(path: &Path, recorded: &Config) -> anyhow::Result<Config> {
     let file = File::read(path)?;
-    let mut config =
-        file.config(file.executor.unwrap_or(ExecutorKind::Local), file.run_api_workflows.unwrap_or(false));
+    let mut config = file.config(file.executor.unwrap_or(ExecutorKind::Local), file.run_api_workflows.unwrap_or(false));
     if file.executor.is_none() {
         let named = file.run_api_workflows;
         config.executor = recorded.executor.clone();

@@ -80,10 +80,8 @@ fn an_export_is_a_header_the_records_and_a_footer() {
     assert!(with_env.contains(SECRET) && with_env.contains(r#""env":"included""#), "{with_env}");
 
     let part = done(dir.path(), &["export", "--data", "DIR/data", "--from", "5", "--to", "7"]);
-    let positions: Vec<u64> = part
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).unwrap()["position"].as_u64())
-        .collect();
+    let positions: Vec<u64> =
+        part.lines().filter_map(|line| serde_json::from_str::<Value>(line).unwrap()["position"].as_u64()).collect();
     assert_eq!(positions, [5, 6, 7]);
     let (code, out, notes) = run(dir.path(), &["export", "--data", "DIR/data", "--from", "24"]);
     assert_eq!((code, out.as_str()), (2, ""));
@@ -160,7 +158,7 @@ fn what_is_not_right_is_refused_and_leaves_nothing() {
     assert!(changed.starts_with("DIR/one: line 25: end.sha256: the lines before give "), "{changed}");
     assert_eq!(
         refused(&whole.replace(r#""exit_code":20"#, r#""exit_code":"20""#)),
-        r#"DIR/one: line 13: fact.run.event.terminate.exit_code: invalid type: string "20", expected i32 (column 204)"#
+        r#"DIR/one: line 13: fact.run.event.terminate.exit_code: invalid type: string "20", expected i32 (column 213)"#
     );
     // A record that can't follow: the run has started already.
     let again = whole.replace(r#"{"terminate":{"exit_code":20}}"#, r#""started""#);
@@ -240,7 +238,15 @@ fn lived(dir: &Path) {
     server.wait_for("/api/v3/status/events/c/long/2999-01-01", running);
     assert!(server.stop().success());
     let server = Server::start_with(&data, &args);
-    assert_eq!(server.post("/api/v3/scheduler/halt", r#"{"workflow_id":{"component_id":"c","id":"long"},"parameter":"2999-01-01"}"#).status, 200);
+    assert_eq!(
+        server
+            .post(
+                "/api/v3/scheduler/halt",
+                r#"{"workflow_id":{"component_id":"c","id":"long"},"parameter":"2999-01-01"}"#
+            )
+            .status,
+        200
+    );
     assert_eq!(server.ask("DELETE", "/api/v3/workflows/c/long", &[], None).status, 204);
     thread::sleep(Duration::from_millis(300));
     assert!(server.stop().success());
@@ -265,12 +271,16 @@ fn a_replay_of_a_lived_log_shows_no_difference_and_a_changed_configuration_exact
     };
     assert_eq!(replayed(CONFIG), [] as [Value; 0]);
     assert_eq!(replayed(&CONFIG.replace("executor = \"fake\"\n", "")), [] as [Value; 0], "flags count as recorded");
-    let found = replayed(&CONFIG.replace("missing_dependencies_delay = \"PT0.1S\"", "missing_dependencies_delay = \"PT9M\""));
+    let found =
+        replayed(&CONFIG.replace("missing_dependencies_delay = \"PT0.1S\"", "missing_dependencies_delay = \"PT9M\""));
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!((&found[0]["kind"], &found[0]["decided"][0]["event"]["exit_code"]), (&"changed".into(), &20.into()));
     assert_eq!(found[0]["decided"][1]["event"]["delay_millis"], 540_000);
     let (code, out, _) = run(dir.path(), &["replay", "--data", "DIR/data", "--config", "DIR/other.toml"]);
-    assert!(code == 3 && out.contains("    - retryAfter  Delay (seconds): 0\n    + retryAfter  Delay (seconds): 540\n"), "{out}");
+    assert!(
+        code == 3 && out.contains("    - retryAfter  Delay (seconds): 0\n    + retryAfter  Delay (seconds): 540\n"),
+        "{out}"
+    );
     assert!(out.ends_with("\n1 difference\n"), "{out}");
     fs::write(dir.path().join("other.toml"), "catch_op = 3\n").unwrap();
     let (code, _, notes) = run(dir.path(), &["replay", "--data", "DIR/data", "--config", "DIR/other.toml"]);

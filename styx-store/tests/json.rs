@@ -14,9 +14,7 @@ use styx_core::{
     id::Position,
     record::{Cause, Fact, LogEvent, Record},
 };
-use styx_store::json::{
-    EnvValues, ExportReader, ExportWriter, Header, ImportError, record_from_json, record_to_json,
-};
+use styx_store::json::{EnvValues, ExportReader, ExportWriter, Header, ImportError, record_from_json, record_to_json};
 use uuid::Uuid;
 
 proptest! {

@@ -144,10 +144,7 @@ impl Asked {
         let request: Value = serde_json::from_str(&operator.request).unwrap_or_default();
         let parameter = request.pointer("/body/parameter").and_then(Value::as_str);
         let allow_future = request.get("path").and_then(Value::as_str).map(allows_future);
-        Self {
-            parameter: parameter.unwrap_or(instance.parameter()).into(),
-            allow_future: allow_future.unwrap_or(true),
-        }
+        Self { parameter: parameter.unwrap_or(instance.parameter()).into(), allow_future: allow_future.unwrap_or(true) }
     }
 }
 
@@ -176,7 +173,13 @@ mod tests {
         assert_eq!(asked("{}"), ("2024-05-06".to_owned(), true));
         assert_eq!(asked("no JSON"), ("2024-05-06".to_owned(), true));
         assert_eq!(asked(&format!(r#"{{"path":"/t",{body}}}"#)), ("2024-05-06T07".to_owned(), false));
-        assert_eq!(asked(&format!(r#"{{"path":"/t?a=1&allowFuture=TRUE",{body}}}"#)), ("2024-05-06T07".to_owned(), true));
-        assert_eq!(asked(r#"{"path":"/t?allowFuture=no","body":{"omitted_bytes":9}}"#), ("2024-05-06".to_owned(), false));
+        assert_eq!(
+            asked(&format!(r#"{{"path":"/t?a=1&allowFuture=TRUE",{body}}}"#)),
+            ("2024-05-06T07".to_owned(), true)
+        );
+        assert_eq!(
+            asked(r#"{"path":"/t?allowFuture=no","body":{"omitted_bytes":9}}"#),
+            ("2024-05-06".to_owned(), false)
+        );
     }
 }

@@ -57,7 +57,7 @@ use styx_core::{
 use uuid::Uuid;
 
 use self::{
-    compare::{Stake, decided, is_same, stake, split},
+    compare::{Stake, decided, is_same, split, stake},
     input::Source,
 };
 
@@ -232,8 +232,8 @@ impl Replay {
     fn settle(&mut self, found: &mut Vec<Difference>) -> Result<(), RefusedRecord> {
         let Some(front) = self.waiting.front() else { return Ok(()) };
         let (position, at) = (front[0].position, front[0].at);
-        let is_asked = self.options.from.is_none_or(|from| position >= from)
-            && self.options.to.is_none_or(|to| position <= to);
+        let is_asked =
+            self.options.from.is_none_or(|from| position >= from) && self.options.to.is_none_or(|to| position <= to);
         if !is_asked {
             return self.fold_front(1);
         }

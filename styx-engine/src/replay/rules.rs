@@ -74,7 +74,8 @@ fn changes(before: &Run, now: &Run) -> Vec<String> {
     let infrastructure = |run: &Run| run.infrastructure_failures.to_string();
     compare("failures of the infrastructure", infrastructure(before), infrastructure(now));
     compare("last exit", format!("{:?}", before.last_exit), format!("{:?}", now.last_exit));
-    let message = |run: &Run| run.note.as_ref().map_or_else(|| "none".to_owned(), |note| note.message().line.to_string());
+    let message =
+        |run: &Run| run.note.as_ref().map_or_else(|| "none".to_owned(), |note| note.message().line.to_string());
     compare("message", message(before), message(now));
     changes
 }

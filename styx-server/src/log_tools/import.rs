@@ -89,7 +89,10 @@ fn report(imported: &Imported, args: &ImportArgs, out: &mut dyn Write) -> io::Re
         false => writeln!(out, "log id     {name}, as the log that was exported")?,
     }
     if !args.fork {
-        writeln!(out, "A server on it takes the executions of that log for its own. If the other log may still be used,")?;
+        writeln!(
+            out,
+            "A server on it takes the executions of that log for its own. If the other log may still be used,"
+        )?;
         writeln!(out, "import with --fork instead.")?;
     }
     if header.env == EnvValues::Redacted {

@@ -39,8 +39,7 @@ fn hide(event: &mut Event) {
             *parameters = TriggerParameters { env: Arc::new(env(&parameters.env)) };
         }
         Event::Submit { description: Description::Inline(inline), .. } => {
-            *inline =
-                Arc::new(ExecutionDescription { env: env(&inline.env), ..ExecutionDescription::clone(inline) });
+            *inline = Arc::new(ExecutionDescription { env: env(&inline.env), ..ExecutionDescription::clone(inline) });
         }
         _ => {}
     }

@@ -112,7 +112,10 @@ pub(super) fn run(
         }
         Err(Stopped::Refused(position, refused)) => {
             out.flush()?;
-            writeln!(notes, "styx-server: a record up to {position} doesn't follow from those before it: {refused}; {verify}")?;
+            writeln!(
+                notes,
+                "styx-server: a record up to {position} doesn't follow from those before it: {refused}; {verify}"
+            )?;
             Ok(DAMAGED)
         }
     }

@@ -25,11 +25,11 @@ mod values;
 use serde::de::DeserializeOwned;
 use styx_core::record::Record;
 
+use self::record::RecordJson;
 pub use self::{
     export::{EnvValues, ExportWriter, Header},
     import::{ExportReader, ImportError},
 };
-use self::record::RecordJson;
 
 /// The version of the form; a newer one is refused.
 pub const VERSION: u32 = 1;
@@ -73,7 +73,10 @@ fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        JsonError { path: if matches!(path.as_str(), "." | "?") { String::new() } else { path }, problem: problem(error.inner()) }
+        JsonError {
+            path: if matches!(path.as_str(), "." | "?") { String::new() } else { path },
+            problem: problem(error.inner()),
+        }
     })?;
     deserializer.end().map_err(|error| JsonError { path: String::new(), problem: problem(&error) })?;
     Ok(value)

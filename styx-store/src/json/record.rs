@@ -234,9 +234,7 @@ impl From<WorkflowEventJson> for WorkflowEvent {
             WorkflowEventJson::Stored(stored) => Self::Stored(Arc::new((*stored).into())),
             WorkflowEventJson::Deleted => Self::Deleted,
             WorkflowEventJson::Switched { enabled } => Self::Switched { enabled },
-            WorkflowEventJson::CursorMoved { to, why } => {
-                Self::CursorMoved { to: to.map(Into::into), why: why.into() }
-            }
+            WorkflowEventJson::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: why.into() },
         }
     }
 }
@@ -338,10 +336,9 @@ impl From<&Event> for EventJson {
             Event::Timeout { reason } => Self::Timeout { reason: text(reason) },
             Event::Halt { reason } => Self::Halt { reason: text(reason) },
             Event::TimeTrigger => Self::TimeTrigger,
-            Event::Created { execution, docker_image } => Self::Created {
-                execution: ExecutionIdJson(execution.clone()),
-                docker_image: docker_image.to_string(),
-            },
+            Event::Created { execution, docker_image } => {
+                Self::Created { execution: ExecutionIdJson(execution.clone()), docker_image: docker_image.to_string() }
+            }
             Event::Retry => Self::Retry,
         }
     }
@@ -364,10 +361,9 @@ impl From<EventJson> for Event {
                 running_timeout: running_timeout.map(|SpanJson(span)| span),
                 retry_condition: retry_condition.map(Into::into),
             },
-            EventJson::Submitted { execution, runner } => Self::Submitted {
-                execution: execution.map(|ExecutionIdJson(id)| id),
-                runner: runner.map(Into::into),
-            },
+            EventJson::Submitted { execution, runner } => {
+                Self::Submitted { execution: execution.map(|ExecutionIdJson(id)| id), runner: runner.map(Into::into) }
+            }
             EventJson::Started => Self::Started,
             EventJson::Terminate { exit_code } => Self::Terminate { exit_code },
             EventJson::RunError { message, class } => Self::RunError { message: message.into(), class: class.into() },
