@@ -167,6 +167,11 @@ pub enum WorkflowEvent {
     Stored(Arc<StoredWorkflow>),
     /// Removed, with its switch and its cursor.
     Deleted,
+    /// The file that defined it doesn't any more: from here on it is nobody's, as if it had been made through the API.
+    FileRemoved {
+        /// The file.
+        path: Arc<str>,
+    },
     /// Natural triggers turned on or off.
     Switched {
         /// On or off.
@@ -234,6 +239,16 @@ pub struct WorkflowSpec {
     pub origin: Origin,
 }
 
+impl WorkflowSpec {
+    /// The file of the workflow folder that defines it.
+    pub fn file(&self) -> Option<&Arc<str>> {
+        match &self.origin {
+            Origin::File { path, .. } => Some(path),
+            Origin::Api | Origin::RemovedFile { .. } => None,
+        }
+    }
+}
+
 /// What a workflow runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runs {
@@ -257,6 +272,11 @@ pub enum Origin {
     },
     /// The API.
     Api,
+    /// A file of the workflow folder that defines it no more, or is gone.
+    RemovedFile {
+        /// The file.
+        path: Arc<str>,
+    },
 }
 
 /// Which natural trigger comes next.

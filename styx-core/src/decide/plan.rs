@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, Decisions};
+use super::{Context, Decisions, Refusal, workflows::foreign};
 use crate::{
     event::{Description, Event, FailureClass, Trigger},
     id::{Counter, ExecutionId, InstanceId},
@@ -162,7 +162,6 @@ impl<'a> Plan<'a> {
 
 /// Why a queued run may never run as things stand, so that it is halted instead of admitted (spec SM §16.3).
 pub(crate) fn obstacle(world: &World, run: &Run, workflow: Option<&Workflow>) -> Option<Arc<str>> {
-    let executor = &world.config().executor;
     let natural = run.trigger == Some(Trigger::Natural);
     match workflow {
         None => Some("workflow deleted".into()),
@@ -171,9 +170,12 @@ pub(crate) fn obstacle(world: &World, run: &Run, workflow: Option<&Workflow>) ->
             Some("workflow has neither docker_image nor flyte_exec_conf".into())
         }
         Some(workflow) if workflow.spec.runs == Runs::Flyte => Some("Flyte workflows can't be run yet".into()),
-        Some(workflow) if !executor.runs_api_workflows && !workflow.is_from_folder() => {
-            Some(format!("the {} executor runs only workflows of the workflow folder", executor.runner).into())
-        }
-        Some(_) => None,
+        Some(workflow) => match foreign(world.config(), workflow)? {
+            Refusal::RemovedFile { path, .. } => Some(format!("the file {path} of the workflow was removed").into()),
+            _ => {
+                let runner = &world.config().executor.runner;
+                Some(format!("the {runner} executor runs only workflows of the workflow folder").into())
+            }
+        },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BOUND, Context, Decisions, Plan, Refusal, Reply, admission};
+use super::{BOUND, Context, Decisions, Plan, Refusal, Reply, admission, workflows::foreign};
 use crate::{
     event::{Event, Trigger, TriggerParameters},
     id::{InstanceId, WorkflowId, generated_id},
@@ -92,9 +92,8 @@ pub(super) fn asked(
     if workflow.spec.runs != Runs::Image {
         return Err(Refusal::NotRunnable);
     }
-    let executor = &world.config().executor;
-    if !executor.runs_api_workflows && !workflow.is_from_folder() {
-        return Err(Refusal::ApiWorkflow { runner: Arc::clone(&executor.runner) });
+    if let Some(refusal) = foreign(world.config(), workflow) {
+        return Err(refusal);
     }
     let bad = |reason: String| Refusal::BadParameter { parameter: Arc::clone(asked.parameter), reason };
     let (schedule, _) = schedule_of(workflow).ok_or_else(|| bad("the schedule can't be read".to_owned()))?;

@@ -1,6 +1,6 @@
 //! From the records of a decision back to the input that it was made about.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::Value;
 use styx_core::{
@@ -81,6 +81,9 @@ fn execution_of(world: &World, instance: &InstanceId) -> Option<ExecutionId> {
 /// What was asked for: as the records say, and where they don't, as the request does.
 fn request(world: &World, decision: &[Record], operator: &Operator) -> Option<Request> {
     let first = &decision[0];
+    if let Some(path) = file_of(&first.fact) {
+        return Some(load_file(world, decision, path));
+    }
     Some(match &first.fact {
         Fact::Config(ConfigEvent::Set(config)) => Request::Configure(Arc::clone(config)),
         Fact::Config(ConfigEvent::SchedulingSwitched { enabled }) => Request::SwitchScheduling { enabled: *enabled },
@@ -89,6 +92,7 @@ fn request(world: &World, decision: &[Record], operator: &Operator) -> Option<Re
                 Request::StoreWorkflow { id: id.clone(), workflow: Arc::clone(workflow) }
             }
             WorkflowEvent::Deleted => Request::DeleteWorkflow { id: id.clone() },
+            WorkflowEvent::FileRemoved { .. } => return None,
             WorkflowEvent::Switched { .. } | WorkflowEvent::CursorMoved { .. } => {
                 let cursor = world.workflows().get(id).and_then(|workflow| workflow.cursor);
                 let (next_instant, next_fires_at) = moved(decision, cursor);
@@ -110,6 +114,30 @@ fn request(world: &World, decision: &[Record], operator: &Operator) -> Option<Re
         },
         Fact::Run(_, RunEvent::Ignored { .. }) | Fact::Execution(..) | Fact::Log(_) => return None,
     })
+}
+
+/// The file of the workflow folder that a record follows from.
+fn file_of(fact: &Fact) -> Option<&Arc<str>> {
+    match fact {
+        Fact::Workflow(_, WorkflowEvent::Stored(stored)) => stored.spec.file(),
+        Fact::Workflow(_, WorkflowEvent::FileRemoved { path }) => Some(path),
+        _ => None,
+    }
+}
+
+/// What a file said, as far as it said anything new: of its other workflows only that they are still defined somewhere.
+fn load_file(world: &World, decision: &[Record], path: &Arc<str>) -> Request {
+    let mut workflows = Vec::new();
+    let mut removed = BTreeSet::new();
+    for record in decision {
+        match &record.fact {
+            Fact::Workflow(id, WorkflowEvent::Stored(stored)) => workflows.push((id.clone(), Arc::clone(stored))),
+            Fact::Workflow(id, WorkflowEvent::FileRemoved { .. }) => drop(removed.insert(id)),
+            _ => {}
+        }
+    }
+    let elsewhere = world.index().of_file(path).filter(|id| !removed.contains(id)).cloned().collect();
+    Request::LoadFile { path: Arc::clone(path), workflows: workflows.into(), elsewhere }
 }
 
 type Instant = chrono::DateTime<chrono::Utc>;

@@ -113,10 +113,12 @@ fn workflow(event: &WorkflowEvent) -> Value {
             let (origin, path) = match &stored.spec.origin {
                 Origin::File { path, .. } => ("file", Some(&**path)),
                 Origin::Api => ("api", None),
+                Origin::RemovedFile { path } => ("removed file", Some(&**path)),
             };
             json!({ "configuration": redact::json(stored.json.as_bytes()), "origin": origin, "path": path })
         }
         WorkflowEvent::Deleted => json!({}),
+        WorkflowEvent::FileRemoved { path } => json!({ "path": **path }),
         WorkflowEvent::Switched { enabled } => json!({ "enabled": enabled }),
         WorkflowEvent::CursorMoved { to, why } => json!({
             "next_natural_trigger": to.map(|cursor| wording::instant(cursor.instant)),

@@ -227,6 +227,7 @@ impl From<CursorV1> for Cursor {
 pub(super) enum OriginV1<'a> {
     File { path: &'a str, enabled: bool } = 0,
     Api = 1,
+    RemovedFile { path: &'a str } = 2,
 }
 
 #[derive(Debug, Encode, BorrowDecode)]
@@ -274,6 +275,7 @@ impl<'a> From<&'a WorkflowSpec> for WorkflowSpecV1<'a> {
             origin: match &workflow.origin {
                 Origin::File { path, enabled } => OriginV1::File { path, enabled: *enabled },
                 Origin::Api => OriginV1::Api,
+                Origin::RemovedFile { path } => OriginV1::RemovedFile { path },
             },
         }
     }
@@ -292,6 +294,7 @@ impl From<WorkflowSpecV1<'_>> for WorkflowSpec {
             origin: match stored.origin {
                 OriginV1::File { path, enabled } => Origin::File { path: path.into(), enabled },
                 OriginV1::Api => Origin::Api,
+                OriginV1::RemovedFile { path } => Origin::RemovedFile { path: path.into() },
             },
         }
     }

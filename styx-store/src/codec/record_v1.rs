@@ -176,6 +176,7 @@ enum WorkflowEventV1<'a> {
     Deleted = 1,
     Switched { enabled: bool } = 2,
     CursorMoved { to: Option<CursorV1>, why: CursorMoveV1 } = 3,
+    FileRemoved { path: &'a str } = 4,
 }
 
 impl<'a> From<&'a WorkflowEvent> for WorkflowEventV1<'a> {
@@ -185,6 +186,7 @@ impl<'a> From<&'a WorkflowEvent> for WorkflowEventV1<'a> {
             WorkflowEvent::Deleted => Self::Deleted,
             WorkflowEvent::Switched { enabled } => Self::Switched { enabled: *enabled },
             WorkflowEvent::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: (*why).into() },
+            WorkflowEvent::FileRemoved { path } => Self::FileRemoved { path },
         }
     }
 }
@@ -196,6 +198,7 @@ impl From<WorkflowEventV1<'_>> for WorkflowEvent {
             WorkflowEventV1::Deleted => Self::Deleted,
             WorkflowEventV1::Switched { enabled } => Self::Switched { enabled },
             WorkflowEventV1::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: why.into() },
+            WorkflowEventV1::FileRemoved { path } => Self::FileRemoved { path: path.into() },
         }
     }
 }

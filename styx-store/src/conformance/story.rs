@@ -18,7 +18,7 @@ use styx_core::{
         RunEvent, Runs, StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::State,
-    world::{Row, RowKey, TriggerKind, World},
+    world::{Row, RowKey, TriggerKind, Workflow, World},
 };
 use uuid::Uuid;
 
@@ -172,7 +172,10 @@ impl Story {
         let exists = self.world.workflows().contains_key(id);
         match dice.below(4) {
             0 if exists => WorkflowEvent::Deleted,
-            1 if exists => WorkflowEvent::Switched { enabled: dice.chance(70) },
+            1 if exists => match self.world.workflows().get(id).and_then(Workflow::file) {
+                Some(path) if dice.chance(50) => WorkflowEvent::FileRemoved { path: Arc::clone(path) },
+                _ => WorkflowEvent::Switched { enabled: dice.chance(70) },
+            },
             2 if exists => {
                 let instant = at + TimeDelta::hours(1);
                 let cursor = Cursor { instant, fires_at: instant + TimeDelta::minutes(5) };

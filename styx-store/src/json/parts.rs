@@ -166,6 +166,7 @@ impl From<CursorJson> for Cursor {
 pub(super) enum OriginJson {
     File { path: String, enabled: bool },
     Api,
+    RemovedFile { path: String },
 }
 
 impl From<&Origin> for OriginJson {
@@ -173,6 +174,7 @@ impl From<&Origin> for OriginJson {
         match origin {
             Origin::File { path, enabled } => Self::File { path: path.to_string(), enabled: *enabled },
             Origin::Api => Self::Api,
+            Origin::RemovedFile { path } => Self::RemovedFile { path: path.to_string() },
         }
     }
 }
@@ -182,6 +184,7 @@ impl From<OriginJson> for Origin {
         match json {
             OriginJson::File { path, enabled } => Self::File { path: path.into(), enabled },
             OriginJson::Api => Self::Api,
+            OriginJson::RemovedFile { path } => Self::RemovedFile { path: path.into() },
         }
     }
 }

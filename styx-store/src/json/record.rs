@@ -207,6 +207,9 @@ impl From<ConfigEventJson> for ConfigEvent {
 enum WorkflowEventJson {
     Stored(Box<StoredWorkflowJson>),
     Deleted,
+    FileRemoved {
+        path: String,
+    },
     Switched {
         enabled: bool,
     },
@@ -222,6 +225,7 @@ impl From<&WorkflowEvent> for WorkflowEventJson {
         match event {
             WorkflowEvent::Stored(stored) => Self::Stored(Box::new((&**stored).into())),
             WorkflowEvent::Deleted => Self::Deleted,
+            WorkflowEvent::FileRemoved { path } => Self::FileRemoved { path: path.to_string() },
             WorkflowEvent::Switched { enabled } => Self::Switched { enabled: *enabled },
             WorkflowEvent::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: (*why).into() },
         }
@@ -233,6 +237,7 @@ impl From<WorkflowEventJson> for WorkflowEvent {
         match json {
             WorkflowEventJson::Stored(stored) => Self::Stored(Arc::new((*stored).into())),
             WorkflowEventJson::Deleted => Self::Deleted,
+            WorkflowEventJson::FileRemoved { path } => Self::FileRemoved { path: path.into() },
             WorkflowEventJson::Switched { enabled } => Self::Switched { enabled },
             WorkflowEventJson::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: why.into() },
         }

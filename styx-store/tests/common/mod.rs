@@ -167,6 +167,17 @@ pub(crate) fn records() -> Vec<(String, Record)> {
             ),
         ),
         ("workflow-stored-api".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Stored(stored(Origin::Api)))),
+        (
+            "workflow-stored-removed-file".to_owned(),
+            Fact::Workflow(
+                workflow(),
+                WorkflowEvent::Stored(stored(Origin::RemovedFile { path: "eu/daily.yaml".into() })),
+            ),
+        ),
+        (
+            "workflow-file-removed".to_owned(),
+            Fact::Workflow(workflow(), WorkflowEvent::FileRemoved { path: "eu/daily.yaml".into() }),
+        ),
         ("workflow-deleted".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Deleted)),
         ("workflow-switched".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Switched { enabled: true })),
         ("execution-cleaned".to_owned(), Fact::Execution(execution(), ExecutionEvent::Cleaned)),
@@ -309,6 +320,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         enabled: true,
         cursor: Some(cursor()),
     };
+    let removed = Workflow { spec: spec(Origin::RemovedFile { path: "eu/daily.yaml".into() }), ..workflow.clone() };
     let mut rows = vec![
         (
             "log".to_owned(),
@@ -322,6 +334,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         ("log-empty".to_owned(), Row::Log(LogRow::default())),
         ("config".to_owned(), Row::Config(Arc::new(Config::default()))),
         ("workflow".to_owned(), Row::Workflow(workflow)),
+        ("workflow-removed-file".to_owned(), Row::Workflow(removed)),
         ("run-new".to_owned(), Row::Run(Run::new(None, at(0)))),
         ("finished".to_owned(), Row::Finished(finished)),
     ];

@@ -123,7 +123,8 @@ fn config() -> impl Strategy<Value = Config> {
 fn stored_workflow() -> impl Strategy<Value = StoredWorkflow> {
     let origin = prop_oneof![
         (text(), any::<bool>()).prop_map(|(path, enabled)| Origin::File { path, enabled }),
-        Just(Origin::Api)
+        Just(Origin::Api),
+        text().prop_map(|path| Origin::RemovedFile { path }),
     ];
     let runs = prop::sample::select(vec![Runs::Nothing, Runs::Image, Runs::Flyte]);
     let times = (text(), maybe(text()), maybe(span()));
@@ -246,6 +247,7 @@ fn fact() -> impl Strategy<Value = Fact> {
     let workflow = prop_oneof![
         stored_workflow().prop_map(|stored| WorkflowEvent::Stored(Arc::new(stored))),
         Just(WorkflowEvent::Deleted),
+        text().prop_map(|path| WorkflowEvent::FileRemoved { path }),
         any::<bool>().prop_map(|enabled| WorkflowEvent::Switched { enabled }),
         (maybe(cursor()), cursor_move()).prop_map(|(to, why)| WorkflowEvent::CursorMoved { to, why }),
     ];

@@ -95,6 +95,7 @@ impl FiresOnce {
         match event {
             WorkflowEvent::Stored(stored) => self.store(record.at, id, &stored.spec)?,
             WorkflowEvent::Deleted => drop(self.plans.remove(id)),
+            WorkflowEvent::FileRemoved { .. } => {}
             WorkflowEvent::Switched { enabled } => {
                 let plan = self.plans.get_mut(id).ok_or("a workflow that isn't there is switched")?;
                 let set = plan.set_by == Some(record.decision);
