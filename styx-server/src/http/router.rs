@@ -39,6 +39,12 @@ pub(super) enum Route<'a> {
     Halt,
     /// E-28.
     Retry,
+    /// Checkpoints of the log.
+    Checkpoints,
+    /// Make one.
+    MakeCheckpoint,
+    /// Records of the log.
+    Records,
     /// Part of the API and not there yet.
     NotBuilt { what: &'static str },
 }
@@ -82,6 +88,7 @@ fn route<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
         ("GET", ["ping"]) => Route::Ping,
         (_, ["api", "v3", rest @ ..]) => return v3(method, rest),
         (_, ["api", "v0", rest @ ..]) => return scheduler(method, rest),
+        (_, ["api", "v4", rest @ ..]) => return v4(method, rest),
         _ => return None,
     };
     Some(route)
@@ -120,6 +127,17 @@ fn v3<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
     Some(route)
 }
 
+/// What Styx 2.x doesn't have.
+fn v4<'a>(method: &str, segments: &[&str]) -> Option<Route<'a>> {
+    let route = match (method, segments) {
+        ("GET", ["checkpoints"]) => Route::Checkpoints,
+        ("POST", ["checkpoints"]) => Route::MakeCheckpoint,
+        ("GET", ["records"]) => Route::Records,
+        _ => return None,
+    };
+    Some(route)
+}
+
 /// The scheduler's operations, below `/api/v3/scheduler` and `/api/v0` (C-2).
 fn scheduler<'a>(method: &str, segments: &[&str]) -> Option<Route<'a>> {
     let route = match (method, segments) {
@@ -153,6 +171,7 @@ mod tests {
         assert_eq!(resolved("GET", "/api/v0/trigger"), "405 OPTIONS, POST");
         assert_eq!(resolved("TRACE", "/ping"), "405 GET, HEAD, OPTIONS");
         assert_eq!(resolved("BREW", "/coffee"), "404");
+        assert_eq!(resolved("DELETE", "/api/v4/checkpoints"), "405 GET, HEAD, OPTIONS, POST");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The routes: one function for each endpoint.
 
 mod instances;
+pub(super) mod log;
 mod scheduler;
 mod status;
 mod workflows;
@@ -64,6 +65,9 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
         Route::Trigger => scheduler::trigger(call).await,
         Route::Halt => scheduler::halt(call).await,
         Route::Retry => scheduler::retry(call).await,
+        Route::Checkpoints => log::list_checkpoints(call).await,
+        Route::MakeCheckpoint => log::make_checkpoint(call).await,
+        Route::Records => log::records(call).await,
         Route::NotBuilt { what } => Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, format!("not built yet: {what}"))),
     }
 }
