@@ -10,6 +10,7 @@
 //! assert_eq!(json::to_string(&nothing).unwrap(), r#"{"active_states":[]}"#);
 //! ```
 
+mod backfill;
 mod client;
 mod error;
 mod event;
@@ -20,18 +21,23 @@ mod id;
 pub mod json;
 mod lenient;
 mod request;
+mod resource;
+mod service_account;
 mod state;
 pub mod time;
 mod trigger;
 mod workflow;
 
+pub use backfill::{Backfill, BackfillInput, BackfillPayload, BackfillsPayload, EditableBackfillInput};
 pub use client::{Client, Effect, Exchange};
 pub use error::{ApiError, Error, TransportError, TransportErrorKind};
-pub use event::{Event, EventKind, EventsPayload, TimestampedEvent};
+pub use event::{Event, EventInfo, EventKind, EventsPayload, TimestampedEvent};
 pub use flyte::{FlyteExecConf, FlyteIdentifier};
 pub use history::{ExecStatus, Execution, TriggerHistory, WorkflowInstanceExecutionData};
 pub use host::{Host, ParseHostError};
 pub use id::{WorkflowId, WorkflowInstance};
+pub use resource::{Resource, ResourcesPayload};
+pub use service_account::{TestServiceAccountUsageRequest, TestServiceAccountUsageResponse};
 pub use state::{ExecutionDescription, Message, MessageLevel, RunStateData, RunStateDataPayload, StateData};
 pub use trigger::{Trigger, TriggerParameters, TriggerRequest, TriggerResponse};
 pub use workflow::{Workflow, WorkflowState, WorkflowWithState};
