@@ -1,7 +1,7 @@
 //! The wire types of the Styx v3 API, and a client of it.
 //!
 //! The types are what a server writes and what a client reads, field by field and in order; [`json`] gives them their
-//! exact form. [`Client`] asks a server and waits for its answer.
+//! exact form. The client (feature `http`, on by default) asks a server and waits for its answer.
 //!
 //! ```
 //! use styx_client::{RunStateDataPayload, json};
@@ -11,15 +11,19 @@
 //! ```
 
 mod backfill;
+#[cfg(feature = "http")]
 mod client;
+#[cfg(feature = "http")]
 mod error;
 mod event;
 mod flyte;
 mod history;
+#[cfg(feature = "http")]
 mod host;
 mod id;
 pub mod json;
 mod lenient;
+#[cfg(feature = "http")]
 mod request;
 mod resource;
 mod service_account;
@@ -29,15 +33,18 @@ mod trigger;
 mod workflow;
 
 pub use backfill::{Backfill, BackfillInput, BackfillPayload, BackfillsPayload, EditableBackfillInput};
-pub use client::{Client, Effect, Exchange};
-pub use error::{ApiError, Error, TransportError, TransportErrorKind};
 pub use event::{Event, EventInfo, EventKind, EventsPayload, TimestampedEvent};
 pub use flyte::{FlyteExecConf, FlyteIdentifier};
 pub use history::{ExecStatus, Execution, TriggerHistory, WorkflowInstanceExecutionData};
-pub use host::{Host, ParseHostError};
 pub use id::{WorkflowId, WorkflowInstance};
 pub use resource::{Resource, ResourcesPayload};
 pub use service_account::{TestServiceAccountUsageRequest, TestServiceAccountUsageResponse};
 pub use state::{ExecutionDescription, Message, MessageLevel, RunStateData, RunStateDataPayload, StateData};
 pub use trigger::{Trigger, TriggerParameters, TriggerRequest, TriggerResponse};
 pub use workflow::{Workflow, WorkflowState, WorkflowWithState};
+#[cfg(feature = "http")]
+pub use {
+    client::{Client, Effect, Exchange},
+    error::{ApiError, Error, TransportError, TransportErrorKind},
+    host::{Host, ParseHostError},
+};
