@@ -20,7 +20,6 @@ use uuid::Builder;
 use crate::{
     folder::{self, Folder, FolderWorkflow},
     http::new_request_id,
-    views::workflows::stored,
 };
 
 /// What became of the workflow folder.
@@ -131,7 +130,7 @@ fn changed(
         }
         let mut configuration = workflow.configuration.clone();
         configuration.deployment_time = Some(now);
-        let stored = Arc::new(stored(&configuration, origin(workflow)));
+        let stored = Arc::new(StoredWorkflow::new(&configuration, origin(workflow)));
         requests.push(Request::StoreWorkflow { id: workflow.id.clone(), workflow: stored });
     }
     Ok(requests)
