@@ -86,7 +86,7 @@ fn kind(
             runner_id: runner.as_ref().map(ToString::to_string),
         },
         Event::Started => EventKind::Started {},
-        Event::Terminate { exit_code } => EventKind::Terminate { exit_code: exit_code.map(Into::into) },
+        Event::Terminate { exit_code } => EventKind::Terminate { exit_code: *exit_code },
         Event::RunError { message, .. } => EventKind::RunError { message: message.to_string() },
         Event::Success => EventKind::Success {},
         Event::RetryAfter { delay_millis } => EventKind::RetryAfter { delay_millis: *delay_millis },
