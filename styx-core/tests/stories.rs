@@ -299,7 +299,8 @@ fn the_folder_s_switch_counts_at_first_sight_and_when_its_line_changes() {
         29 00:30:00 ann: sales#report stored
         29 00:30:00 ann: sales#report stored
         29 00:30:00   and: sales#report enabled: true
-    "#]].assert_eq(&story.told());
+    "#]]
+    .assert_eq(&story.told());
 }
 
 #[test]
@@ -334,7 +335,8 @@ fn what_a_file_defines_no_more_is_disabled_until_it_comes_back() {
         29 06:30:00   and: sales#report cursor 29T06:00 fires 29T07:00 (Enabled)
         29 06:30:00   and: sales#report enabled: true
         29 06:30:00 refused: workflow sales#mail: invalid schedule: no matching instant
-    "#]].assert_eq(&story.told());
+    "#]]
+    .assert_eq(&story.told());
 }
 
 #[test]
@@ -357,7 +359,8 @@ fn a_workflow_moves_from_one_file_to_another_without_being_disabled() {
         29 00:30:00 ann: sales#report stored
         29 00:30:00 ann: sales#mail isn't in eu/sales.yaml any more
         29 00:30:00   and: sales#mail enabled: false
-    "#]].assert_eq(&story.told());
+    "#]]
+    .assert_eq(&story.told());
 }
 
 #[test]

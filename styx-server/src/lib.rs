@@ -3,7 +3,7 @@
 mod cli;
 mod deploy;
 mod executor;
-pub mod folder;
+mod folder;
 mod http;
 pub mod log_tools;
 mod logging;

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use styx_server::folder;
+use styx_files::Folder;
 
 /// A copy of the examples, so that nothing is written into the source.
 struct Examples(tempfile::TempDir);
@@ -25,9 +25,9 @@ impl Examples {
 
     /// Runs a workflow's job as the local executor does; gives its exit code and its output.
     fn run(&self, workflow: &str, parameter: &str, tries: &str) -> (Option<i32>, String) {
-        let folder = folder::read(&self.0.path().join("workflows"), None).unwrap();
-        let found = folder.workflows.into_iter().find(|found| found.id.workflow() == workflow).unwrap();
-        let args = found.configuration.docker_args.unwrap();
+        let folder = Folder::read(self.0.path().join("workflows"), None).unwrap();
+        let (_, found) = folder.workflows().find(|(_, found)| found.id.workflow() == workflow).unwrap();
+        let args = found.configuration.docker_args.as_ref().unwrap();
         let argv: Vec<_> = args.iter().map(|arg| if arg == "{}" { parameter } else { arg }).collect();
         let run_dir = self.0.path().join("run");
         fs::create_dir_all(&run_dir).unwrap();
@@ -38,7 +38,7 @@ impl Examples {
             .env("PATH", "/usr/bin:/bin")
             .env("STYX_EXECUTION_TRIES", tries)
             .env("STYX_RUN_DIR", run_dir)
-            .envs(found.configuration.env)
+            .envs(&found.configuration.env)
             .output()
             .unwrap();
         (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
@@ -67,13 +67,13 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn the_workflows_are_sound() {
-    let folder = folder::read(&shipped().join("workflows"), None).unwrap();
-    assert_eq!(folder.errors, []);
-    let ids: Vec<_> = folder.workflows.iter().map(|workflow| workflow.id.key()).collect();
+    let folder = Folder::read(shipped().join("workflows"), None).unwrap();
+    assert!(folder.errors().is_empty(), "{:?}", folder.errors());
+    let ids: Vec<_> = folder.workflows().map(|(_, workflow)| workflow.id.key()).collect();
     let expected =
         ["examples#orders-so-far", "examples#hourly-report", "examples#best-product", "examples#flaky-upload"];
     assert_eq!(ids, expected);
-    assert!(folder.workflows.iter().all(|workflow| workflow.enabled && workflow.configuration.docker_image.is_some()));
+    assert!(folder.workflows().all(|(_, workflow)| workflow.enabled && workflow.configuration.docker_image.is_some()));
     for script in fs::read_dir(shipped().join("jobs")).unwrap().map(Result::unwrap) {
         let mode = script.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o111, 0o111, "{:?} must be executable", script.path());

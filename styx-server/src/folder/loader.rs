@@ -1,0 +1,275 @@
+//! From what the files say to requests, and from their answers to what is said about the files.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+    sync::Arc,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+use styx_core::{
+    decide::{Refusal, Reply, Request},
+    id::WorkflowId,
+    log::{LogError, LogReader, for_each_row, stored_workflow},
+    record::{Cause, Operator, Origin, StoredWorkflow},
+    workflow::WorkflowConfiguration,
+    world::{Row, RowKey, RowScope, Workflow},
+};
+use styx_files::{FileError, FileWorkflow, Folder, component};
+
+use crate::{http::new_request_id, views::workflows::stored};
+
+/// The most errors that are said at a time.
+const SAID: usize = 100;
+
+/// The workflow folder, and what was said about it.
+pub(crate) struct Loader {
+    pub(super) folder: Folder,
+    /// Files that the engine refused.
+    refused: BTreeMap<String, FileError>,
+    /// What was said last.
+    said: BTreeSet<FileError>,
+}
+
+/// What is to be asked about a file.
+pub(crate) struct Load {
+    path: Arc<str>,
+    workflows: Vec<(WorkflowId, Arc<StoredWorkflow>)>,
+    elsewhere: Vec<WorkflowId>,
+    places: BTreeMap<WorkflowId, (u64, u64)>,
+    /// Workflows that were made through the API.
+    pub(crate) taken_over: Vec<WorkflowId>,
+    /// How many are new or changed.
+    pub(crate) changed: usize,
+    /// Those that the file defines no more.
+    pub(crate) removed: Vec<WorkflowId>,
+}
+
+impl Loader {
+    /// A folder that has not been looked at.
+    pub(crate) fn new(dir: &Path, max_running_timeout: TimeDelta) -> Self {
+        let folder = Folder::new(dir, Some(max_running_timeout));
+        Self { folder, refused: BTreeMap::new(), said: BTreeSet::new() }
+    }
+
+    /// How many workflows the files without errors define.
+    pub(crate) fn count(&self) -> usize {
+        self.folder.workflows().count()
+    }
+
+    /// All components of which there are files, or workflows that came from files.
+    ///
+    /// # Errors
+    ///
+    /// When the log can't be read.
+    pub(crate) fn components(&self, reader: &dyn LogReader) -> Result<BTreeSet<String>, LogError> {
+        let mut components: BTreeSet<String> = self.folder.components().map(Into::into).collect();
+        for_each_row(reader, &RowScope::Workflows { component: None }, |_, row| {
+            if let Row::Workflow(workflow) = row {
+                components.extend(workflow.file().map(|path| component(path).to_owned()));
+            }
+            Ok(())
+        })?;
+        Ok(components)
+    }
+
+    /// What is to be asked so that the log holds what the files of these components say. Files that it holds already are
+    /// left out, and so are files with errors: what they defined before stays.
+    ///
+    /// # Errors
+    ///
+    /// When the log can't be read.
+    pub(crate) fn loads(
+        &mut self,
+        reader: &dyn LogReader,
+        components: &BTreeSet<String>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Load>, LogError> {
+        self.refused.retain(|path, _| !components.contains(component(path)));
+        let mut loads = Vec::new();
+        for component in components {
+            let mut rows = BTreeMap::new();
+            for_each_row(reader, &RowScope::Workflows { component: Some(component.as_str().into()) }, |key, row| {
+                if let (RowKey::Workflow(id), Row::Workflow(workflow)) = (key, row) {
+                    rows.insert(id, workflow);
+                }
+                Ok(())
+            })?;
+            self.loads_of(component, reader, &rows, now, &mut loads)?;
+        }
+        Ok(loads)
+    }
+
+    fn loads_of(
+        &self,
+        component: &str,
+        reader: &dyn LogReader,
+        rows: &BTreeMap<WorkflowId, Workflow>,
+        now: DateTime<Utc>,
+        loads: &mut Vec<Load>,
+    ) -> Result<(), LogError> {
+        let mut files = self.folder.component(component);
+        let mut held: BTreeMap<&str, Vec<&WorkflowId>> = BTreeMap::new();
+        for (id, workflow) in rows {
+            if let Some(path) = workflow.file() {
+                held.entry(path).or_default().push(id);
+                if self.folder.unlisted_above(path).is_none() {
+                    // A file that is gone defines nothing.
+                    files.entry(path).or_insert(Ok(&[]));
+                }
+            }
+        }
+        let sound = || files.iter().filter_map(|(path, said)| Some((*path, *said.as_ref().ok()?)));
+        let defined: BTreeSet<_> = sound().flat_map(|(_, workflows)| workflows).map(|workflow| &workflow.id).collect();
+        for (path, workflows) in sound() {
+            let held = held.get(path).map(Vec::as_slice).unwrap_or_default();
+            let mine: BTreeSet<_> = workflows.iter().map(|workflow| &workflow.id).collect();
+            let (elsewhere, removed): (Vec<_>, Vec<_>) =
+                held.iter().copied().filter(|id| !mine.contains(id)).cloned().partition(|id| defined.contains(id));
+            let path: Arc<str> = path.into();
+            let (changed, taken_over, places) = (0, Vec::new(), BTreeMap::new());
+            let mut load = Load { path, workflows: Vec::new(), elsewhere, places, taken_over, changed, removed };
+            for workflow in workflows {
+                load.add(reader, workflow, rows.get(&workflow.id), now)?;
+            }
+            if load.changed > 0 || !load.removed.is_empty() {
+                loads.push(load);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of the answer about a file, and says what it means.
+    pub(crate) fn answered(&mut self, load: &Load, reply: &Reply) -> bool {
+        if let Reply::Refused(refusal) = reply {
+            self.refused.insert(load.path.to_string(), load.refusal(refusal));
+            return false;
+        }
+        for id in &load.taken_over {
+            tracing::warn!("workflow {id}, made through the API, is defined by the file {} from here on", load.path);
+        }
+        for id in &load.removed {
+            tracing::warn!("workflow {id} was disabled: the file {} defines it no more", load.path);
+        }
+        true
+    }
+
+    /// Says what is wrong with the files that wasn't said before, and what was corrected. Returns how much is wrong.
+    pub(crate) fn say(&mut self) -> usize {
+        let mut errors = self.folder.errors();
+        errors.extend(self.refused.values().cloned());
+        let new: Vec<_> = errors.difference(&self.said).collect();
+        for error in new.iter().take(SAID) {
+            tracing::error!("{error}");
+        }
+        if let Some(left) = new.len().checked_sub(SAID).filter(|left| *left > 0) {
+            tracing::error!("{left} more: `styx workflow lint {}` shows all", self.folder.dir().display());
+        }
+        if !new.is_empty() {
+            tracing::warn!("files with errors are not taken; the workflows that they defined before stay as they are");
+        }
+        let paths = |errors: &BTreeSet<FileError>| -> BTreeSet<String> {
+            errors.iter().map(|error| error.path.clone()).collect()
+        };
+        for path in paths(&self.said).difference(&paths(&errors)) {
+            tracing::info!("{path}: nothing is wrong with it any more");
+        }
+        self.said = errors;
+        self.said.len()
+    }
+
+    /// Says what is wrong with the folder as a whole.
+    pub(super) fn missing(&self, error: &io::Error) {
+        tracing::error!(
+            "the workflow folder can't be listed, its workflows stay as they are until it is back: {error}"
+        );
+    }
+}
+
+impl Load {
+    fn add(
+        &mut self,
+        reader: &dyn LogReader,
+        workflow: &FileWorkflow,
+        before: Option<&Workflow>,
+        now: DateTime<Utc>,
+    ) -> Result<(), LogError> {
+        let origin = Origin::File { path: Arc::clone(&self.path), enabled: workflow.enabled };
+        let fresh = stored(&workflow.configuration, origin);
+        let same = match before {
+            Some(before) if before.spec == fresh.spec => {
+                let known = stored_workflow(reader, before.stored_at)?;
+                is_same(&known, &workflow.configuration).then_some(known)
+            }
+            _ => None,
+        };
+        let stored = match same {
+            // As it is in the log, time of deployment and all.
+            Some(known) => known,
+            None => {
+                self.changed += 1;
+                self.taken_over
+                    .extend(before.filter(|before| before.spec.origin == Origin::Api).map(|_| workflow.id.clone()));
+                let mut configuration = workflow.configuration.clone();
+                configuration.deployment_time = Some(now);
+                Arc::new(StoredWorkflow { json: configuration.to_json().into(), spec: fresh.spec })
+            }
+        };
+        self.places.insert(workflow.id.clone(), workflow.place);
+        self.workflows.push((workflow.id.clone(), stored));
+        Ok(())
+    }
+
+    /// What the engine is asked.
+    pub(crate) fn request(&self) -> (Request, Arc<Operator>) {
+        let request = Request::LoadFile {
+            path: Arc::clone(&self.path),
+            workflows: self.workflows.clone().into(),
+            elsewhere: self.elsewhere.clone().into(),
+        };
+        let (actor, request_id) = ("styx-server".into(), new_request_id().into());
+        (request, Arc::new(Operator { actor, request_id, request: self.json().into() }))
+    }
+
+    /// The request as its record keeps it: what the file defines stands in the records, or in those of before.
+    fn json(&self) -> String {
+        let keys = |ids: &mut dyn Iterator<Item = &WorkflowId>| -> Vec<String> { ids.map(WorkflowId::key).collect() };
+        let defines = keys(&mut self.workflows.iter().map(|(id, _)| id));
+        let elsewhere = keys(&mut self.elsewhere.iter());
+        let whole = json!({ "file": *self.path, "defines": defines, "elsewhere": elsewhere }).to_string();
+        if whole.len() <= Cause::MAX_EVIDENCE {
+            return whole;
+        }
+        json!({ "file": *self.path, "omitted_workflows": self.workflows.len() }).to_string()
+    }
+
+    /// A refusal as an error of the file.
+    fn refusal(&self, refusal: &Refusal) -> FileError {
+        let workflow = match refusal {
+            Refusal::InFile { workflow, .. } => Some(workflow),
+            _ => None,
+        };
+        let place = workflow.and_then(|id| self.places.get(id).copied());
+        FileError { place, ..FileError::whole(&self.path, refusal.to_string()) }
+    }
+}
+
+/// One line for the log.
+impl std::fmt::Display for Load {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { path, workflows, changed, removed, .. } = self;
+        write!(f, "{path}: {} workflows, {changed} of them new or changed, {} removed", workflows.len(), removed.len())
+    }
+}
+
+/// Whether a file says what is stored already. The time of the deployment doesn't count.
+fn is_same(before: &StoredWorkflow, configuration: &WorkflowConfiguration) -> bool {
+    let without_time = |mut configuration: WorkflowConfiguration| {
+        configuration.deployment_time = None;
+        configuration
+    };
+    let known = WorkflowConfiguration::from_json(&before.json).ok().map(without_time);
+    known == Some(without_time(configuration.clone()))
+}
