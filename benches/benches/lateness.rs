@@ -16,7 +16,8 @@ use styx_core::{
     decide::{Input, Request},
     id::{Epoch, Position, WorkflowId},
     log::{Batch, Log, LogError, LogReader},
-    record::{CursorMove, Fact, Operator, Origin, StoredWorkflow, WorkflowEvent, WorkflowSpec},
+    record::{CursorMove, Fact, Operator, Origin, StoredWorkflow, WorkflowEvent},
+    workflow::WorkflowConfiguration,
 };
 use styx_engine::{
     clock::{Clock, SystemClock},
@@ -53,18 +54,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for index in 0..WORKFLOWS {
         let millis = index * 60_000 / WORKFLOWS;
         let offset = format!("PT{}.{:03}S", millis / 1_000, millis % 1_000);
-        let json = format!(
-            r#"{{"id":"w{index}","schedule":"* * * * *","offset":"{offset}","docker_image":"busybox","docker_args":[]}}"#
-        );
-        let spec = WorkflowSpec {
-            schedule: "* * * * *".into(),
-            offset: Some(offset.into()),
-            running_timeout: None,
-            runnable: true,
-            resources: [].into(),
-            origin: Origin::File { path: FILE.into(), enabled: true },
-        };
-        let workflow = Arc::new(StoredWorkflow { json: json.into(), spec });
+        let mut configuration = WorkflowConfiguration::new(format!("w{index}"), "* * * * *");
+        configuration.offset = Some(offset);
+        configuration.docker_image = Some("busybox".to_owned());
+        let origin = Origin::File { path: FILE.into(), enabled: true };
+        let workflow = Arc::new(StoredWorkflow::new(&configuration, origin));
         workflows.push((WorkflowId::new("bench", format!("w{index}")), workflow));
     }
     let load = Request::LoadFile { path: FILE.into(), workflows: workflows.into(), elsewhere: Arc::default() };

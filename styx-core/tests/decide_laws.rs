@@ -15,9 +15,10 @@ use styx_core::{
     executor::{Observation, Observed},
     explain::{Reason, explain, explain_workflow},
     id::{Epoch, ExecutionId, InstanceId, WorkflowId},
-    record::{Cause, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec},
+    record::{Cause, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow, WorkflowEvent},
     run::State,
     seed::Seed,
+    workflow::WorkflowConfiguration,
     world::{Finished, RowKey, World},
 };
 use uuid::Uuid;
@@ -250,15 +251,10 @@ impl Host {
 
 impl Definition {
     fn stored(&self, id: usize, origin: Origin) -> Arc<StoredWorkflow> {
-        let spec = WorkflowSpec {
-            schedule: SCHEDULES[self.schedule].into(),
-            offset: OFFSETS[self.offset].map(Into::into),
-            running_timeout: None,
-            runnable: self.runnable,
-            resources: Arc::default(),
-            origin,
-        };
-        Arc::new(StoredWorkflow { json: format!("{{\"id\":\"w{id}\"}}").into(), spec })
+        let mut configuration = WorkflowConfiguration::new(format!("w{id}"), SCHEDULES[self.schedule]);
+        configuration.offset = OFFSETS[self.offset].map(Into::into);
+        configuration.docker_image = self.runnable.then(|| "busybox".to_owned());
+        Arc::new(StoredWorkflow::new(&configuration, origin))
     }
 }
 

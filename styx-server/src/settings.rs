@@ -281,6 +281,7 @@ impl File {
             executor: ExecutorCapabilities {
                 runner: executor.name().into(),
                 runs_api_workflows: runs_api_workflows || executor != ExecutorKind::Local,
+                mounts_secrets: executor != ExecutorKind::Local,
             },
         }
     }

@@ -16,7 +16,7 @@ use styx_core::{
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
         Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
+        RunEvent, Runs, StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::{Run, State},
     world::{Finished, LogRow, Row, Workflow},
@@ -102,8 +102,9 @@ fn config() -> impl Strategy<Value = Config> {
     let backoff = || (span(), any::<u32>()).prop_map(|(base, max_exponent)| Backoff { base, max_exponent });
     let timeouts = (span(), prop::collection::btree_map(state(), span(), 0..5), maybe(span()))
         .prop_map(|(default, by_state, max_running)| Timeouts { default, by_state, max_running });
-    let executor = (text(), any::<bool>())
-        .prop_map(|(runner, runs_api_workflows)| ExecutorCapabilities { runner, runs_api_workflows });
+    let executor = (text(), any::<bool>(), any::<bool>()).prop_map(|(runner, runs_api_workflows, mounts_secrets)| {
+        ExecutorCapabilities { runner, runs_api_workflows, mounts_secrets }
+    });
     let numbers = (any::<bool>(), maybe(any::<u32>()), any::<u32>(), any::<u32>(), span());
     (numbers, backoff(), backoff(), timeouts, executor).prop_map(
         |(numbers, backoff, infrastructure_backoff, timeouts, executor)| Config {
@@ -126,10 +127,22 @@ fn stored_workflow() -> impl Strategy<Value = StoredWorkflow> {
         Just(Origin::Api),
         text().prop_map(|path| Origin::RemovedFile { path }),
     ];
-    (".{0,400}", text(), maybe(text()), maybe(span()), any::<bool>(), texts(), origin).prop_map(
-        |(json, schedule, offset, running_timeout, runnable, resources, origin)| StoredWorkflow {
-            json: json.into(),
-            spec: WorkflowSpec { schedule, offset, running_timeout, runnable, resources, origin },
+    let runs = prop::sample::select(vec![Runs::Nothing, Runs::Image, Runs::Flyte]);
+    let times = (text(), maybe(text()), maybe(span()));
+    (".{0,400}", times, runs, texts(), maybe(text()), any::<bool>(), origin).prop_map(
+        |(json, times, runs, resources, retry_condition, mounts_secret, origin)| {
+            let (schedule, offset, running_timeout) = times;
+            let spec = WorkflowSpec {
+                schedule,
+                offset,
+                running_timeout,
+                runs,
+                resources,
+                retry_condition,
+                mounts_secret,
+                origin,
+            };
+            StoredWorkflow { json: json.into(), spec }
         },
     )
 }
@@ -203,9 +216,9 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         message().prop_map(|message| Event::Info { message }),
         texts().prop_map(|resources| Event::Dequeue { resources }),
-        (description(), maybe(execution_id()), maybe(text()), maybe(span())).prop_map(
-            |(description, execution, runner, running_timeout)| {
-                Event::Submit { description, execution, runner, running_timeout }
+        (description(), maybe(execution_id()), maybe(text()), maybe(span()), maybe(text())).prop_map(
+            |(description, execution, runner, running_timeout, retry_condition)| {
+                Event::Submit { description, execution, runner, running_timeout, retry_condition }
             }
         ),
         (maybe(execution_id()), maybe(text())).prop_map(|(execution, runner)| Event::Submitted { execution, runner }),
@@ -311,7 +324,8 @@ fn run() -> impl Strategy<Value = Run> {
     let head = (state(), maybe(counter()), instant(), instant(), maybe(instant()), maybe(any::<i64>()));
     let tally = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>(), maybe(any::<i32>()));
     let origin = (maybe(trigger()), maybe(parameters()), any::<bool>(), any::<bool>());
-    let tried = (maybe(execution_id()), maybe(text()), maybe(description()), maybe(span()), maybe(texts()));
+    let limits = (maybe(span()), maybe(text()));
+    let tried = (maybe(execution_id()), maybe(text()), maybe(description()), limits, maybe(texts()));
     (head, tally, origin, tried, maybe(note)).prop_map(|(head, tally, origin, tried, note)| Run {
         state: head.0,
         counter: head.1,
@@ -331,7 +345,8 @@ fn run() -> impl Strategy<Value = Run> {
         execution: tried.0,
         runner: tried.1,
         description: tried.2,
-        running_timeout: tried.3,
+        running_timeout: tried.3.0,
+        retry_condition: tried.3.1,
         resources: tried.4,
         note,
     })

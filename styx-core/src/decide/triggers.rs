@@ -6,7 +6,7 @@ use super::{BOUND, Context, Decisions, Plan, Refusal, Reply, admission, workflow
 use crate::{
     event::{Event, Trigger, TriggerParameters},
     id::{InstanceId, WorkflowId, generated_id},
-    record::{Cause, Cursor, CursorMove, Fact, WorkflowEvent},
+    record::{Cause, Cursor, CursorMove, Fact, Runs, WorkflowEvent},
     run::State,
     schedule::{Offset, Schedule},
     world::{TriggerKind, Workflow, World},
@@ -48,7 +48,7 @@ fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, free: &mut u
     let instance = InstanceId::new(id.clone(), schedule.parameter(cursor.instant));
     let next = schedule.following(&offset, cursor.instant).map(Cursor::from);
     let completed = facts.of(&instance, TriggerKind::Natural).is_some_and(|row| row.state == State::Done);
-    let why = if !workflow.spec.runnable {
+    let why = if workflow.spec.runs != Runs::Image {
         CursorMove::NoExecution
     } else if world.runs().contains_key(&instance) {
         CursorMove::AlreadyActive
@@ -89,7 +89,7 @@ pub(super) fn asked(
 ) -> Result<Reply, Refusal> {
     let Context { world, facts, now, seed } = context;
     let workflow = world.workflows().get(asked.workflow).ok_or(Refusal::TriggerOfUnknownWorkflow)?;
-    if !workflow.spec.runnable {
+    if workflow.spec.runs != Runs::Image {
         return Err(Refusal::NotRunnable);
     }
     if let Some(refusal) = foreign(world.config(), workflow) {

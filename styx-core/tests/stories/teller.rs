@@ -9,8 +9,9 @@ use styx_core::{
     event::Event,
     executor::{Observation, Observed},
     id::{Epoch, InstanceId, WorkflowId},
-    record::{Cause, ExecutionEvent, Fact, Operator, Origin, RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec},
+    record::{Cause, ExecutionEvent, Fact, Operator, Origin, RunEvent, StoredWorkflow, WorkflowEvent},
     seed::Seed,
+    workflow::WorkflowConfiguration,
     world::{Finished, RowKey, World},
 };
 use uuid::Uuid;
@@ -57,8 +58,13 @@ impl Teller {
     }
 
     pub(crate) fn store(&mut self, name: &str, schedule: &str, offset: Option<&str>) {
-        let workflow = workflow(schedule, offset, Origin::Api);
+        let workflow = workflow(name, schedule, offset, Origin::Api);
         self.ask(Request::StoreWorkflow { id: id(name), workflow });
+    }
+
+    pub(crate) fn store_configuration(&mut self, configuration: &WorkflowConfiguration, origin: Origin) {
+        let workflow = Arc::new(StoredWorkflow::new(configuration, origin));
+        self.ask(Request::StoreWorkflow { id: id(&configuration.id), workflow });
     }
 
     /// A file defines workflows, each by name, schedule and `enabled` line, and no others.
@@ -69,7 +75,7 @@ impl Teller {
     /// The same, while other files define those of the last names.
     pub(crate) fn load_beside(&mut self, path: &str, workflows: &[(&str, &str, bool)], elsewhere: &[&str]) {
         let workflows = workflows.iter().map(|(name, schedule, enabled)| {
-            (id(name), workflow(schedule, None, Origin::File { path: path.into(), enabled: *enabled }))
+            (id(name), workflow(name, schedule, None, Origin::File { path: path.into(), enabled: *enabled }))
         });
         let elsewhere = elsewhere.iter().map(|name| id(name)).collect();
         self.ask(Request::LoadFile { path: path.into(), workflows: workflows.collect(), elsewhere });
@@ -172,16 +178,11 @@ impl Teller {
     }
 }
 
-fn workflow(schedule: &str, offset: Option<&str>, origin: Origin) -> Arc<StoredWorkflow> {
-    let spec = WorkflowSpec {
-        schedule: schedule.into(),
-        offset: offset.map(Into::into),
-        running_timeout: None,
-        runnable: true,
-        resources: [].into(),
-        origin,
-    };
-    Arc::new(StoredWorkflow { json: "{}".into(), spec })
+fn workflow(name: &str, schedule: &str, offset: Option<&str>, origin: Origin) -> Arc<StoredWorkflow> {
+    let mut configuration = WorkflowConfiguration::new(name, schedule);
+    configuration.offset = offset.map(Into::into);
+    configuration.docker_image = Some("busybox".to_owned());
+    Arc::new(StoredWorkflow::new(&configuration, origin))
 }
 
 fn time(text: &str) -> DateTime<Utc> {

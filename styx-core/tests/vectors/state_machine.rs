@@ -121,6 +121,7 @@ fn ours(event: Event) -> Event {
             execution,
             runner: Some("default".into()),
             running_timeout: None,
+            retry_condition: None,
         },
         other => other,
     }
@@ -169,6 +170,7 @@ fn event(value: &Value) -> Event {
             execution: execution(&value["execution_id"]),
             runner: None,
             running_timeout: None,
+            retry_condition: None,
         },
         "submitted" => {
             Event::Submitted { execution: execution(&value["execution_id"]), runner: text(&value["runner_id"]) }

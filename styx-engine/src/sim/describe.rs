@@ -45,7 +45,7 @@ fn workflow_event(event: &WorkflowEvent) -> String {
         WorkflowEvent::Stored(stored) => {
             let spec = &stored.spec;
             let offset = spec.offset.as_deref().unwrap_or("default");
-            format!("stored: `{}` offset {offset}, runnable {}, {:?}", spec.schedule, spec.runnable, spec.origin)
+            format!("stored: `{}` offset {offset}, runs {:?}, {:?}", spec.schedule, spec.runs, spec.origin)
         }
         WorkflowEvent::Deleted => "deleted".to_owned(),
         WorkflowEvent::FileRemoved { path } => format!("isn't in {path} any more"),

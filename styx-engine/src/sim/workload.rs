@@ -8,7 +8,7 @@ use styx_core::{
     decide::Request,
     event::TriggerParameters,
     id::{InstanceId, WorkflowId},
-    record::{Origin, StoredWorkflow, WorkflowSpec},
+    record::{Origin, StoredWorkflow},
     run::State,
     workflow::{Span, WorkflowConfiguration},
     world::{Workflow, World},
@@ -132,15 +132,7 @@ impl Workload {
         configuration.docker_image = runnable.then(|| "busybox".to_owned());
         configuration.docker_args = Some(vec!["run".to_owned(), "{}".to_owned(), random.below(3).to_string()]);
         configuration.running_timeout = random.chance(30).then(|| Span::from_seconds(random.between(30, 600)));
-        let spec = WorkflowSpec {
-            schedule: configuration.schedule.as_str().into(),
-            offset: offset.map(Into::into),
-            running_timeout: configuration.running_timeout.map(Span::to_delta),
-            runnable,
-            resources: Arc::default(),
-            origin,
-        };
-        Arc::new(StoredWorkflow { json: configuration.to_json().into(), spec })
+        Arc::new(StoredWorkflow::new(&configuration, origin))
     }
 
     fn trigger(&mut self, world: &World, id: WorkflowId, wall: DateTime<Utc>) -> Request {

@@ -258,6 +258,7 @@ enum EventV1<'a> {
         execution: Option<ExecutionIdV1<'a>>,
         runner: Option<&'a str>,
         running_timeout: Option<SpanV1>,
+        retry_condition: Option<&'a str>,
     } = 3,
     Submitted {
         execution: Option<ExecutionIdV1<'a>>,
@@ -300,11 +301,12 @@ impl<'a> From<&'a Event> for EventV1<'a> {
             }
             Event::Info { message } => Self::Info { message: message.into() },
             Event::Dequeue { resources } => Self::Dequeue { resources: Seq::of_texts(resources.iter()) },
-            Event::Submit { description, execution, runner, running_timeout } => Self::Submit {
+            Event::Submit { description, execution, runner, running_timeout, retry_condition } => Self::Submit {
                 description: description.into(),
                 execution: execution.as_ref().map(Into::into),
                 runner: runner.as_deref(),
                 running_timeout: running_timeout.map(Into::into),
+                retry_condition: retry_condition.as_deref(),
             },
             Event::Submitted { execution, runner } => {
                 Self::Submitted { execution: execution.as_ref().map(Into::into), runner: runner.as_deref() }
@@ -334,11 +336,12 @@ impl From<EventV1<'_>> for Event {
             },
             EventV1::Info { message } => Self::Info { message: message.into() },
             EventV1::Dequeue { resources } => Self::Dequeue { resources: resources.shared() },
-            EventV1::Submit { description, execution, runner, running_timeout } => Self::Submit {
+            EventV1::Submit { description, execution, runner, running_timeout, retry_condition } => Self::Submit {
                 description: description.into(),
                 execution: execution.map(Into::into),
                 runner: runner.map(shared),
                 running_timeout: running_timeout.map(Into::into),
+                retry_condition: retry_condition.map(shared),
             },
             EventV1::Submitted { execution, runner } => {
                 Self::Submitted { execution: execution.map(Into::into), runner: runner.map(shared) }

@@ -15,7 +15,7 @@ use styx_core::{
     log::Batch,
     record::{
         Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
+        RunEvent, Runs, StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::State,
     world::{Row, RowKey, TriggerKind, Workflow, World},
@@ -187,8 +187,10 @@ impl Story {
                     schedule: "hours".into(),
                     offset: dice.chance(50).then(|| "PT5M".into()),
                     running_timeout: dice.chance(50).then(|| TimeDelta::hours(3)),
-                    runnable: true,
+                    runs: *dice.pick(&[Runs::Image, Runs::Flyte, Runs::Nothing]),
                     resources: if dice.chance(50) { Arc::from([Arc::from("warehouse")]) } else { Arc::default() },
+                    retry_condition: dice.chance(50).then(|| "#tries < 4".into()),
+                    mounts_secret: dice.chance(20),
                     origin: if dice.chance(50) {
                         Origin::Api
                     } else {
@@ -263,6 +265,7 @@ impl Story {
                     execution: Some(ExecutionId::from_uuid(dice.uuid())),
                     runner: Some("default".into()),
                     running_timeout: dice.chance(50).then(|| TimeDelta::hours(1)),
+                    retry_condition: dice.chance(50).then(|| "#exitCode == 1".into()),
                 },
                 _ => Event::Halt { reason: None },
             },

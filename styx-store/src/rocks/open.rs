@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The version of the layout: families, keys, what stands in `meta`. Records and rows have versions of their own.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// How many of the last batches are hashed again when a folder is opened.
 const CHECKED_BATCHES: usize = 16;
@@ -193,6 +193,7 @@ fn check_format(store: &Store) -> Result<bool, OpenError> {
     };
     match <[u8; 4]>::try_from(bytes.as_slice()).map(u32::from_be_bytes) {
         Ok(FORMAT) => Ok(false),
+        Ok(older) if older < FORMAT => Err(OpenError::Unreleased { dir: store.dir.clone(), found: older }),
         Ok(other) => Err(unknown_format(&store.dir, format!("format {other}"))),
         Err(_) => Err(corrupt("the format", format!("it is {}", keys::hex(&bytes))).into()),
     }

@@ -13,7 +13,7 @@ use styx_core::{
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
         Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
+        RunEvent, Runs, StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::{Run, State},
     world::{Finished, LogRow, Row, Workflow},
@@ -48,13 +48,17 @@ fn stored(origin: Origin) -> Arc<StoredWorkflow> {
     Arc::new(StoredWorkflow { json: r#"{"id":"daily#eu","schedule":"days"}"#.into(), spec: spec(origin) })
 }
 
+/// One of a file runs an image and has everything, one of the API runs in Flyte and has little.
 fn spec(origin: Origin) -> WorkflowSpec {
+    let is_file = matches!(origin, Origin::File { .. });
     WorkflowSpec {
         schedule: "days".into(),
         offset: Some("PT1H".into()),
         running_timeout: Some(TimeDelta::hours(3)),
-        runnable: true,
+        runs: if is_file { Runs::Image } else { Runs::Flyte },
         resources: Arc::from([Arc::from("warehouse")]),
+        retry_condition: is_file.then(|| "#tries < 3".into()),
+        mounts_secret: is_file,
         origin,
     }
 }
@@ -119,6 +123,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 execution: Some(execution()),
                 runner: Some("default".into()),
                 running_timeout: Some(TimeDelta::hours(24)),
+                retry_condition: Some("#exitCode != 1".into()),
             },
         ),
         (
@@ -128,6 +133,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 execution: Some(ExecutionId::Text("styx-run-x".into())),
                 runner: None,
                 running_timeout: None,
+                retry_condition: None,
             },
         ),
         ("submitted", Event::Submitted { execution: Some(execution()), runner: Some("default".into()) }),
@@ -283,6 +289,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
     run.runner = Some("default".into());
     run.description = Some(Description::Stored(Position(17)));
     run.running_timeout = Some(TimeDelta::hours(1));
+    run.retry_condition = Some("#exitCode != 1".into());
     run.resources = Some(Arc::from([Arc::from("a")]));
     let notes = [
         ("exit", Note::Exit(Some(20))),

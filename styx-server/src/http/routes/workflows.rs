@@ -21,7 +21,7 @@ use crate::{
         request::camel_case,
         response::{ApiError, no_content, ok, ok_raw, without_effect},
     },
-    views::{self, workflows::stored},
+    views,
 };
 
 /// E-02, and E-03 for one component.
@@ -79,7 +79,7 @@ pub(super) async fn store(call: &Call, component: &str) -> Result<Response, ApiE
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         return Err(ApiError::bad_request(format!("Invalid workflow configuration: [{}]", errors.join(", "))));
     }
-    let workflow = Arc::new(stored(&configuration, Origin::Api));
+    let workflow = Arc::new(StoredWorkflow::new(&configuration, Origin::Api));
     call.ask(Request::StoreWorkflow { id: id.clone(), workflow: Arc::clone(&workflow) }).await?;
     Ok(ok_raw(views::workflows::workflow(&id, &workflow.json)))
 }
