@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-use styx_server::folder;
+use styx_files::Folder;
 
 /// A copy of the examples, so that nothing is written into the source.
 struct Examples(tempfile::TempDir);
@@ -31,9 +31,9 @@ impl Examples {
 
     /// With variables that a trigger sets.
     fn run_with(&self, workflow: &str, parameter: &str, variables: &[(&str, &str)]) -> (Option<i32>, String) {
-        let folder = folder::read(&self.0.path().join("workflows"), None).unwrap();
-        let found = folder.workflows.into_iter().find(|found| found.id.workflow() == workflow).unwrap();
-        let args = found.configuration.docker_args.unwrap();
+        let folder = Folder::read(self.0.path().join("workflows"), None).unwrap();
+        let (_, found) = folder.workflows().find(|(_, found)| found.id.workflow() == workflow).unwrap();
+        let args = found.configuration.docker_args.as_ref().unwrap();
         let argv: Vec<_> = args.iter().map(|arg| if arg == "{}" { parameter } else { arg }).collect();
         let run_dir = self.0.path().join("run");
         fs::create_dir_all(&run_dir).unwrap();
@@ -45,7 +45,7 @@ impl Examples {
             .env("STYX_RUN_DIR", run_dir)
             // What is installed for a job is kept for the next run of the tests.
             .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
-            .envs(found.configuration.env)
+            .envs(&found.configuration.env)
             .envs(variables.iter().copied())
             .output()
             .unwrap();
@@ -75,9 +75,9 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn the_workflows_are_sound() {
-    let folder = folder::read(&shipped().join("workflows"), None).unwrap();
-    assert_eq!(folder.errors, []);
-    let ids: Vec<_> = folder.workflows.iter().map(|workflow| workflow.id.key()).collect();
+    let folder = Folder::read(shipped().join("workflows"), None).unwrap();
+    assert!(folder.errors().is_empty(), "{:?}", folder.errors());
+    let ids: Vec<_> = folder.workflows().map(|(_, workflow)| workflow.id.key()).collect();
     let expected = [
         "examples#orders-so-far",
         "examples#hourly-report",
@@ -88,7 +88,7 @@ fn the_workflows_are_sound() {
         "examples#flaky-upload",
     ];
     assert_eq!(ids, expected);
-    assert!(folder.workflows.iter().all(|workflow| workflow.enabled && workflow.configuration.docker_image.is_some()));
+    assert!(folder.workflows().all(|(_, workflow)| workflow.enabled && workflow.configuration.docker_image.is_some()));
     let jobs = fs::read_dir(shipped().join("jobs")).unwrap().map(Result::unwrap);
     for script in jobs.filter(|job| job.path().extension().is_some_and(|extension| extension == "sh")) {
         let mode = script.metadata().unwrap().permissions().mode();

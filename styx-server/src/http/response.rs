@@ -108,8 +108,8 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
             Refusal::UnknownWorkflow => StatusCode::NOT_FOUND,
-            Refusal::AlreadyActive => StatusCode::CONFLICT,
-            Refusal::ApiWorkflow { .. } => StatusCode::FORBIDDEN,
+            Refusal::AlreadyActive | Refusal::OwnedByFile { .. } => StatusCode::CONFLICT,
+            Refusal::ApiWorkflow { .. } | Refusal::RemovedFile { .. } => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.to_string())
@@ -235,5 +235,7 @@ mod tests {
         assert_eq!(status(Refusal::AlreadyActive), 409);
         assert_eq!(status(Refusal::Future), 400);
         assert_eq!(status(Refusal::ApiWorkflow { runner: "local".into() }), 403);
+        assert_eq!(status(Refusal::RemovedFile { path: "a.yaml".into(), runner: "local".into() }), 403);
+        assert_eq!(status(Refusal::OwnedByFile { path: "a.yaml".into() }), 409);
     }
 }
