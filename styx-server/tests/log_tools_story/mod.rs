@@ -11,7 +11,7 @@ use styx_core::{
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
     log::{Batch, Log},
     record::{
-        Cause, ConfigEvent, Cursor, CursorMove, ExecutionEvent, Fact, LogEvent, Operator, Origin, RunEvent,
+        Cause, ConfigEvent, Cursor, CursorMove, ExecutionEvent, Fact, LogEvent, Operator, Origin, RunEvent, Runs,
         StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     world::{Row, World},
@@ -58,8 +58,10 @@ impl Story {
             schedule: "hours".into(),
             offset: None,
             running_timeout: None,
-            runnable: true,
+            runs: Runs::Image,
             resources: [].into(),
+            retry_condition: None,
+            mounts_secret: false,
             origin: Origin::File { path: "examples.yaml".into(), enabled: true },
         };
         let json = format!(r#"{{"id":"best-product","schedule":"hours","env":{{"TOKEN":"{SECRET}"}}}}"#);
@@ -168,6 +170,7 @@ fn submit(execution: &str) -> Event {
         execution: Some(ExecutionId::parse(execution)),
         runner: Some("local".into()),
         running_timeout: None,
+        retry_condition: None,
     }
 }
 
