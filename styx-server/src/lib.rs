@@ -1,5 +1,6 @@
 //! The server of Styx: the v3 API over an engine, its log and an executor; and the tools that read a log offline.
 
+mod checkpoints;
 mod cli;
 mod deploy;
 mod executor;
@@ -9,6 +10,7 @@ pub mod log_tools;
 mod logging;
 mod serve;
 mod settings;
+mod tail;
 mod views;
 
 use std::{env, process::ExitCode};

@@ -23,9 +23,11 @@ use tokio::{
     net::TcpListener,
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
 };
 
 use crate::{
+    checkpoints::Checkpoints,
     cli::ExecutorKind,
     deploy::{Loaded, deploy},
     executor::Runner,
@@ -33,6 +35,7 @@ use crate::{
     http::{self, App, Guard, Limits},
     logging,
     settings::Settings,
+    tail::WatchedLog,
 };
 
 /// How many inputs wait for the engine before senders are turned away.
@@ -64,6 +67,9 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
 
     let declared_env_only = settings.executor == ExecutorKind::Local;
     let options = MachineOptions::default().declared_env_only(declared_env_only);
+    let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), settings.data.clone()));
+    let tail = log.opening().tail;
+    let (log, tail) = WatchedLog::new(log, tail);
     let mut machine = Machine::open(Box::new(log), options).context("reading the log")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let inbox = Inbox::new(INBOX);
@@ -89,6 +95,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         folder.start(surroundings).context("watching the workflow folder")
     });
     let folder = folder.transpose()?;
+    let (stop_waiting, told_to_stop) = watch::channel(false);
     let app = App {
         engine: engine.clone(),
         clock,
@@ -101,8 +108,11 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         disk_reserve: settings.disk_reserve,
         max_running_timeout: settings.max_running_timeout(),
         declared_env_only,
+        checkpoints,
+        tail,
+        stopping: told_to_stop,
     };
-    serve(&runtime, listener, app, signals);
+    serve(&runtime, listener, app, signals, stop_waiting);
     if let Some(folder) = folder {
         folder.stop();
     }
@@ -170,7 +180,7 @@ fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Run
 }
 
 /// Answers requests until a signal comes. A second signal ends the process at once.
-fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signals) {
+fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signals, stop_waiting: watch::Sender<bool>) {
     let limits = Limits {
         connections: app.http.max_connections,
         header_bytes: app.http.max_header_bytes,
@@ -182,6 +192,7 @@ fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signal
     runtime.spawn(async move {
         let name = signals.next().await;
         tracing::info!("{name}: stopping; once more ends at once");
+        stop_waiting.send_replace(true);
         drop(stop);
         signals.next().await;
         tracing::warn!("ended at once; what was acknowledged is in the log");
