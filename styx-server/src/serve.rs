@@ -84,6 +84,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
 
     fs::write(settings.data.join(ADDRESS_FILE), format!("{address}\n")).context("writing the address file")?;
     greet(&settings, address, &loaded, &runner);
+    let (stop_waiting, told_to_stop) = watch::channel(false);
     let folder = folder.map(|folder| {
         let data = settings.data.clone();
         let surroundings = Surroundings {
@@ -95,7 +96,6 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         folder.start(surroundings).context("watching the workflow folder")
     });
     let folder = folder.transpose()?;
-    let (stop_waiting, told_to_stop) = watch::channel(false);
     let app = App {
         engine: engine.clone(),
         clock,
