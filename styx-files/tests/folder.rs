@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::Path};
 
 use chrono::TimeDelta;
 use styx_files::{FileWorkflow, Folder};
@@ -322,4 +322,40 @@ lost.yaml: can't be read: No such file or directory (os error 2)
     );
     let error = Folder::read(dir.path().join("missing"), None).unwrap_err();
     assert!(error.to_string().ends_with("missing: No such file or directory (os error 2)"), "{error}");
+}
+
+#[test]
+fn a_text_that_would_grow_without_bound_is_refused() {
+    let mut text = "a: &l0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let above = vec![format!("*l{}", level - 1); 10].join(", ");
+        text += &format!("b{level}: &l{level} [{above}]\n");
+    }
+    let folder = read(&[("sales.yaml", &text)]);
+    assert!(errors(&folder).starts_with("sales.yaml:"), "{}", errors(&folder));
+    assert!(errors(&folder).len() < 1_000, "{}", errors(&folder).len());
+}
+
+#[test]
+fn a_look_tells_of_what_changed_and_of_nothing_else() {
+    let text = "id: one\nschedule: daily\n";
+    let dir = tempfile::tempdir().unwrap();
+    for path in ["a.yaml", "b.yaml", "eu/c.yaml"] {
+        write(dir.path(), path, text);
+    }
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let mut folder = Folder::new(dir.path(), None);
+    let look = |folder: &mut Folder, alone: &[&str]| folder.look(&set(alone), &mut |_| {}).unwrap();
+    assert_eq!(look(&mut folder, &["b.yaml"]), set(&["a", "c"]));
+    assert_eq!(look(&mut folder, &[]), set(&["b"]));
+    assert_eq!(look(&mut folder, &[]), set(&[]));
+    // Written again as it was: nothing changed.
+    write(dir.path(), "a.yaml", text);
+    write(dir.path(), "b.yaml", "id: two\nschedule: daily\n");
+    fs::remove_file(dir.path().join("eu/c.yaml")).unwrap();
+    fs::create_dir(dir.path().join("d.yaml")).unwrap();
+    let looked = folder.look_at(&set(&["a.yaml", "b.yaml", "eu/c.yaml", "d.yaml", "none.yaml"]), &mut |_| {});
+    assert_eq!((looked.changed, looked.is_whole), (set(&["b", "c"]), false));
+    assert_eq!(names(&folder), ["a.yaml a#one", "b.yaml b#two"]);
+    assert_eq!(look(&mut folder, &[]), set(&[]));
 }
