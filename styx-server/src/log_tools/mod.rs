@@ -78,6 +78,9 @@ pub struct VerifyArgs {
     /// How the result looks
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
+    /// Check only the end of the log, as a server does when it starts: the last batches, and whether any are missing
+    #[arg(long)]
+    pub quick: bool,
 }
 
 /// How a report looks.
