@@ -4,7 +4,7 @@ mod checkpoints;
 mod cli;
 mod deploy;
 mod executor;
-pub mod folder;
+mod folder;
 mod http;
 pub mod log_tools;
 mod logging;

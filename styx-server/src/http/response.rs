@@ -1,6 +1,7 @@
 //! Answers and refusals, and how they go onto the wire: the text of a refusal is the reason phrase (C-15, C-16).
 
-use axum::{body::Body, response::Response};
+use axum::{BoxError, body::Body, response::Response};
+use futures_util::Stream;
 use hyper::{
     HeaderMap, StatusCode,
     ext::ReasonPhrase,
@@ -107,8 +108,8 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
             Refusal::UnknownWorkflow => StatusCode::NOT_FOUND,
-            Refusal::AlreadyActive => StatusCode::CONFLICT,
-            Refusal::ApiWorkflow { .. } => StatusCode::FORBIDDEN,
+            Refusal::AlreadyActive | Refusal::OwnedByFile { .. } => StatusCode::CONFLICT,
+            Refusal::ApiWorkflow { .. } | Refusal::RemovedFile { .. } => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.to_string())
@@ -135,6 +136,11 @@ pub(super) fn json_lines(lines: String, tail: Position) -> Response {
 /// 200 with a body that is JSON already.
 pub(super) fn ok_raw(json: String) -> Response {
     with_type(StatusCode::OK, "application/json", Body::from(json))
+}
+
+/// 200 with a body of JSON that is made while it is sent; an error cuts it, so that it can't be taken for whole.
+pub(super) fn ok_stream(pieces: impl Stream<Item = Result<String, BoxError>> + Send + 'static) -> Response {
+    with_type(StatusCode::OK, "application/json", Body::from_stream(pieces))
 }
 
 /// 200 with plain text.
@@ -229,5 +235,7 @@ mod tests {
         assert_eq!(status(Refusal::AlreadyActive), 409);
         assert_eq!(status(Refusal::Future), 400);
         assert_eq!(status(Refusal::ApiWorkflow { runner: "local".into() }), 403);
+        assert_eq!(status(Refusal::RemovedFile { path: "a.yaml".into(), runner: "local".into() }), 403);
+        assert_eq!(status(Refusal::OwnedByFile { path: "a.yaml".into() }), 409);
     }
 }

@@ -23,6 +23,10 @@ pub(super) enum Route<'a> {
     FullWorkflow { component: &'a str, workflow: &'a str },
     /// E-08.
     WorkflowState { component: &'a str, workflow: &'a str },
+    /// E-09.
+    Instances { component: &'a str, workflow: &'a str },
+    /// E-10.
+    Instance { component: &'a str, workflow: &'a str, parameter: &'a str },
     /// E-12.
     PatchState { component: &'a str, workflow: &'a str },
     /// E-23.
@@ -100,8 +104,9 @@ fn v3<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
         ("GET", ["workflows", component, workflow, "full"]) => Route::FullWorkflow { component, workflow },
         ("GET", ["workflows", component, workflow, "state"]) => Route::WorkflowState { component, workflow },
         ("PATCH", ["workflows", component, workflow, "state"]) => Route::PatchState { component, workflow },
-        ("GET", ["workflows", _, _, "instances"] | ["workflows", _, _, "instances", _]) => {
-            Route::NotBuilt { what: "the history of instances" }
+        ("GET", ["workflows", component, workflow, "instances"]) => Route::Instances { component, workflow },
+        ("GET", ["workflows", component, workflow, "instances", parameter]) => {
+            Route::Instance { component, workflow, parameter }
         }
         ("GET" | "POST", ["resources"]) | ("GET" | "PUT" | "DELETE", ["resources", _]) => {
             Route::NotBuilt { what: "resources" }

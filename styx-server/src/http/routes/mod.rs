@@ -1,5 +1,6 @@
 //! The routes: one function for each endpoint.
 
+mod instances;
 pub(super) mod log;
 mod scheduler;
 mod status;
@@ -52,6 +53,10 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
         }
         Route::PatchState { component, workflow } => {
             workflows::patch_state(call, WorkflowId::new(component, workflow)).await
+        }
+        Route::Instances { component, workflow } => instances::list(call, WorkflowId::new(component, workflow)).await,
+        Route::Instance { component, workflow, parameter } => {
+            instances::get(call, InstanceId::new(WorkflowId::new(component, workflow), parameter)).await
         }
         Route::Events { component, workflow, parameter } => {
             status::events(call, InstanceId::new(WorkflowId::new(component, workflow), parameter)).await
