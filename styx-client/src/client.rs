@@ -10,8 +10,9 @@ use styx_core::workflow::WorkflowConfiguration;
 
 use crate::error::TransportError;
 use crate::{
-    ApiError, Error, EventsPayload, Host, RunStateDataPayload, TriggerRequest, TriggerResponse, Workflow,
-    WorkflowInstance, WorkflowState, WorkflowWithState, json, request,
+    ApiError, Checkpoint, CheckpointsPayload, Error, EventsPayload, Host, RecordsPage, RunStateDataPayload,
+    TriggerRequest, TriggerResponse, Workflow, WorkflowInstance, WorkflowInstanceExecutionData, WorkflowState,
+    WorkflowWithState, json, request,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -107,6 +108,15 @@ impl Client {
         self.get(&["status", "events", &workflow_id.component_id, &workflow_id.id, parameter], &[])
     }
 
+    /// What ran for an instance: its triggers, and the executions of each.
+    ///
+    /// # Errors
+    /// As all requests; refused with 404 if nothing happened to the instance.
+    pub fn executions(&self, instance: &WorkflowInstance) -> Result<WorkflowInstanceExecutionData, Error> {
+        let WorkflowInstance { workflow_id, parameter } = instance;
+        self.get(&["workflows", &workflow_id.component_id, &workflow_id.id, "instances", parameter], &[])
+    }
+
     /// Triggers an instance.
     ///
     /// # Errors
@@ -181,6 +191,38 @@ impl Client {
         self.send_json(Method::PATCH, &["workflows", component, workflow, "state"], &[], state)
     }
 
+    /// Has the server make a checkpoint of its log, and waits until it is there.
+    ///
+    /// # Errors
+    /// As all requests; refused with 507 if too little of the disk is free.
+    pub fn create_checkpoint(&self) -> Result<Checkpoint, Error> {
+        let url = self.host.v4_url(&["checkpoints"], &[]);
+        self.send_to(Method::POST, url, None)?.read()
+    }
+
+    /// The checkpoints that the server has, the oldest first.
+    ///
+    /// # Errors
+    /// As all requests.
+    pub fn checkpoints(&self) -> Result<CheckpointsPayload, Error> {
+        let url = self.host.v4_url(&["checkpoints"], &[]);
+        self.send_to(Method::GET, url, None)?.read()
+    }
+
+    /// Records of the server's log from a position on, at most `limit` (the server gives at most 1,000). When there is none
+    /// yet, the server waits for one, for at most `wait` (30 seconds).
+    ///
+    /// # Errors
+    /// As all requests.
+    pub fn records(&self, from: u64, limit: u64, wait: Duration) -> Result<RecordsPage, Error> {
+        let (from, limit, wait) = (from.to_string(), limit.to_string(), wait.as_secs().to_string());
+        let query = [("from", from.as_str()), ("limit", limit.as_str()), ("wait", wait.as_str())];
+        let answer = self.send_to(Method::GET, self.host.v4_url(&["records"], &query), None)?;
+        let tail = answer.tail.unwrap_or_default();
+        let lines = String::from_utf8_lossy(&answer.body).lines().map(str::to_owned).collect();
+        Ok(RecordsPage { lines, tail })
+    }
+
     fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Error> {
         self.send(Method::GET, path, query, None)?.read()
     }
@@ -215,7 +257,10 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<String>,
     ) -> Result<Answer, Error> {
-        let url = self.host.url(path, query);
+        self.send_to(method, self.host.url(path, query), body)
+    }
+
+    fn send_to(&self, method: Method, url: String, body: Option<String>) -> Result<Answer, Error> {
         let request_id = request::new_id();
         let began = Instant::now();
         let result = self.exchange(&method, &url, &request_id, body.clone());
@@ -252,8 +297,10 @@ impl Client {
         if !response.status().is_success() {
             return Err(refusal(response, request_id).into());
         }
+        let tail = response.headers().get(request::TAIL_HEADER);
         Ok(Answer {
             status: response.status().to_string(),
+            tail: tail.and_then(|tail| tail.to_str().ok()?.parse().ok()),
             has_no_effect: response.headers().get(request::EFFECT_HEADER).is_some_and(|effect| effect == "none"),
             body: response.bytes().map_err(failed)?.to_vec(),
             method: method.to_string(),
@@ -268,6 +315,8 @@ struct Answer {
     url: String,
     status: String,
     has_no_effect: bool,
+    /// Where the log ends, if the answer says so.
+    tail: Option<u64>,
     body: Vec<u8>,
 }
 

@@ -3,8 +3,10 @@
 use reqwest::Url;
 use thiserror::Error;
 
-/// The path below which all of the API is.
-const BASE: &str = "api/v3";
+/// The path below which Styx's API is.
+const V3: &str = "api/v3";
+/// The path below which that is which only this server has.
+const V4: &str = "api/v4";
 
 /// The address of a server.
 ///
@@ -53,7 +55,16 @@ impl Host {
 
     /// The address of a resource. Segments and query values are taken literally and escaped here.
     pub(crate) fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> String {
-        let mut url = format!("{}/{BASE}", self.origin);
+        self.url_below(V3, segments, query)
+    }
+
+    /// The same for what Styx 2.x doesn't have.
+    pub(crate) fn v4_url(&self, segments: &[&str], query: &[(&str, &str)]) -> String {
+        self.url_below(V4, segments, query)
+    }
+
+    fn url_below(&self, base: &str, segments: &[&str], query: &[(&str, &str)]) -> String {
+        let mut url = format!("{}/{base}", self.origin);
         for segment in segments {
             url.push('/');
             push_escaped(&mut url, segment, is_plain_in_segment);

@@ -1,4 +1,4 @@
-//! The wire types of the Styx v3 API, and a client of it.
+//! The wire types of the Styx v3 API and of our own v4, and a client of both.
 //!
 //! The types are what a server writes and what a client reads, field by field and in order; [`json`] gives them their
 //! exact form. The client (feature `http`, on by default) asks a server and waits for its answer.
@@ -23,6 +23,7 @@ mod host;
 mod id;
 pub mod json;
 mod lenient;
+mod log;
 #[cfg(feature = "http")]
 mod request;
 mod resource;
@@ -37,6 +38,7 @@ pub use event::{Event, EventInfo, EventKind, EventsPayload, TimestampedEvent};
 pub use flyte::{FlyteExecConf, FlyteIdentifier};
 pub use history::{ExecStatus, Execution, TriggerHistory, WorkflowInstanceExecutionData};
 pub use id::{WorkflowId, WorkflowInstance};
+pub use log::{Checkpoint, CheckpointsPayload, RecordsPage};
 pub use resource::{Resource, ResourcesPayload};
 pub use service_account::{TestServiceAccountUsageRequest, TestServiceAccountUsageResponse};
 pub use state::{ExecutionDescription, Message, MessageLevel, RunStateData, RunStateDataPayload, StateData};

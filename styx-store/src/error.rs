@@ -22,6 +22,12 @@ pub enum OpenError {
         /// The folder.
         dir: PathBuf,
     },
+    /// Something is in a folder in which a log was to begin.
+    #[error("{} isn't empty: name a folder that doesn't exist yet", dir.display())]
+    NotEmpty {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// It was written by a newer program.
     #[error("data folder {} has {found}; this program knows format {known}: use a newer program", dir.display())]
     UnknownFormat {

@@ -156,7 +156,7 @@ fn read_data(run: &mut Run, data: &Value) {
     run.note = data["messages"].as_array().and_then(|messages| messages.last()).map(|m| Note::Said(read_message(m)));
 }
 
-fn event(value: &Value) -> Event {
+pub(crate) fn event(value: &Value) -> Event {
     match value["name"].as_str().unwrap_or_default() {
         "triggerExecution" => Event::TriggerExecution {
             trigger: trigger(&value["trigger"]),
@@ -253,7 +253,7 @@ fn map(value: &Value) -> BTreeMap<String, String> {
     pairs.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
-fn millis(value: &Value) -> DateTime<Utc> {
+pub(crate) fn millis(value: &Value) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(value.as_i64().unwrap_or_default()).unwrap_or_default()
 }
 

@@ -2,8 +2,14 @@
 //! evidence.
 
 mod about;
+mod checkpoint;
+mod export;
+mod import;
 mod json;
+mod progress;
 mod redact;
+mod redact_record;
+mod replay;
 mod show;
 mod table;
 mod verify;
@@ -21,7 +27,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use styx_core::log::LogError;
 use styx_store::OpenError;
 
-pub use self::show::ShowArgs;
+pub use self::{
+    checkpoint::CheckpointArgs, export::ExportArgs, import::ImportArgs, replay::ReplayArgs, replay::RulesArg,
+    show::ShowArgs,
+};
 
 /// Nothing is wrong.
 const CLEAN: u8 = 0;
@@ -29,6 +38,8 @@ const CLEAN: u8 = 0;
 const DAMAGED: u8 = 1;
 /// The log can't be opened, or isn't asked for rightly; clap exits with the same.
 const UNUSABLE: u8 = 2;
+/// The present code decides otherwise than the log.
+const DIFFERS: u8 = 3;
 
 /// What can be done with a log that no server is using.
 #[derive(Debug, Clone, Subcommand)]
@@ -37,6 +48,14 @@ pub enum LogCommand {
     Verify(VerifyArgs),
     /// Show records: what happened, when, to whom, and why
     Show(ShowArgs),
+    /// Write all records as JSON lines, for another machine or another program
+    Export(ExportArgs),
+    /// Make a new log from an export
+    Import(ImportArgs),
+    /// Give the log's inputs to the present code, and show every decision that would differ
+    Replay(ReplayArgs),
+    /// Have a running server make a checkpoint: a copy of its log, for these tools and as a backup
+    Checkpoint(CheckpointArgs),
 }
 
 /// Which log.
@@ -49,6 +68,9 @@ pub struct DataArgs {
 
 /// How to verify a log.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Exit codes: 0 all is as it was written; 1 something is damaged; 2 the log can't be opened (no log, in use, or of a newer
+program). On a terminal a bar shows how far it is. What to do about damage: docs/log-damage.md.")]
 pub struct VerifyArgs {
     /// Which log
     #[command(flatten)]
@@ -69,7 +91,7 @@ pub enum ReportFormat {
 
 /// Does what the command says, on standard output; a reader of it that goes away (`| head`) is no error.
 ///
-/// Exits with 0 when all is well, 1 when the log is damaged, 2 when it can't be opened.
+/// Exits with 0 when all is well, 1 when the log is damaged, 2 when it can't be opened, 3 when a replay differs.
 ///
 /// # Errors
 ///
@@ -88,6 +110,11 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
+/// A record as a line of `log show --format json`, without the line's end.
+pub(crate) fn json_line(record: &styx_core::record::Record) -> String {
+    json::record(record, None).to_string()
+}
+
 /// As [`run`], on these outputs, and in colour; gives the exit code.
 ///
 /// # Errors
@@ -97,6 +124,10 @@ pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) 
     let data = match command {
         LogCommand::Verify(args) => &args.data.data,
         LogCommand::Show(args) => &args.data.data,
+        LogCommand::Export(args) => &args.data.data,
+        LogCommand::Replay(args) => &args.data.data,
+        LogCommand::Import(args) => return import::run(args, out, notes),
+        LogCommand::Checkpoint(args) => return checkpoint::run(args, out, notes),
     };
     let reader = match styx_store::open_read_only(data) {
         Ok(reader) => reader,
@@ -119,5 +150,8 @@ pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) 
     match command {
         LogCommand::Verify(args) => verify::run(&reader, args, out),
         LogCommand::Show(args) => show::run(&reader, args, out, notes),
+        LogCommand::Export(args) => export::run(&reader, args, out, notes),
+        LogCommand::Replay(args) => replay::run(&reader, args, out, notes),
+        LogCommand::Import(_) | LogCommand::Checkpoint(_) => Ok(CLEAN),
     }
 }

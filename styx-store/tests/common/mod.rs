@@ -1,4 +1,5 @@
-//! One record of every kind and every row, for the golden bytes.
+//! One record of every kind and every row, for the golden files.
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_saphyr::{Location, NonFiniteFloatPolicy, Spanned, UserMessageFormatter};
 
-use super::Problem;
+use crate::error::Problem;
 
 /// How deep lists and maps may be nested; a workflow needs four levels.
 const DEPTH: usize = 64;
@@ -20,9 +20,9 @@ pub(super) struct Place {
     pub(super) column: u64,
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
+impl From<Place> for (u64, u64) {
+    fn from(Place { line, column }: Place) -> Self {
+        (line, column)
     }
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Tree {
     pub(super) value: Value,
 }
 
-/// A value. A number is kept as it is written.
+/// A value. A number is kept as it is written; a boolean that isn't written as JSON has it, too.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Null,
@@ -72,7 +72,11 @@ impl Tree {
     fn new(raw: Spanned<Raw>, text: &str) -> Self {
         let value = match raw.value {
             Raw::Null => Value::Null,
-            Raw::Bool(value) => Value::Bool(value),
+            // Most fields want texts: there `True` has to stay what it is. Where a flag is wanted it is a flag all the same.
+            Raw::Bool(value) => match source(text, raw.defined) {
+                Some(written) if written != value.to_string() => Value::Text(written),
+                _ => Value::Bool(value),
+            },
             Raw::Number(number) => Value::Number(source(text, raw.defined).unwrap_or(number)),
             Raw::Text(text) => Value::Text(text),
             Raw::List(items) => Value::List(items.into_iter().map(|item| Self::new(item, text)).collect()),

@@ -1,7 +1,7 @@
 //! The keys that a workflow may have, and what was probably meant by another one.
 
-use super::{
-    Problem,
+use crate::{
+    error::Problem,
     tree::{Tree, Value},
 };
 

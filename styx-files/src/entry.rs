@@ -7,23 +7,19 @@ use styx_core::{
     workflow::{JsonError, ValidationError, WorkflowConfiguration, unsupported, validate},
 };
 
-use super::{
-    Problem, keys,
-    tree::{Member, Place, Tree, Value},
+use crate::{
+    FileWorkflow,
+    error::Problem,
+    keys,
+    tree::{Member, Tree, Value},
 };
 
-/// A workflow that keeps all rules.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) id: WorkflowId,
-    pub(super) configuration: WorkflowConfiguration,
-    pub(super) enabled: bool,
-    /// Where its id stands.
-    pub(super) place: Place,
-}
-
 /// Reads a workflow of the component.
-pub(super) fn read(component: &str, tree: Tree, max_running_timeout: Option<TimeDelta>) -> Result<Entry, Vec<Problem>> {
+pub(super) fn read(
+    component: &str,
+    tree: Tree,
+    max_running_timeout: Option<TimeDelta>,
+) -> Result<FileWorkflow, Vec<Problem>> {
     let mut reader = Reader { tree, problems: Vec::new(), broken: Vec::new() };
     if !matches!(reader.tree.value, Value::Map(_)) {
         let text = "expected a workflow, that is keys and values, or a list of workflows";
@@ -39,11 +35,11 @@ pub(super) fn read(component: &str, tree: Tree, max_running_timeout: Option<Time
             reader.broken_rule(error, configuration);
         }
     }
-    let place = reader.tree.find("id").place;
+    let place = reader.tree.find("id").place.into();
     match configuration {
         Some(configuration) if reader.problems.is_empty() => {
             let id = WorkflowId::new(component, configuration.id.as_str());
-            Ok(Entry { id, configuration, enabled, place })
+            Ok(FileWorkflow { id, configuration, enabled, place })
         }
         _ => Err(reader.problems),
     }
@@ -68,7 +64,13 @@ impl Reader {
 
     fn enabled(&mut self) -> bool {
         let Some(tree) = self.tree.member("enabled") else { return true };
-        if let Value::Bool(enabled) = tree.value {
+        let enabled = match &tree.value {
+            Value::Bool(enabled) => Some(*enabled),
+            Value::Text(text) if ["True", "TRUE"].contains(&text.as_str()) => Some(true),
+            Value::Text(text) if ["False", "FALSE"].contains(&text.as_str()) => Some(false),
+            _ => None,
+        };
+        if let Some(enabled) = enabled {
             return enabled;
         }
         let (place, text) = (Some(tree.place), "expected true or false".into());

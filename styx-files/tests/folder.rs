@@ -5,7 +5,7 @@
 use std::{fs, os::unix::fs::symlink, path::Path};
 
 use chrono::TimeDelta;
-use styx_server::folder::{self, Folder};
+use styx_files::{FileWorkflow, Folder};
 
 /// Reads a folder of these files.
 fn read(files: &[(&str, &str)]) -> Folder {
@@ -13,7 +13,7 @@ fn read(files: &[(&str, &str)]) -> Folder {
     for (path, text) in files {
         write(dir.path(), path, text);
     }
-    folder::read(dir.path(), Some(TimeDelta::hours(48))).unwrap()
+    Folder::read(dir.path(), Some(TimeDelta::hours(48))).unwrap()
 }
 
 fn write(dir: &Path, path: &str, text: &str) {
@@ -28,16 +28,20 @@ fn refuse(text: &str, expected: &str) {
     let folder = read(&[("sales.yaml", text)]);
     assert_eq!(errors(&folder), expected.trim_start());
     assert_eq!(names(&folder), [""; 0], "a file with errors contributes nothing");
-    assert!(folder.is_broken("sales.yaml"));
+    assert!(folder.component("sales")["sales.yaml"].is_err());
 }
 
 fn errors(folder: &Folder) -> String {
-    folder.errors.iter().map(|error| format!("{error}\n")).collect()
+    folder.errors().iter().map(|error| format!("{error}\n")).collect()
+}
+
+/// The first workflow.
+fn only(folder: &Folder) -> &FileWorkflow {
+    folder.workflows().next().unwrap().1
 }
 
 fn names(folder: &Folder) -> Vec<String> {
-    let names = folder.workflows.iter().map(|workflow| format!("{} {}", workflow.path, workflow.id));
-    names.collect()
+    folder.workflows().map(|(path, workflow)| format!("{path} {}", workflow.id)).collect()
 }
 
 #[test]
@@ -54,8 +58,8 @@ fn a_file_holds_a_workflow_a_list_or_documents() {
     let expected = ["a.yaml a#one", "b.yml b#one", "b.yml b#two", "c.yaml c#one", "c.yaml c#two", "d.json d#one"];
     assert_eq!(names(&folder)[..6], expected);
     assert_eq!(names(&folder)[6..], ["e.YAML e#one"]);
-    let disabled: Vec<_> = folder.workflows.iter().filter(|workflow| !workflow.enabled).collect();
-    assert_eq!(disabled.iter().map(|workflow| workflow.id.key()).collect::<Vec<_>>(), ["b#two"]);
+    let disabled = folder.workflows().filter(|(_, workflow)| !workflow.enabled);
+    assert_eq!(disabled.map(|(_, workflow)| workflow.id.key()).collect::<Vec<_>>(), ["b#two"]);
 }
 
 #[test]
@@ -86,12 +90,9 @@ deployment_source: {source: by-hand}
         r#""retry_condition":null,"flyte_exec_conf":null,"#,
         r#""deployment_source":{"repository":null,"source":"by-hand"},"deployment_time":null}"#,
     );
-    assert_eq!(folder.workflows[0].configuration.to_json(), expected);
+    assert_eq!(only(&folder).configuration.to_json(), expected);
     let seconds = read(&[("sales.yaml", "id: a\nschedule: daily\nrunning_timeout: 90.5\n")]);
-    assert_eq!(
-        seconds.workflows[0].configuration.running_timeout.map(|span| span.to_string()),
-        Some("PT1M30.5S".into())
-    );
+    assert_eq!(only(&seconds).configuration.running_timeout.map(|span| span.to_string()), Some("PT1M30.5S".into()));
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn anchors_and_merges_share_fields() {
     let text = "- &base {id: a, schedule: daily, docker_image: busybox}\n- <<: *base\n  id: b\n";
     let folder = read(&[("sales.yaml", text)]);
     assert_eq!(errors(&folder), "");
-    assert_eq!(folder.workflows[1].configuration.docker_image.as_deref(), Some("busybox"));
+    assert_eq!(folder.workflows().nth(1).unwrap().1.configuration.docker_image.as_deref(), Some("busybox"));
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn the_folder_is_read_with_its_folders_but_not_what_is_hidden() {
         write(dir.path(), path, text);
     }
     symlink("..", dir.path().join("b/up")).unwrap();
-    let folder = folder::read(dir.path(), None).unwrap();
+    let folder = Folder::read(dir.path(), None).unwrap();
     assert_eq!(errors(&folder), "");
     assert_eq!(names(&folder), ["b.yaml b#one", "b/c/deep.yaml deep#one", "mounted.yaml mounted#one"]);
 }
@@ -130,7 +131,7 @@ fn a_bad_file_leaves_the_others_alone() {
     let expected = "b.yaml:4:13: schedule: invalid schedule: `never` is no known schedule, expected hourly, daily, \
                     weekly, monthly, yearly or a cron expression [V-14]\n";
     assert_eq!(errors(&folder), expected);
-    assert!(folder.is_broken("b.yaml") && !folder.is_broken("a.yaml"));
+    assert!(folder.component("b")["b.yaml"].is_err() && folder.component("a")["a.yaml"].is_ok());
 }
 
 #[test]
@@ -311,7 +312,7 @@ fn files_that_cannot_be_read() {
     write(dir.path(), "big.json", &" ".repeat(1024 * 1024 + 1));
     fs::write(dir.path().join("latin.yaml"), b"id: caf\xe9\n").unwrap();
     symlink("nowhere", dir.path().join("lost.yaml")).unwrap();
-    let folder = folder::read(dir.path(), None).unwrap();
+    let folder = Folder::read(dir.path(), None).unwrap();
     assert_eq!(
         errors(&folder),
         "\
@@ -320,6 +321,6 @@ latin.yaml: isn't UTF-8 at byte 7
 lost.yaml: can't be read: No such file or directory (os error 2)
 "
     );
-    let error = folder::read(&dir.path().join("missing"), None).unwrap_err();
+    let error = Folder::read(&dir.path().join("missing"), None).unwrap_err();
     assert!(error.to_string().ends_with("missing: No such file or directory (os error 2)"), "{error}");
 }
