@@ -47,11 +47,33 @@ impl<'a> Seq<&'a str> {
     }
 }
 
-/// Variables, ascending by name.
-pub(super) type VariablesV1<'a> = Seq<(&'a str, &'a str)>;
+/// A map as a sequence of keys and values, ascending by key and each key once.
+#[derive(Debug)]
+pub(super) struct Ascending<K, V>(pub(super) Vec<(K, V)>);
+
+impl<K: Encode, V: Encode> Encode for Ascending<K, V> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        (self.0.len() as u64).encode(encoder)?;
+        self.0.iter().try_for_each(|entry| entry.encode(encoder))
+    }
+}
+
+impl<'de, C, K: BorrowDecode<'de, C> + PartialOrd, V: BorrowDecode<'de, C>> BorrowDecode<'de, C> for Ascending<K, V> {
+    /// Takes a map in one form only, so that what is read is written as the same bytes.
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let Seq(entries) = Seq::<(K, V)>::borrow_decode(decoder)?;
+        match entries.is_sorted_by(|(key, _), (next, _)| key < next) {
+            true => Ok(Self(entries)),
+            false => Err(DecodeError::Other("keys that don't ascend")),
+        }
+    }
+}
+
+/// Variables by name.
+pub(super) type VariablesV1<'a> = Ascending<&'a str, &'a str>;
 
 pub(super) fn variables_v1(variables: &BTreeMap<String, String>) -> VariablesV1<'_> {
-    Seq(variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect())
+    Ascending(variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect())
 }
 
 pub(super) fn variables(stored: VariablesV1<'_>) -> BTreeMap<String, String> {
@@ -178,6 +200,16 @@ mod tests {
     fn decode<T: Decode<()>>(parts: impl Encode) -> Option<T> {
         let bytes = bincode::encode_to_vec(parts, config::standard()).unwrap();
         bincode::decode_from_slice(&bytes, config::standard()).ok().map(|(value, _)| value)
+    }
+
+    #[test]
+    fn a_map_has_one_form() {
+        let read = |entries: &[(&str, &str)]| {
+            let bytes = bincode::encode_to_vec(entries, config::standard()).unwrap();
+            bincode::borrow_decode_from_slice::<VariablesV1<'_>, _>(&bytes, config::standard()).is_ok()
+        };
+        assert!(read(&[]) && read(&[("a", "2"), ("b", "1")]));
+        assert!(!read(&[("b", "1"), ("a", "2")]) && !read(&[("a", "1"), ("a", "2")]));
     }
 
     #[test]
