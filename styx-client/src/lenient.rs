@@ -249,18 +249,36 @@ impl<'de> Deserializer<'de> for Lenient<'de> {
         serde_json::Deserializer::from_str(self.0.get()).deserialize_newtype_struct(name, visitor)
     }
 
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        serde_json::Deserializer::from_str(self.0.get()).deserialize_enum(name, variants, visitor)
+    }
+
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_unit()
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i128 u8 u16 u32 u64 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct enum identifier
+        i8 i16 i128 u8 u16 u32 u64 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    enum Choice {
+        #[default]
+        First,
+        Second(u64, Value),
+    }
 
     #[derive(Debug, Default, PartialEq, Deserialize)]
     #[serde(default)]
@@ -275,6 +293,7 @@ mod tests {
         #[serde(deserialize_with = "optional_scalar")]
         optional: Option<i64>,
         samples: Vec<Sample>,
+        choice: Choice,
     }
 
     fn read(json: &str) -> Result<Sample, Error> {
@@ -296,6 +315,7 @@ mod tests {
             map: BTreeMap::from([("a".into(), "true".into())]),
             optional: Some(5),
             samples: vec![Sample { texts: vec!["1".into(), "b".into(), "false".into()], ..Sample::default() }],
+            ..Sample::default()
         };
         assert_eq!(read(json).unwrap(), expected);
         assert_eq!(read(r#"{"integer": -2.9}"#).unwrap().integer, -2);
@@ -311,6 +331,13 @@ mod tests {
         let blanks = r#"{"integer": "", "double": " ", "boolean": "", "optional": ""}"#;
         assert_eq!(read(blanks).unwrap(), Sample::default());
         assert_eq!(read(r#"{"text": "a", "integer": {}, "integer": 1, "text": "b"}"#).unwrap().text, "b");
+    }
+
+    #[test]
+    fn what_has_no_rule_is_read_as_it_stands() {
+        assert_eq!(read(r#"{"choice": "First"}"#).unwrap().choice, Choice::First);
+        let second = read(r#"{"choice": {"Second": [18446744073709551615, {"a": [1]}]}}"#).unwrap().choice;
+        assert_eq!(second, Choice::Second(u64::MAX, serde_json::json!({"a": [1]})));
     }
 
     #[test]

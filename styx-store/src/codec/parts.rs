@@ -12,7 +12,7 @@ use styx_core::{
 };
 use uuid::Uuid;
 
-use super::primitives::{InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1};
+use super::primitives::{Ascending, InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1};
 use crate::texts::shared;
 
 #[derive(Debug, Encode, BorrowDecode)]
@@ -92,7 +92,7 @@ impl From<ExecutionIdV1<'_>> for ExecutionId {
 /// Enums without fields: the frozen copy, and the way there and back.
 macro_rules! frozen {
     ($frozen:ident of $core:ident { $($variant:ident = $tag:tt),+ $(,)? }) => {
-        #[derive(Debug, Clone, Copy, Encode, BorrowDecode)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, BorrowDecode)]
         #[repr(u32)]
         pub(super) enum $frozen {
             $($variant = $tag),+
@@ -389,7 +389,7 @@ pub(super) struct ConfigV1<'a> {
     backoff: BackoffV1,
     infrastructure_backoff: BackoffV1,
     timeout: SpanV1,
-    timeout_by_state: Seq<(StateV1, SpanV1)>,
+    timeout_by_state: Ascending<StateV1, SpanV1>,
     max_running: Option<SpanV1>,
     runner: &'a str,
     runs_api_workflows: bool,
@@ -408,7 +408,7 @@ impl<'a> From<&'a Config> for ConfigV1<'a> {
             backoff: config.backoff.into(),
             infrastructure_backoff: config.infrastructure_backoff.into(),
             timeout: config.timeouts.default.into(),
-            timeout_by_state: Seq(by_state.map(|(state, limit)| ((*state).into(), (*limit).into())).collect()),
+            timeout_by_state: Ascending(by_state.map(|(state, limit)| ((*state).into(), (*limit).into())).collect()),
             max_running: config.timeouts.max_running.map(Into::into),
             runner: &config.executor.runner,
             runs_api_workflows: config.executor.runs_api_workflows,
