@@ -282,24 +282,23 @@ sales.yaml:7:18: running_timeout: running timeout is too small: PT59S, limit = P
 }
 
 #[test]
-fn what_cannot_be_done_yet() {
+fn rules_of_what_workflows_rarely_have() {
     refuse(
         r##"
 id: a
 schedule: daily
 resources: [warehouse]
-retry_condition: "#tries < 4"
+retry_condition: "#tries < 4 &&"
 secret:
-  name: my-secret
-  mount_path: /etc/my-keys
+  name: My_Secret
+  mount_path: etc/my-keys
 flyte_exec_conf:
   reference_id: {resource_type: TASK, project: "", domain: d, name: n, version: v}
 "##,
         r##"
-sales.yaml:4:12: resources: resources is not supported yet [unsupported]
-sales.yaml:5:18: retry_condition: retry_condition is not supported yet [unsupported]
-sales.yaml:7:3: secret: secret is not supported yet [unsupported]
-sales.yaml:10:3: flyte_exec_conf: flyte_exec_conf is not supported yet [unsupported]
+sales.yaml:5:18: retry_condition: invalid retry condition: column 14: expected an operand, found the end [V-17]
+sales.yaml:7:9: secret.name: secret name is not valid, only lower-case letters, digits, inner - and . (at most 253): My_Secret [S-1]
+sales.yaml:8:15: secret.mount_path: secret mount path must be an absolute path without : and ..: etc/my-keys [S-2]
 sales.yaml:10:33: flyte_exec_conf.reference_id.resource_type: only launch plans ("LAUNCH_PLAN") are supported as resource type, but received: TASK [V-21]
 sales.yaml:10:48: flyte_exec_conf.reference_id.project: project cannot be empty [V-23]
 "##,
@@ -321,7 +320,7 @@ latin.yaml: isn't UTF-8 at byte 7
 lost.yaml: can't be read: No such file or directory (os error 2)
 "
     );
-    let error = Folder::read(&dir.path().join("missing"), None).unwrap_err();
+    let error = Folder::read(dir.path().join("missing"), None).unwrap_err();
     assert!(error.to_string().ends_with("missing: No such file or directory (os error 2)"), "{error}");
 }
 
