@@ -314,6 +314,7 @@ mod tests {
             texts: vec!["7".into()],
             map: BTreeMap::from([("a".into(), "true".into())]),
             optional: Some(5),
+            choice: Choice::First,
             samples: vec![Sample { texts: vec!["1".into(), "b".into(), "false".into()], ..Sample::default() }],
             ..Sample::default()
         };
