@@ -2,7 +2,10 @@
 //! evidence.
 
 mod about;
+mod choice;
+mod facets;
 mod json;
+mod moment;
 mod redact;
 mod show;
 mod table;
@@ -21,6 +24,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use styx_core::log::LogError;
 use styx_store::OpenError;
 
+use self::about::Stopped;
 pub use self::show::ShowArgs;
 
 /// Nothing is wrong.
@@ -119,5 +123,21 @@ pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) 
     match command {
         LogCommand::Verify(args) => verify::run(&reader, args, out),
         LogCommand::Show(args) => show::run(&reader, args, out, notes),
+    }
+}
+
+/// Says why not all records were looked at; gives the exit code.
+fn stopped(why: Stopped, data: &DataArgs, notes: &mut dyn Write) -> io::Result<u8> {
+    match why {
+        Stopped::Output(error) => Err(error),
+        Stopped::Log(position, error) => {
+            let data = data.data.display();
+            writeln!(
+                notes,
+                "styx-server: stopped before record {position}: {error}; `styx-server log verify --data {data}` finds \
+                 all damages"
+            )?;
+            Ok(DAMAGED)
+        }
     }
 }

@@ -5,10 +5,12 @@ mod framing;
 mod high_water;
 mod index;
 mod lock;
+mod lookup;
 mod open;
 mod options;
 mod reader;
 mod rebuild;
+mod replay;
 mod verify;
 
 use std::{path::Path, sync::Arc};
@@ -24,6 +26,7 @@ pub use self::{
     high_water::{HIGH_WATER_FILE, Mark},
     open::{FORMAT, Notice, OpenOptions, Opening, free_bytes, open_read_only},
     reader::RocksReader,
+    replay::Replay,
     verify::{Damage, Progress, Report, verify},
 };
 use self::{
