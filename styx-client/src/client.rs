@@ -36,7 +36,7 @@ pub struct Client {
     observer: Option<Observer>,
 }
 
-type Observer = Box<dyn Fn(&Exchange<'_>)>;
+type Observer = Box<dyn Fn(&Exchange<'_>) + Send>;
 
 /// Whether a request changed anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Client {
 
     /// Has every exchange reported, when it is over.
     #[must_use]
-    pub fn observed_by(mut self, observer: impl Fn(&Exchange<'_>) + 'static) -> Self {
+    pub fn observed_by(mut self, observer: impl Fn(&Exchange<'_>) + Send + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
     }
@@ -181,6 +181,17 @@ impl Client {
         self.send_json(Method::PATCH, &["workflows", component, workflow, "state"], &[], state)
     }
 
+    /// At most `limit` records of the server's log from a position on, in the form of `styx-server log show --format json`.
+    /// When there is none yet, the server waits for one, up to `wait`, and then answers with none.
+    ///
+    /// # Errors
+    /// As all requests.
+    pub fn records(&self, from: u64, limit: usize, wait: Duration) -> Result<Vec<serde_json::Value>, Error> {
+        let (from, limit, wait) = (from.to_string(), limit.to_string(), wait.as_secs().to_string());
+        let query = [("from", from.as_str()), ("limit", limit.as_str()), ("wait", wait.as_str())];
+        self.send_to(Method::GET, self.host.own_url(&["records"], &query), None)?.read_lines()
+    }
+
     fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Error> {
         self.send(Method::GET, path, query, None)?.read()
     }
@@ -215,7 +226,10 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<String>,
     ) -> Result<Answer, Error> {
-        let url = self.host.url(path, query);
+        self.send_to(method, self.host.url(path, query), body)
+    }
+
+    fn send_to(&self, method: Method, url: String, body: Option<String>) -> Result<Answer, Error> {
         let request_id = request::new_id();
         let began = Instant::now();
         let result = self.exchange(&method, &url, &request_id, body.clone());
@@ -274,6 +288,13 @@ struct Answer {
 impl Answer {
     fn read<T: DeserializeOwned>(self) -> Result<T, Error> {
         json::from_slice(&self.body).map_err(|source| Error::Decode { method: self.method, url: self.url, source })
+    }
+
+    /// As `read`, for a body with a value on each line.
+    fn read_lines<T: DeserializeOwned>(self) -> Result<Vec<T>, Error> {
+        let lines = self.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let values = lines.map(json::from_slice).collect::<Result<_, _>>();
+        values.map_err(|source| Error::Decode { method: self.method, url: self.url, source })
     }
 }
 

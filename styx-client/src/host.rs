@@ -3,8 +3,11 @@
 use reqwest::Url;
 use thiserror::Error;
 
-/// The path below which all of the API is.
+/// The path below which the API is that Styx 2.x has.
 const BASE: &str = "api/v3";
+
+/// The path below which the API is that only this server has.
+const OWN_BASE: &str = "api/v4";
 
 /// The address of a server.
 ///
@@ -53,7 +56,16 @@ impl Host {
 
     /// The address of a resource. Segments and query values are taken literally and escaped here.
     pub(crate) fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> String {
-        let mut url = format!("{}/{BASE}", self.origin);
+        self.url_below(BASE, segments, query)
+    }
+
+    /// The address of a resource that only this server has.
+    pub(crate) fn own_url(&self, segments: &[&str], query: &[(&str, &str)]) -> String {
+        self.url_below(OWN_BASE, segments, query)
+    }
+
+    fn url_below(&self, base: &str, segments: &[&str], query: &[(&str, &str)]) -> String {
+        let mut url = format!("{}/{base}", self.origin);
         for segment in segments {
             url.push('/');
             push_escaped(&mut url, segment, is_plain_in_segment);

@@ -2,14 +2,24 @@
 //! evidence.
 
 mod about;
+mod at;
 mod choice;
+mod columns;
+mod diff;
 mod facets;
+mod fold;
+mod follow;
 mod json;
+mod life;
 mod moment;
+mod near;
 mod redact;
 mod show;
+mod signals;
+mod step;
 mod table;
 mod verify;
+mod view;
 mod wording;
 
 use std::{
@@ -22,10 +32,10 @@ use anstream::AutoStream;
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use styx_core::log::LogError;
-use styx_store::OpenError;
+use styx_store::{OpenError, rocks::RocksReader};
 
 use self::about::Stopped;
-pub use self::show::ShowArgs;
+pub use self::{at::AtArgs, diff::DiffArgs, show::ShowArgs, step::StepArgs};
 
 /// Nothing is wrong.
 const CLEAN: u8 = 0;
@@ -41,6 +51,24 @@ pub enum LogCommand {
     Verify(VerifyArgs),
     /// Show records: what happened, when, to whom, and why
     Show(ShowArgs),
+    /// Show the world as it was after a record or at a time: any run, workflow, resource, and what waited for what
+    At(AtArgs),
+    /// Go through the life of an instance, record by record: what changed, and who or what caused it
+    Step(StepArgs),
+    /// Show what differs between two moments
+    Diff(DiffArgs),
+}
+
+impl LogCommand {
+    fn data(&self) -> &DataArgs {
+        match self {
+            Self::Verify(args) => &args.data,
+            Self::Show(args) => &args.data,
+            Self::At(args) => &args.data,
+            Self::Step(args) => &args.data,
+            Self::Diff(args) => &args.data,
+        }
+    }
 }
 
 /// Which log.
@@ -80,7 +108,7 @@ pub enum ReportFormat {
 /// When the output can't be written.
 pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
     let mut out = io::BufWriter::new(AutoStream::auto(io::stdout()));
-    let code = match run_on(&command, &mut out, &mut io::stderr()) {
+    let code = match run_on_terminal(&command, &mut out) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(CLEAN),
         other => other,
     };
@@ -92,38 +120,60 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
+fn run_on_terminal(command: &LogCommand, out: &mut dyn Write) -> io::Result<u8> {
+    let notes = &mut io::stderr();
+    match command {
+        LogCommand::Step(args) if args.is_interactive() => match open(command, out, notes)? {
+            Ok(reader) => step::interact(&reader, args, notes),
+            Err(code) => Ok(code),
+        },
+        _ => run_on(command, out, notes),
+    }
+}
+
 /// As [`run`], on these outputs, and in colour; gives the exit code.
 ///
 /// # Errors
 ///
 /// When an output can't be written.
 pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
-    let data = match command {
-        LogCommand::Verify(args) => &args.data.data,
-        LogCommand::Show(args) => &args.data.data,
-    };
-    let reader = match styx_store::open_read_only(data) {
+    if let LogCommand::Show(args) = command
+        && args.follow
+    {
+        return follow::run(args, out, notes);
+    }
+    let reader = match open(command, out, notes)? {
         Ok(reader) => reader,
-        Err(OpenError::Log(LogError::Corrupt { place, reason })) => {
-            if let LogCommand::Verify(args) = command {
-                return verify::unopenable(place, reason, args, out);
-            }
-            writeln!(notes, "styx-server: {place} is damaged: {reason}")?;
-            return Ok(DAMAGED);
-        }
-        Err(error) => {
-            let hint = match error {
-                OpenError::InUse { .. } => ": stop the server first, a log is read only while nobody writes to it",
-                _ => "",
-            };
-            writeln!(notes, "styx-server: {error}{hint}")?;
-            return Ok(UNUSABLE);
-        }
+        Err(code) => return Ok(code),
     };
     match command {
         LogCommand::Verify(args) => verify::run(&reader, args, out),
         LogCommand::Show(args) => show::run(&reader, args, out, notes),
+        LogCommand::At(args) => at::run(&reader, args, out, notes),
+        LogCommand::Step(args) => step::run(&reader, args, out, notes),
+        LogCommand::Diff(args) => diff::run(&reader, args, out, notes),
     }
+}
+
+/// The log that a command is about, or the exit code after saying why there is none.
+fn open(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<Result<RocksReader, u8>> {
+    let error = match styx_store::open_read_only(&command.data().data) {
+        Ok(reader) => return Ok(Ok(reader)),
+        Err(error) => error,
+    };
+    if let OpenError::Log(LogError::Corrupt { place, reason }) = error {
+        if let LogCommand::Verify(args) = command {
+            return verify::unopenable(place, reason, args, out).map(Err);
+        }
+        writeln!(notes, "styx-server: {place} is damaged: {reason}")?;
+        return Ok(Err(DAMAGED));
+    }
+    let hint = match error {
+        OpenError::InUse { .. } => ": stop the server first, a log is read only while nobody writes to it",
+        _ => "",
+    };
+    writeln!(notes, "styx-server: {error}{hint}")?;
+    Ok(Err(UNUSABLE))
 }
 
 /// Says why not all records were looked at; gives the exit code.
