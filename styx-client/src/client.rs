@@ -10,7 +10,7 @@ use styx_core::workflow::WorkflowConfiguration;
 
 use crate::error::TransportError;
 use crate::{
-    ApiError, Error, EventsPayload, Host, RunStateDataPayload, TriggerRequest, TriggerResponse, Workflow,
+    ApiError, Checkpoint, CheckpointsPayload, Error, EventsPayload, Host, RecordsPage, RunStateDataPayload, TriggerRequest, TriggerResponse, Workflow,
     WorkflowInstance, WorkflowState, WorkflowWithState, json, request,
 };
 
@@ -36,7 +36,7 @@ pub struct Client {
     observer: Option<Observer>,
 }
 
-type Observer = Box<dyn Fn(&Exchange<'_>) + Send>;
+type Observer = Box<dyn Fn(&Exchange<'_>)>;
 
 /// Whether a request changed anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Client {
 
     /// Has every exchange reported, when it is over.
     #[must_use]
-    pub fn observed_by(mut self, observer: impl Fn(&Exchange<'_>) + Send + 'static) -> Self {
+    pub fn observed_by(mut self, observer: impl Fn(&Exchange<'_>) + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
     }
@@ -181,15 +181,36 @@ impl Client {
         self.send_json(Method::PATCH, &["workflows", component, workflow, "state"], &[], state)
     }
 
-    /// At most `limit` records of the server's log from a position on, in the form of `styx-server log show --format json`.
-    /// When there is none yet, the server waits for one, up to `wait`, and then answers with none.
+    /// Has the server make a checkpoint of its log, and waits until it is there.
+    ///
+    /// # Errors
+    /// As all requests; refused with 507 if too little of the disk is free.
+    pub fn create_checkpoint(&self) -> Result<Checkpoint, Error> {
+        let url = self.host.v4_url(&["checkpoints"], &[]);
+        self.send_to(Method::POST, url, None)?.read()
+    }
+
+    /// The checkpoints that the server has, the oldest first.
     ///
     /// # Errors
     /// As all requests.
-    pub fn records(&self, from: u64, limit: usize, wait: Duration) -> Result<Vec<serde_json::Value>, Error> {
+    pub fn checkpoints(&self) -> Result<CheckpointsPayload, Error> {
+        let url = self.host.v4_url(&["checkpoints"], &[]);
+        self.send_to(Method::GET, url, None)?.read()
+    }
+
+    /// Records of the server's log from a position on, at most `limit` (the server gives at most 1,000). When there is none
+    /// yet, the server waits for one, for at most `wait` (30 seconds).
+    ///
+    /// # Errors
+    /// As all requests.
+    pub fn records(&self, from: u64, limit: u64, wait: Duration) -> Result<RecordsPage, Error> {
         let (from, limit, wait) = (from.to_string(), limit.to_string(), wait.as_secs().to_string());
         let query = [("from", from.as_str()), ("limit", limit.as_str()), ("wait", wait.as_str())];
-        self.send_to(Method::GET, self.host.own_url(&["records"], &query), None)?.read_lines()
+        let answer = self.send_to(Method::GET, self.host.v4_url(&["records"], &query), None)?;
+        let tail = answer.tail.unwrap_or_default();
+        let lines = String::from_utf8_lossy(&answer.body).lines().map(str::to_owned).collect();
+        Ok(RecordsPage { lines, tail })
     }
 
     fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Error> {
@@ -266,8 +287,10 @@ impl Client {
         if !response.status().is_success() {
             return Err(refusal(response, request_id).into());
         }
+        let tail = response.headers().get(request::TAIL_HEADER);
         Ok(Answer {
             status: response.status().to_string(),
+            tail: tail.and_then(|tail| tail.to_str().ok()?.parse().ok()),
             has_no_effect: response.headers().get(request::EFFECT_HEADER).is_some_and(|effect| effect == "none"),
             body: response.bytes().map_err(failed)?.to_vec(),
             method: method.to_string(),
@@ -282,19 +305,14 @@ struct Answer {
     url: String,
     status: String,
     has_no_effect: bool,
+    /// Where the log ends, if the answer says so.
+    tail: Option<u64>,
     body: Vec<u8>,
 }
 
 impl Answer {
     fn read<T: DeserializeOwned>(self) -> Result<T, Error> {
         json::from_slice(&self.body).map_err(|source| Error::Decode { method: self.method, url: self.url, source })
-    }
-
-    /// As `read`, for a body with a value on each line.
-    fn read_lines<T: DeserializeOwned>(self) -> Result<Vec<T>, Error> {
-        let lines = self.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let values = lines.map(json::from_slice).collect::<Result<_, _>>();
-        values.map_err(|source| Error::Decode { method: self.method, url: self.url, source })
     }
 }
 

@@ -3,11 +3,10 @@
 use reqwest::Url;
 use thiserror::Error;
 
-/// The path below which the API is that Styx 2.x has.
-const BASE: &str = "api/v3";
-
-/// The path below which the API is that only this server has.
-const OWN_BASE: &str = "api/v4";
+/// The path below which Styx's API is.
+const V3: &str = "api/v3";
+/// The path below which that is which only this server has.
+const V4: &str = "api/v4";
 
 /// The address of a server.
 ///
@@ -56,12 +55,12 @@ impl Host {
 
     /// The address of a resource. Segments and query values are taken literally and escaped here.
     pub(crate) fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> String {
-        self.url_below(BASE, segments, query)
+        self.url_below(V3, segments, query)
     }
 
-    /// The address of a resource that only this server has.
-    pub(crate) fn own_url(&self, segments: &[&str], query: &[(&str, &str)]) -> String {
-        self.url_below(OWN_BASE, segments, query)
+    /// The same for what Styx 2.x doesn't have.
+    pub(crate) fn v4_url(&self, segments: &[&str], query: &[(&str, &str)]) -> String {
+        self.url_below(V4, segments, query)
     }
 
     fn url_below(&self, base: &str, segments: &[&str], query: &[(&str, &str)]) -> String {

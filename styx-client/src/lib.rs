@@ -1,4 +1,4 @@
-//! The wire types of the Styx v3 API, and a client of it.
+//! The wire types of the Styx v3 API and of our own v4, and a client of both.
 //!
 //! The types are what a server writes and what a client reads, field by field and in order; [`json`] gives them their
 //! exact form. [`Client`] asks a server and waits for its answer.
@@ -19,6 +19,7 @@ mod host;
 mod id;
 pub mod json;
 mod lenient;
+mod log;
 mod request;
 mod state;
 pub mod time;
@@ -32,6 +33,7 @@ pub use flyte::{FlyteExecConf, FlyteIdentifier};
 pub use history::{ExecStatus, Execution, TriggerHistory, WorkflowInstanceExecutionData};
 pub use host::{Host, ParseHostError};
 pub use id::{WorkflowId, WorkflowInstance};
+pub use log::{Checkpoint, CheckpointsPayload, RecordsPage};
 pub use state::{ExecutionDescription, Message, MessageLevel, RunStateData, RunStateDataPayload, StateData};
 pub use trigger::{Trigger, TriggerParameters, TriggerRequest, TriggerResponse};
 pub use workflow::{Workflow, WorkflowState, WorkflowWithState};

@@ -13,6 +13,9 @@ pub(crate) const ID_HEADER: &str = "X-Styx-Request-Id";
 /// Says `none` when a request that was accepted changed nothing.
 pub(crate) const EFFECT_HEADER: &str = "X-Styx-Effect";
 
+/// Says where the log ends, with records of it.
+pub(crate) const TAIL_HEADER: &str = "X-Styx-Tail";
+
 /// Chooses the cryptography of TLS for this process, unless somebody has.
 pub(crate) fn install_crypto() {
     static ONCE: Once = Once::new();
@@ -39,10 +42,10 @@ pub(crate) fn reason_phrase(extensions: &Extensions) -> Option<String> {
     (!text.trim().is_empty()).then(|| text.into_owned())
 }
 
-/// The text of a refusal whose body is `{"error": "…"}`.
+/// The text of a refusal whose body is `{"error": "…"}`, or a problem (RFC 9457) with a `detail`.
 pub(crate) fn reason_in_body(response: Response) -> Option<String> {
     let body: Value = serde_json::from_slice(&response.bytes().ok()?).ok()?;
-    body.get("error")?.as_str().filter(|text| !text.is_empty()).map(String::from)
+    body.get("error").or_else(|| body.get("detail"))?.as_str().filter(|text| !text.is_empty()).map(String::from)
 }
 
 #[cfg(test)]

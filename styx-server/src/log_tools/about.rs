@@ -46,7 +46,9 @@ pub(super) fn visit(
     visit: Visit<'_>,
 ) -> Result<(), Stopped> {
     let Some(about) = about else { return pass(reader, range, visit) };
-    match Walk::begin(reader, about)? {
+    let tail = reader.tail().map_err(|error| Stopped::Log(Position::FIRST, error))?;
+    let most = (tail.0 / WORTH_AN_INDEX).min(MOST_POSITIONS);
+    match Walk::begin(reader, about, usize::try_from(most).unwrap_or(usize::MAX))? {
         Some(walk) => walk.visit(*range.end(), visit),
         None => pass(reader, Position::FIRST..=*range.end(), visit),
     }
@@ -95,14 +97,12 @@ enum Wanted {
 }
 
 impl<'a> Walk<'a> {
-    /// Nothing when it is cheaper to read the whole log.
-    fn begin(reader: &'a RocksReader, about: &About) -> Result<Option<Self>, Stopped> {
+    /// Nothing when more than `most` records are about runs of a workflow: then it is cheaper to read the whole log.
+    fn begin(reader: &'a RocksReader, about: &About, most: usize) -> Result<Option<Self>, Stopped> {
         let unreadable = |error| Stopped::Log(Position::FIRST, error);
         let of = |subject: &Subject| reader.positions(subject, Position::FIRST).map_err(unreadable);
         let (positions, wanted) = match about {
             About::Workflow(id) => {
-                let tail = reader.tail().map_err(unreadable)?;
-                let most = usize::try_from((tail.0 / WORTH_AN_INDEX).min(MOST_POSITIONS)).unwrap_or(usize::MAX);
                 let Some(mut positions) = reader.run_positions(id, most).map_err(unreadable)? else {
                     return Ok(None);
                 };
@@ -157,4 +157,67 @@ pub(super) fn records_of(reader: &RocksReader, instance: &InstanceId) -> Result<
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use styx_core::log::Log;
+    use styx_store::{RocksLog, conformance::Story};
+
+    use super::*;
+    use crate::log_tools::choice::{Choice, ChoiceArgs};
+
+    /// The positions that are chosen among those that are visited.
+    fn chosen(args: &ChoiceArgs, visit: impl FnOnce(Visit<'_>) -> Result<(), Stopped>) -> Vec<Position> {
+        let mut choice = Choice::new(args);
+        let mut positions = Vec::new();
+        let visited = visit(&mut |record| {
+            if choice.takes(&Facets::of(record), || None) {
+                positions.push(record.position);
+            }
+            Ok(ControlFlow::Continue(()))
+        });
+        visited.unwrap();
+        positions
+    }
+
+    #[test]
+    fn the_index_leads_to_the_same_records_as_reading_all_of_them() {
+        let all = Position::FIRST..=Position(u64::MAX);
+        let (mut workflows, mut instances, mut executions) = (0, 0, 0);
+        for seed in 0..6 {
+            let dir = tempfile::tempdir().unwrap();
+            let mut story = Story::new(seed);
+            let mut log = RocksLog::open(dir.path()).unwrap();
+            let epoch = log.begin_epoch().unwrap();
+            for _ in 0..60 {
+                let tail = story.tail();
+                log.append(epoch, tail, &story.next_batch(epoch, 12)).unwrap();
+            }
+            let reader = log.rocks_reader();
+            let subjects: BTreeSet<_> = story.records().iter().flat_map(Record::subjects).collect();
+            for subject in subjects {
+                let mut args = ChoiceArgs::default();
+                match subject {
+                    Subject::Workflow(id) => args.workflow = Some(id),
+                    Subject::Run(id) => args.instance = Some(id),
+                    Subject::Execution(id) => args.execution = Some(id),
+                    _ => continue,
+                }
+                let about = args.about().remove(0);
+                let by_scan = chosen(&args, |visit| pass(&reader, all.clone(), visit));
+                let walk = Walk::begin(&reader, &about, usize::MAX).unwrap().unwrap();
+                assert_eq!(chosen(&args, |visit| walk.visit(*all.end(), visit)), by_scan, "{about:?}");
+                let count = match about {
+                    About::Workflow(_) => &mut workflows,
+                    About::Instance(_) => &mut instances,
+                    About::Execution(_) => &mut executions,
+                };
+                *count += by_scan.len();
+            }
+        }
+        assert!(workflows > 1000 && instances > 1000 && executions > 500, "{workflows} {instances} {executions}");
+    }
 }

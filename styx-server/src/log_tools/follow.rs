@@ -27,31 +27,33 @@ use super::{
 const TO_BEGIN_WITH: usize = 10;
 
 /// How many records are asked for at a time.
-const PAGE: usize = 500;
+const PAGE: u64 = 500;
 
 /// How long the server is to wait for news: less than any proxy's patience.
 const WAIT: Duration = Duration::from_secs(20);
 
 /// Something that ends or goes on the following.
 enum News {
-    Records(Vec<Value>),
-    Failed(styx_client::Error),
+    /// Each a line of JSON.
+    Records(Vec<String>),
+    /// The server can't be asked any more.
+    Failed(String),
     /// Ctrl-C, or a request to end.
     Stop,
 }
 
 /// Follows until somebody stops it, the server goes away, or as many records are shown as may be.
 pub(super) fn run(args: &ShowArgs, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
-    let client = match host(args).and_then(|host| Client::new(&host).map_err(|error| error.to_string())) {
-        Ok(client) => client,
+    let host = match host(args) {
+        Ok(host) => host,
         Err(why) => {
             writeln!(notes, "styx-server: {why}")?;
             return Ok(UNUSABLE);
         }
     };
-    let from = match start(&client, args) {
+    let from = match Client::new(&host).map_err(|error| error.to_string()).and_then(|client| start(&client, args)) {
         Ok(from) => from,
-        Err(error) => return failed(&error, notes),
+        Err(why) => return failed(&why, notes),
     };
     let (news, arrived) = mpsc::sync_channel(2);
     let stop = news.clone();
@@ -61,7 +63,7 @@ pub(super) fn run(args: &ShowArgs, out: &mut dyn Write, notes: &mut dyn Write) -
             let _ = stop.send(News::Stop);
         }
     })?;
-    thread::Builder::new().name("follow".into()).spawn(move || ask(&client, from, &news))?;
+    thread::Builder::new().name("follow".into()).spawn(move || ask(&host, from, &news))?;
     let mut shown = Shown {
         args,
         choice: Choice::new(&args.choice),
@@ -71,39 +73,38 @@ pub(super) fn run(args: &ShowArgs, out: &mut dyn Write, notes: &mut dyn Write) -
     };
     for news in arrived {
         match news {
-            News::Records(records) => {
-                if !shown.add(&records)? {
-                    break;
-                }
-            }
-            News::Failed(error) => return failed(&error, notes),
-            News::Stop => break,
+            News::Records(lines) if shown.add(&lines)? => {}
+            News::Records(_) | News::Stop => break,
+            News::Failed(why) => return failed(&why, notes),
         }
     }
     Ok(CLEAN)
 }
 
-/// Asks again and again, until nobody listens.
-fn ask(client: &Client, from: Position, news: &SyncSender<News>) {
+/// Asks again and again, until nobody listens or it fails.
+fn ask(host: &Host, from: Position, news: &SyncSender<News>) {
     let mut from = from.0;
+    let ended = |why: String| drop(news.send(News::Failed(why)));
+    let client = match Client::new(host) {
+        Ok(client) => client,
+        Err(error) => return ended(error.to_string()),
+    };
     loop {
-        let answer = match client.records(from, PAGE, WAIT) {
-            Ok(records) => {
-                let last = records.iter().filter_map(|record| record["position"].as_u64()).max();
-                from = last.map_or(from, |last| last + 1);
-                News::Records(records)
+        match client.records(from, PAGE, WAIT) {
+            // A position is never left out, so each line is the next one.
+            Ok(page) => {
+                from += page.lines.len() as u64;
+                if news.send(News::Records(page.lines)).is_err() {
+                    return;
+                }
             }
-            Err(error) => News::Failed(error),
-        };
-        let goes_on = matches!(answer, News::Records(_));
-        if news.send(answer).is_err() || !goes_on {
-            return;
+            Err(error) => return ended(error.to_string()),
         }
     }
 }
 
-fn failed(error: &styx_client::Error, notes: &mut dyn Write) -> io::Result<u8> {
-    writeln!(notes, "styx-server: {}", wording::one_line(&error.to_string()))?;
+fn failed(why: &str, notes: &mut dyn Write) -> io::Result<u8> {
+    writeln!(notes, "styx-server: {}", wording::one_line(why))?;
     Ok(UNUSABLE)
 }
 
@@ -118,22 +119,18 @@ struct Shown<'a> {
 
 impl Shown<'_> {
     /// Shows what is chosen of these; false when it was enough.
-    fn add(&mut self, records: &[Value]) -> io::Result<bool> {
+    fn add(&mut self, lines: &[String]) -> io::Result<bool> {
         let is_enough = |count| self.args.limit.is_some_and(|limit| count >= limit);
-        for line in records {
-            let Some(facets) = Facets::of_json(line) else { continue };
-            let mut said = || match Said::of_json(line) {
-                Some(said) => self.decisions.said(facets.decision, || Some(said)),
-                // Following began within the decision: what caused it came before.
-                None => self.decisions.said(facets.decision, || None),
-            };
-            // Every record is shown to it, so that the cause is known when the next one of the decision comes.
-            let cause = said();
-            if is_enough(self.count) || !self.choice.takes(&facets, || cause.clone()) {
+        for line in lines {
+            let Ok(record) = serde_json::from_str::<Value>(line) else { continue };
+            let Some(facets) = Facets::of_json(&record) else { continue };
+            // Whoever began within a decision doesn't know what caused it.
+            let said = self.decisions.said(facets.decision, || Said::of_json(&record));
+            if is_enough(self.count) || !self.choice.takes(&facets, || said.clone()) {
                 continue;
             }
             self.count += 1;
-            self.printer.add_json(line, || cause.clone())?;
+            self.printer.add_json(line, &record, || said.clone())?;
         }
         self.printer.flush()?;
         Ok(!is_enough(self.count))
@@ -159,44 +156,28 @@ fn host(args: &ShowArgs) -> Result<Host, String> {
 }
 
 /// Where to begin: where it was said, or with the last records that there are.
-fn start(client: &Client, args: &ShowArgs) -> Result<Position, styx_client::Error> {
+fn start(client: &Client, args: &ShowArgs) -> Result<Position, String> {
     let from = args.from.map(Position);
     if let (Some(from), None, None) = (from, args.since, args.tail) {
         return Ok(from);
     }
-    let tail = tail(client)?;
+    let tail = client.records(1, 0, Duration::ZERO).map_err(|error| error.to_string())?.tail;
     let start = match args.since {
-        Some(since) => first_at(Position::FIRST, tail, |time| time >= since, |position| time_at(client, position))?,
-        None if from.is_some() && args.tail.is_none() => Position::FIRST,
+        Some(since) => {
+            let time_at = |position| time_at(client, position);
+            first_at(Position::FIRST, Position(tail), |time| time >= since, time_at)?
+        }
         None => {
             let count = u64::try_from(args.tail.unwrap_or(TO_BEGIN_WITH)).unwrap_or(u64::MAX);
-            Position(tail.0.saturating_sub(count) + 1)
+            Position(tail.saturating_sub(count) + 1)
         }
     };
     Ok(from.map_or(start, |from| from.max(start)))
 }
 
-/// The last position, found by asking: doubling until there is nothing, then halving.
-fn tail(client: &Client) -> Result<Position, styx_client::Error> {
-    let is_there = |position| client.records(position, 1, Duration::ZERO).map(|records| !records.is_empty());
-    let mut above = 1;
-    while is_there(above)? {
-        above *= 2;
-    }
-    let mut there = above / 2;
-    while above - there > 1 {
-        let middle = there + (above - there) / 2;
-        if is_there(middle)? {
-            there = middle;
-        } else {
-            above = middle;
-        }
-    }
-    Ok(Position(there))
-}
-
-fn time_at(client: &Client, position: Position) -> Result<DateTime<Utc>, styx_client::Error> {
-    let record = client.records(position.0, 1, Duration::ZERO)?.into_iter().next();
-    let time = record.and_then(|record| DateTime::parse_from_rfc3339(record["at"].as_str()?).ok());
-    Ok(time.map_or(DateTime::UNIX_EPOCH, |time| time.with_timezone(&Utc)))
+fn time_at(client: &Client, position: Position) -> Result<DateTime<Utc>, String> {
+    let page = client.records(position.0, 1, Duration::ZERO).map_err(|error| error.to_string())?;
+    let record = page.lines.first().and_then(|line| serde_json::from_str::<Value>(line).ok());
+    let at = record.and_then(|record| DateTime::parse_from_rfc3339(record["at"].as_str()?).ok());
+    at.map(|at| at.with_timezone(&Utc)).ok_or_else(|| format!("the server doesn't give record {position}"))
 }

@@ -89,10 +89,7 @@ struct Life<'a> {
 
 impl Life<'_> {
     fn step(&mut self, record: Record, cause: Cause, name: Option<(Uuid, Uuid)>) -> Step {
-        let mut world = match World::from_rows(self.rows(&record, name)) {
-            Ok(world) => world,
-            Err(error) => unreachable!("rows that are made for their keys: {error}"),
-        };
+        let mut world = World::from_rows(self.rows(&record, name)).expect("rows that are made for their keys");
         let active = self.run.clone().filter(|run| run.state.is_active());
         let refused = world.apply(&record).err().map(|refused| refused.to_string());
         let mut run = Both { before: self.run.clone(), after: self.run.clone() };
@@ -164,4 +161,55 @@ fn ended(run: Option<Run>, event: &RunEvent, record: &Record) -> Option<Run> {
     run.apply(event, record.happened_at(), record.rules()).ok()?;
     run.counter = run.counter.max(Some(*counter));
     Some(run)
+}
+
+#[cfg(test)]
+mod tests {
+    use styx_core::log::Log;
+    use styx_store::{RocksLog, conformance::Story};
+
+    use super::*;
+
+    #[test]
+    fn an_instance_by_itself_is_folded_as_in_the_whole_log() {
+        let (mut runs, mut executions, mut ends) = (0, 0, 0);
+        for seed in 0..6 {
+            let dir = tempfile::tempdir().unwrap();
+            let mut story = Story::new(seed);
+            let mut log = RocksLog::open(dir.path()).unwrap();
+            let epoch = log.begin_epoch().unwrap();
+            for _ in 0..60 {
+                let tail = story.tail();
+                log.append(epoch, tail, &story.next_batch(epoch, 12)).unwrap();
+            }
+            let reader = log.rocks_reader();
+            let mut lives = BTreeMap::new();
+            let mut world = World::default();
+            for record in story.records() {
+                let changes = world.apply(record).unwrap();
+                let Fact::Run(id, _) = &record.fact else { continue };
+                let steps = lives.entry(id.clone()).or_insert_with(|| of(&reader, id, Position(u64::MAX)).unwrap());
+                let step = steps.iter().find(|step| step.record.position == record.position).unwrap();
+                assert_eq!((&step.record, &step.refused), (record, &None));
+                runs += 1;
+                match (world.runs().get(id), &step.run.after) {
+                    (Some(run), after) => assert_eq!(Some(run), after.as_ref(), "record {}", record.position),
+                    (None, Some(after)) => {
+                        assert!(!after.state.is_active());
+                        if let Some((_, finished)) = changes.finished {
+                            let is = (finished.counter, finished.state, finished.tries, finished.last_exit);
+                            assert_eq!(is, (after.counter.unwrap(), after.state, after.tries, after.last_exit));
+                            ends += 1;
+                        }
+                    }
+                    (None, None) => assert!(matches!(record.fact, Fact::Run(_, RunEvent::Ignored { .. }))),
+                }
+                if let Some((id, both)) = &step.execution {
+                    assert_eq!(world.executions().get(id), both.after.as_ref(), "record {}", record.position);
+                    executions += 1;
+                }
+            }
+        }
+        assert!(runs > 1000 && executions > 500 && ends > 50, "{runs} {executions} {ends}");
+    }
 }

@@ -143,10 +143,15 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// As `add`, for a record's JSON; a line that isn't one is passed on as it is, or left out of a table.
-    pub(super) fn add_json(&mut self, line: &Value, said: impl FnOnce() -> Option<Said>) -> io::Result<()> {
+    /// As `add`, for a record that is a line of JSON.
+    pub(super) fn add_json(
+        &mut self,
+        line: &str,
+        record: &Value,
+        said: impl FnOnce() -> Option<Said>,
+    ) -> io::Result<()> {
         match self {
-            Self::Table(table) => Line::of_json(line).map_or(Ok(()), |line| table.add(line, said)),
+            Self::Table(table) => Line::of_json(record).map_or(Ok(()), |line| table.add(line, said)),
             Self::Json(out) => writeln!(out, "{line}"),
         }
     }

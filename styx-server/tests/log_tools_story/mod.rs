@@ -1,5 +1,7 @@
 //! A small log that holds a bit of everything: a job whose input comes late, and one that an operator halts.
 
+mod command;
+
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,6 +20,8 @@ use styx_core::{
 };
 use styx_store::rocks::RocksLog;
 use uuid::Uuid;
+
+pub(crate) use self::command::{Cli, run};
 
 /// What must never be shown.
 pub(crate) const SECRET: &str = "s3cret";

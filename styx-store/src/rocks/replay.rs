@@ -1,7 +1,7 @@
 //! The world as it was: the log folded up to a position. One thread reads and decodes ahead while another folds.
 
 use std::{
-    sync::mpsc::{self, SyncSender},
+    sync::mpsc::{self, Receiver, SyncSender},
     thread,
 };
 
@@ -19,10 +19,11 @@ use super::{
 use crate::{check::failed, keys};
 
 /// How many records are handed over at a time.
-const PAGE: usize = 1024;
+const PAGE: usize = 256;
 
-/// How many pages the reading thread may be ahead: what bounds the memory.
-const AHEAD: usize = 8;
+/// How many pages the reading thread may be ahead: few, so that what it made is still in the processor's cache when it is
+/// folded.
+const AHEAD: usize = 4;
 
 /// A fold of a log on its way from the first record on.
 pub struct Replay<'a> {
@@ -56,19 +57,23 @@ impl<'a> Replay<'a> {
         let world = &mut self.world;
         thread::scope(|scope| {
             let (pages, decoded) = mpsc::sync_channel(AHEAD);
+            // What was folded goes back: memory is cheapest given up where it was taken.
+            let (folded, spent) = mpsc::channel();
             thread::Builder::new()
                 .name("decode".into())
-                .spawn_scoped(scope, move || decode(store, from, to, &pages))
+                .spawn_scoped(scope, move || decode(store, from, to, &pages, &spent))
                 .map_err(|error| failed("starting a thread that reads ahead", error.to_string()))?;
             // An error leaves this scope, drops the receiver, and with it the other thread ends.
             for page in decoded {
-                for record in page? {
-                    let changes = world.apply(&record).map_err(|refused| {
+                let page: Vec<Record> = page?;
+                for record in &page {
+                    let changes = world.apply(record).map_err(|refused| {
                         let reason = format!("it doesn't follow from those before it: {refused}");
                         corrupt(format!("record {}", record.position), reason)
                     })?;
-                    visit(&record, &changes);
+                    visit(record, &changes);
                 }
+                let _ = folded.send(page);
             }
             match world.tail() {
                 tail if tail < to => Err(corrupt(format!("record {}", tail.next()), "it is missing".into())),
@@ -81,7 +86,7 @@ impl<'a> Replay<'a> {
 type Page = Result<Vec<Record>, LogError>;
 
 /// Reads until the end, an error, or until nobody listens.
-fn decode(store: &Store, from: Position, to: Position, pages: &SyncSender<Page>) {
+fn decode(store: &Store, from: Position, to: Position, pages: &SyncSender<Page>, spent: &Receiver<Vec<Record>>) {
     let mut entries = store.entries(family::LOG, &keys::position(from), Some(keys::position(to.next()).to_vec()));
     let mut next = || -> Result<Option<Record>, LogError> {
         let Some((key, value)) = entries.next()? else { return Ok(None) };
@@ -89,7 +94,8 @@ fn decode(store: &Store, from: Position, to: Position, pages: &SyncSender<Page>)
         decode_record(position, value).map(Some)
     };
     loop {
-        let mut page = Vec::with_capacity(PAGE);
+        let mut page = spent.try_recv().unwrap_or_else(|_| Vec::with_capacity(PAGE));
+        page.clear();
         let end = loop {
             match next() {
                 Ok(Some(record)) => page.push(record),

@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use clap::Args;
 use serde_json::Value;
 use styx_core::{
-    id::{ExecutionId, InstanceId, WorkflowId},
+    id::{ExecutionId, InstanceId, Position, WorkflowId},
+    log::LogReader,
     world::World,
 };
 use styx_store::rocks::{Replay, RocksReader};
@@ -100,6 +101,10 @@ pub(super) fn run(reader: &RocksReader, args: &AtArgs, out: &mut dyn Write, note
         return stopped(why, &args.data, notes);
     }
     let past = Past { reader, world: replay.world(), found };
+    if let Some(last) = past.end_of_decision() {
+        let position = found.position;
+        writeln!(notes, "note: record {position} is in the middle of a decision, which ends with record {last}")?;
+    }
     show(&past, args, out, notes)
 }
 
@@ -108,6 +113,21 @@ struct Past<'a> {
     reader: &'a RocksReader,
     world: &'a World,
     found: Found,
+}
+
+impl Past<'_> {
+    /// The last record of the decision that the moment is in the middle of: nobody ever saw the world like this.
+    fn end_of_decision(&self) -> Option<Position> {
+        let mut end = None;
+        let mut next = self.world.tail().next();
+        while let Some(record) = self.reader.read(next, 1).ok()?.pop()
+            && record.decision == self.world.decision()
+        {
+            end = Some(record.position);
+            next = record.position.next();
+        }
+        end
+    }
 }
 
 fn show(past: &Past<'_>, args: &AtArgs, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {

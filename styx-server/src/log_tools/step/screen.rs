@@ -203,3 +203,142 @@ fn fitting(text: &str, width: usize) -> (&str, &str) {
     }
     (text, "")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::DateTime;
+    use expect_test::{Expect, expect};
+    use styx_core::{
+        event::{Event, Trigger, TriggerParameters},
+        id::{Counter, Epoch, InstanceId},
+        record::{Cause, Fact, Operator, Record, RunEvent},
+        run::Run,
+    };
+
+    use super::*;
+    use crate::log_tools::life::Both;
+
+    /// A run that is triggered, dequeued and halted.
+    fn screen() -> Screen {
+        let instance = InstanceId::parse_key("sales#report#2026-03-29").unwrap();
+        let trigger = Trigger::AdHoc("ad-hoc".into());
+        let events = [
+            Event::TriggerExecution { trigger, parameters: TriggerParameters::default(), missed: false },
+            Event::Dequeue { resources: ["one-at-a-time".into()].into() },
+            Event::Halt { reason: Some("no more".into()) },
+        ];
+        let mut run = Run::new(None, DateTime::UNIX_EPOCH);
+        let steps = events.into_iter().zip(1..).map(|(event, number)| {
+            let position = Position(10 * number);
+            let at = DateTime::from_timestamp(1_774_742_400 + 60 * number as i64, 0).unwrap();
+            let request = format!(r#"{{"number":{number},"env":{{"A":"s3cret"}}}}"#);
+            let operator = Operator { actor: "ann".into(), request_id: "r-1".into(), request: request.into() };
+            let cause = Cause::Operator(Arc::new(operator));
+            let before = Some(run.clone());
+            run.apply(&event, at, styx_core::run::Rules::Ours).unwrap();
+            let fact = Fact::Run(instance.clone(), RunEvent::Styx { counter: Counter(number - 1), event });
+            let (epoch, decision, idempotency_key) = (Epoch(1), position, None);
+            let record = Record { position, decision, at, epoch, idempotency_key, cause: cause.clone(), fact };
+            let run = Both { before, after: Some(run.clone()) };
+            Step { record, cause, run, execution: None, refused: None }
+        });
+        Screen::new("sales#report#2026-03-29".into(), steps.collect())
+    }
+
+    fn press(screen: &mut Screen, keys: &[Key]) {
+        for key in keys {
+            assert_eq!(screen.press(*key), Wish::Nothing);
+        }
+    }
+
+    fn shown(screen: &mut Screen, width: usize, height: usize) -> String {
+        let lines = screen.lines(width, height);
+        assert_eq!(lines.len(), height);
+        lines.iter().map(|line| format!("{}\n", line.text)).collect()
+    }
+
+    /// The number of the record that is shown.
+    fn number(screen: &mut Screen) -> u64 {
+        let text = shown(screen, 200, 50);
+        let (_, rest) = text.split_once('(').unwrap();
+        rest.split_once(" of 3)").unwrap().0.parse().unwrap()
+    }
+
+    fn check(screen: &mut Screen, width: usize, height: usize, expected: Expect) {
+        expected.assert_eq(&shown(screen, width, height));
+    }
+
+    #[test]
+    fn a_record_at_a_time() {
+        let mut screen = screen();
+        check(&mut screen, 100, 12, expect![[]]);
+        press(&mut screen, &[Key::Char('n')]);
+        check(&mut screen, 100, 12, expect![[]]);
+        press(&mut screen, &[Key::Char('r')]);
+        check(&mut screen, 100, 16, expect![[]]);
+    }
+
+    #[test]
+    fn keys_lead_to_records() {
+        use Key::{Backspace, Char, End, Enter, Escape, Home, Left, Right};
+        let mut screen = screen();
+        let mut after = |keys: &[Key]| {
+            press(&mut screen, keys);
+            number(&mut screen)
+        };
+        assert_eq!(after(&[]), 1);
+        assert_eq!(after(&[Left, Char('p'), Backspace]), 1);
+        assert_eq!(after(&[Right]), 2);
+        assert_eq!(after(&[Char(' '), Enter, Char('n')]), 3);
+        assert_eq!(after(&[Home]), 1);
+        assert_eq!(after(&[End]), 3);
+        assert_eq!(after(&[Char('g'), Char('2'), Enter]), 2);
+        assert_eq!(after(&[Char('g'), Char('9'), Backspace, Char('x'), Char('1'), Enter]), 1);
+        assert_eq!(after(&[Char('g'), Char('3'), Escape]), 1);
+        assert_eq!(after(&[Char('g'), Char('4'), Enter]), 1);
+        assert!(shown(&mut screen, 100, 20).contains("there are the records 1 to 3"));
+        press(&mut screen, &[Char('g'), Char('1')]);
+        assert!(shown(&mut screen, 100, 20).contains("go to record (1 to 3): 1_"));
+        assert_eq!(screen.press(Key::Interrupt), Wish::Quit);
+        for key in [Char('q'), Escape, Key::Interrupt] {
+            assert_eq!(screen.press(key), Wish::Quit);
+        }
+    }
+
+    #[test]
+    fn why_is_asked_and_told_until_the_next_record() {
+        let mut screen = screen();
+        press(&mut screen, &[Key::Char('n')]);
+        assert_eq!(screen.press(Key::Char('w')), Wish::Why(Position(20)));
+        screen.tell(vec!["the run\nis next".into()]);
+        assert!(shown(&mut screen, 100, 20).contains("  why        the run is next\n"));
+        press(&mut screen, &[Key::Char('n')]);
+        assert!(!shown(&mut screen, 100, 20).contains("why        "));
+    }
+
+    #[test]
+    fn whatever_its_size_nothing_is_wider_or_higher_and_all_can_be_reached() {
+        for width in [1, 2, 5, 20, 40, 80] {
+            for height in [1, 2, 3, 5, 10, 40] {
+                let mut screen = screen();
+                press(&mut screen, &[Key::Char('r')]);
+                let mut seen = String::new();
+                for _ in 0..400 {
+                    let lines = screen.lines(width, height);
+                    assert!(lines.len() <= height && lines.iter().all(|line| line.text.chars().count() <= width));
+                    seen.extend(lines.iter().skip(1).take(height.saturating_sub(2)).map(|line| format!("{}\n", line.text)));
+                    press(&mut screen, &[Key::Down]);
+                }
+                if width >= 40 && height >= 3 {
+                    assert!(seen.contains("state") && seen.contains("parameters"), "{width} {height}: {seen}");
+                }
+            }
+        }
+        let mut screen = screen();
+        check(&mut screen, 40, 8, expect![[]]);
+        press(&mut screen, &[Key::Char('?')]);
+        check(&mut screen, 80, 12, expect![[]]);
+    }
+}
