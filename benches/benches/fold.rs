@@ -34,7 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let decoded = timed(|| decoding_scan(&reader))?;
         let folded = timed(|| fold(&reader))?;
         let rate = |took: Duration| records as f64 / took.as_secs_f64();
-        let ratio = |floor: Took, of: fn(&Took) -> Duration| 100.0 * of(&floor).as_secs_f64() / of(&folded).as_secs_f64();
+        let ratio =
+            |floor: Took, of: fn(&Took) -> Duration| 100.0 * of(&floor).as_secs_f64() / of(&folded).as_secs_f64();
         println!(
             "fold from disk: {:.0} records/s, {:.0}/s a core; bare scan {:.0}/s, ratio {:.0} %, a core {:.0} %; scan that \
              decodes {:.0}/s, ratio {:.0} %, a core {:.0} % ({records} records)",

@@ -10,8 +10,8 @@ use styx_core::workflow::WorkflowConfiguration;
 
 use crate::error::TransportError;
 use crate::{
-    ApiError, Checkpoint, CheckpointsPayload, Error, EventsPayload, Host, RecordsPage, RunStateDataPayload, TriggerRequest, TriggerResponse, Workflow,
-    WorkflowInstance, WorkflowState, WorkflowWithState, json, request,
+    ApiError, Checkpoint, CheckpointsPayload, Error, EventsPayload, Host, RecordsPage, RunStateDataPayload,
+    TriggerRequest, TriggerResponse, Workflow, WorkflowInstance, WorkflowState, WorkflowWithState, json, request,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

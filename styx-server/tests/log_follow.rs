@@ -106,7 +106,11 @@ fn it_shows_what_is_shown_offline() {
             let count = offline.1.lines().count() - usize::from(format == "table");
             assert!(count > 0);
             let limit = count.to_string();
-            assert_eq!(follow(dir.path(), &server, &[args.as_slice(), &["--limit", &limit]].concat()), offline, "{args:?}");
+            assert_eq!(
+                follow(dir.path(), &server, &[args.as_slice(), &["--limit", &limit]].concat()),
+                offline,
+                "{args:?}"
+            );
         }
     }
 }
@@ -125,9 +129,9 @@ fn it_begins_with_the_last_records_and_goes_on_with_what_comes() {
         follow(dir.path(), &server, &["--format", "json", "--limit", "13"])
     });
     assert_eq!(followed, (0, all[10..].join("\n") + "\n", String::new()));
-    // Of a decision that began before, nobody said what caused it.
-    let (_, out, _) = follow(dir.path(), &server, &["--from", "16", "--limit", "1"]);
-    assert!(out.contains("  decision 15  "), "{out}");
+    // What caused a decision that began before is asked for.
+    let (_, out, _) = follow(dir.path(), &server, &["--from", "16", "--cause", "timer", "--limit", "1"]);
+    assert!(out.contains("        16  ") && out.contains("  timer  "), "{out}");
 }
 
 #[test]

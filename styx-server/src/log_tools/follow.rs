@@ -51,8 +51,10 @@ pub(super) fn run(args: &ShowArgs, out: &mut dyn Write, notes: &mut dyn Write) -
             return Ok(UNUSABLE);
         }
     };
-    let from = match Client::new(&host).map_err(|error| error.to_string()).and_then(|client| start(&client, args)) {
-        Ok(from) => from,
+    let begun = Client::new(&host).map_err(|error| error.to_string());
+    let begun = begun.and_then(|client| start(&client, args).map(|from| (client, from)));
+    let (client, from) = match begun {
+        Ok(begun) => begun,
         Err(why) => return failed(&why, notes),
     };
     let (news, arrived) = mpsc::sync_channel(2);
@@ -66,6 +68,7 @@ pub(super) fn run(args: &ShowArgs, out: &mut dyn Write, notes: &mut dyn Write) -
     thread::Builder::new().name("follow".into()).spawn(move || ask(&host, from, &news))?;
     let mut shown = Shown {
         args,
+        client,
         choice: Choice::new(&args.choice),
         decisions: LastDecision::default(),
         count: 0,
@@ -111,6 +114,7 @@ fn failed(why: &str, notes: &mut dyn Write) -> io::Result<u8> {
 /// What is shown so far, and what is chosen.
 struct Shown<'a> {
     args: &'a ShowArgs,
+    client: Client,
     choice: Choice<'a>,
     decisions: LastDecision,
     count: u64,
@@ -124,8 +128,10 @@ impl Shown<'_> {
         for line in lines {
             let Ok(record) = serde_json::from_str::<Value>(line) else { continue };
             let Some(facets) = Facets::of_json(&record) else { continue };
-            // Whoever began within a decision doesn't know what caused it.
-            let said = self.decisions.said(facets.decision, || Said::of_json(&record));
+            // Whoever began within a decision has to ask what caused it.
+            let leader = || record_at(&self.client, facets.decision).ok();
+            let read = || Said::of_json(&record).or_else(|| Said::of_json(&leader()?));
+            let said = self.decisions.said(facets.decision, read);
             if is_enough(self.count) || !self.choice.takes(&facets, || said.clone()) {
                 continue;
             }
@@ -176,8 +182,14 @@ fn start(client: &Client, args: &ShowArgs) -> Result<Position, String> {
 }
 
 fn time_at(client: &Client, position: Position) -> Result<DateTime<Utc>, String> {
+    let record = record_at(client, position)?;
+    let at = record["at"].as_str().and_then(|at| DateTime::parse_from_rfc3339(at).ok());
+    at.map(|at| at.with_timezone(&Utc)).ok_or_else(|| format!("record {position} has no time"))
+}
+
+/// The record at a position, as JSON.
+fn record_at(client: &Client, position: Position) -> Result<Value, String> {
     let page = client.records(position.0, 1, Duration::ZERO).map_err(|error| error.to_string())?;
-    let record = page.lines.first().and_then(|line| serde_json::from_str::<Value>(line).ok());
-    let at = record.and_then(|record| DateTime::parse_from_rfc3339(record["at"].as_str()?).ok());
-    at.map(|at| at.with_timezone(&Utc)).ok_or_else(|| format!("the server doesn't give record {position}"))
+    let line = page.lines.first().ok_or_else(|| format!("the server doesn't give record {position}"))?;
+    serde_json::from_str(line).map_err(|error| format!("record {position} isn't JSON: {error}"))
 }

@@ -102,12 +102,7 @@ pub enum ShowFormat {
 }
 
 /// Shows them; the exit code says whether the log could be read.
-pub(super) fn run(
-    reader: &RocksReader,
-    args: &ShowArgs,
-    out: &mut dyn Write,
-    notes: &mut dyn Write,
-) -> io::Result<u8> {
+pub(super) fn run(reader: &RocksReader, args: &ShowArgs, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
     let mut printer = Printer::new(args.format, out);
     let shown = show(reader, args, &mut printer);
     printer.flush()?;

@@ -148,7 +148,12 @@ impl Row {
         let mark = if self.goes_on { "└ " } else { "" };
         let position = format!("{:>10}", format!("{mark}{position}"));
         if info.is_empty() {
-            return writeln!(out, "{}  {at}  {subject}  {cause}  {}", position.dimmed(), event.trim_end().style(*style));
+            return writeln!(
+                out,
+                "{}  {at}  {subject}  {cause}  {}",
+                position.dimmed(),
+                event.trim_end().style(*style)
+            );
         }
         writeln!(out, "{}  {at}  {subject}  {cause}  {}  {info}", position.dimmed(), event.style(*style))
     }

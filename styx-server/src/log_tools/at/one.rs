@@ -37,7 +37,8 @@ pub(super) fn instance(
                 Err(why) => return stopped(why, &args.data, notes),
             };
             let Some(run) = steps.into_iter().rev().find_map(|step| step.run.after) else {
-                let later = past.reader.known_instances(id.workflow(), usize::MAX).is_ok_and(|known| known.contains(id));
+                let later =
+                    past.reader.known_instances(id.workflow(), usize::MAX).is_ok_and(|known| known.contains(id));
                 let why = if later { format!("{id} wasn't triggered yet") } else { near::no_instance(past.reader, id) };
                 writeln!(notes, "styx-server: {why}")?;
                 return Ok(UNUSABLE);
@@ -120,11 +121,14 @@ fn write(object: View, args: &AtArgs, out: &mut dyn Write) -> io::Result<u8> {
     let mut fields = Vec::new();
     for (name, value) in object {
         match value {
-            Value::Object(members) if !matches!(name.as_str(), "message" | "trigger" | "parameters" | "description") => {
+            Value::Object(members)
+                if !matches!(name.as_str(), "message" | "trigger" | "parameters" | "description") =>
+            {
                 fields.extend(members.iter().map(|(member, value)| (format!("{name}.{member}"), view::words(value))));
             }
             Value::Array(reasons) if name == "waits_for" => {
-                let texts = if reasons.is_empty() { vec!["-".into()] } else { reasons.iter().map(view::words).collect() };
+                let texts =
+                    if reasons.is_empty() { vec!["-".into()] } else { reasons.iter().map(view::words).collect() };
                 fields.extend(texts.into_iter().map(|text| (name.clone(), text)));
             }
             value => fields.push((name, view::words(&value))),

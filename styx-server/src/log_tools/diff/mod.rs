@@ -67,12 +67,7 @@ struct Compared {
 }
 
 /// Compares; the exit code says whether it could.
-pub(super) fn run(
-    reader: &RocksReader,
-    args: &DiffArgs,
-    out: &mut dyn Write,
-    notes: &mut dyn Write,
-) -> io::Result<u8> {
+pub(super) fn run(reader: &RocksReader, args: &DiffArgs, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
     let before = match fold::moment(find(reader, args.before), &args.data, notes)? {
         Ok(found) => found,
         Err(code) => return Ok(code),

@@ -8,12 +8,8 @@ use super::{Compared, Entry, Found};
 use crate::log_tools::{view, wording};
 
 /// The kinds of rows, with their headings.
-const SECTIONS: [(&str, &str); 4] = [
-    ("config", "CONFIGURATION"),
-    ("workflow", "WORKFLOWS"),
-    ("run", "RUNS"),
-    ("execution", "EXECUTIONS"),
-];
+const SECTIONS: [(&str, &str); 4] =
+    [("config", "CONFIGURATION"), ("workflow", "WORKFLOWS"), ("run", "RUNS"), ("execution", "EXECUTIONS")];
 
 /// Fields that differ with every record about a run, and say little.
 const OBVIOUS: [&str; 2] = ["counter", "last_event_at"];
@@ -65,7 +61,7 @@ fn summary(kind: &str, view: &view::View) -> String {
     let field = |name: &str| view.get(name).map(view::words).unwrap_or_default();
     match kind {
         "workflow" => format!("schedule {}, enabled {}, from {}", field("schedule"), field("enabled"), field("origin")),
-        "run" => format!("{} since {}, {} tries", field("state"), field("since"), field("tries")),
+        "run" => format!("{} since {}, {}", field("state"), field("since"), tries(view)),
         "execution" => format!("{} since {}, of {}", field("phase"), field("since"), field("instance")),
         _ => String::new(),
     }
@@ -77,8 +73,15 @@ fn gone(entry: &Entry, before: &view::View) -> String {
         Some(outcome) => {
             let field = |name: &str| outcome.get(name).map(view::words).unwrap_or_default();
             let was = before.get("state").map(view::words).unwrap_or_default();
-            format!("was {was}, ended {} at {} after {} tries", field("state"), field("at"), field("tries"))
+            format!("was {was}, ended {} at {} after {}", field("state"), field("at"), tries(outcome))
         }
         None => format!("was {}", summary(entry.kind, before)),
+    }
+}
+
+fn tries(view: &view::View) -> String {
+    match view.get("tries").and_then(serde_json::Value::as_u64) {
+        Some(1) => "1 try".into(),
+        tries => format!("{} tries", tries.unwrap_or_default()),
     }
 }

@@ -71,12 +71,7 @@ impl StepArgs {
 }
 
 /// Prints all steps.
-pub(super) fn run(
-    reader: &RocksReader,
-    args: &StepArgs,
-    out: &mut dyn Write,
-    notes: &mut dyn Write,
-) -> io::Result<u8> {
+pub(super) fn run(reader: &RocksReader, args: &StepArgs, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
     let steps = match found(reader, args, notes)? {
         Ok(steps) => steps,
         Err(code) => return Ok(code),

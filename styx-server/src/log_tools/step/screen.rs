@@ -273,11 +273,69 @@ mod tests {
     #[test]
     fn a_record_at_a_time() {
         let mut screen = screen();
-        check(&mut screen, 100, 12, expect![[]]);
+        check(
+            &mut screen,
+            100,
+            12,
+            expect![[r#"
+            sales#report#2026-03-29
+            record 10  2026-03-29 00:01:00.000  (1 of 3)
+              event      triggerExecution  Trigger id: ad-hoc, Parameters: {"env":{}}
+              cause      operator ann, request r-1
+              asked      {"number":1,"env":{"A":"***"}}
+              state      NEW -> QUEUED
+                trigger     - -> {"kind":"adhoc","id":"ad-hoc"}
+                parameters  - -> {"env":{}}
+
+
+
+            n next  p back  g N go to  r raw  w why  ? keys  q quit
+        "#]],
+        );
         press(&mut screen, &[Key::Char('n')]);
-        check(&mut screen, 100, 12, expect![[]]);
+        check(
+            &mut screen,
+            100,
+            12,
+            expect![[r#"
+            sales#report#2026-03-29
+            record 20  2026-03-29 00:02:00.000  (2 of 3)
+              event      dequeue  Resources: one-at-a-time
+              cause      operator ann, request r-1
+              asked      {"number":2,"env":{"A":"***"}}
+              state      QUEUED -> PREPARE
+                resources  - -> ["one-at-a-time"]
+
+
+
+
+            n next  p back  g N go to  r raw  w why  ? keys  q quit
+        "#]],
+        );
         press(&mut screen, &[Key::Char('r')]);
-        check(&mut screen, 100, 16, expect![[]]);
+        check(
+            &mut screen,
+            100,
+            16,
+            expect![[r#"
+            sales#report#2026-03-29
+            record 20  2026-03-29 00:02:00.000  (2 of 3)
+              event      dequeue  Resources: one-at-a-time
+              cause      operator ann, request r-1
+              asked
+                {
+                  "number": 2,
+                  "env": {
+                    "A": "***"
+                  }
+                }
+              state      QUEUED -> PREPARE
+                resources  - -> ["one-at-a-time"]
+
+
+            n next  p back  g N go to  r raw  w why  ? keys  q quit
+        "#]],
+        );
     }
 
     #[test]
@@ -328,7 +386,9 @@ mod tests {
                 for _ in 0..400 {
                     let lines = screen.lines(width, height);
                     assert!(lines.len() <= height && lines.iter().all(|line| line.text.chars().count() <= width));
-                    seen.extend(lines.iter().skip(1).take(height.saturating_sub(2)).map(|line| format!("{}\n", line.text)));
+                    seen.extend(
+                        lines.iter().skip(1).take(height.saturating_sub(2)).map(|line| format!("{}\n", line.text)),
+                    );
                     press(&mut screen, &[Key::Down]);
                 }
                 if width >= 40 && height >= 3 {
@@ -337,8 +397,40 @@ mod tests {
             }
         }
         let mut screen = screen();
-        check(&mut screen, 40, 8, expect![[]]);
+        check(
+            &mut screen,
+            40,
+            8,
+            expect![[r#"
+            sales#report#2026-03-29
+            record 10  2026-03-29 00:01:00.000  (1 o
+                         f 3)
+              event      triggerExecution  Trigger i
+                         d: ad-hoc, Parameters: {"en
+                         v":{}}
+              cause      operator ann, request r-1
+            6 lines more (down)  n next  p back  g N
+        "#]],
+        );
         press(&mut screen, &[Key::Char('?')]);
-        check(&mut screen, 80, 12, expect![[]]);
+        check(
+            &mut screen,
+            80,
+            12,
+            expect![[r#"
+            sales#report#2026-03-29
+            n, space, right, enter   the next record
+            p, left, backspace       the record before
+            home, end                the first, the last record
+            g N                      the Nth record of this life (enter)
+            up, down, page up, down  move within a long record
+            r                        raw evidence and requests, spread out
+            w                        why: what the run waits for after this record
+            ?                        these keys
+            q, escape, Ctrl-C        quit
+
+            n next  p back  g N go to  r raw  w why  ? keys  q quit
+        "#]],
+        );
     }
 }

@@ -81,12 +81,7 @@ fn key_of(KeyEvent { code, modifiers, .. }: KeyEvent) -> Option<Key> {
 }
 
 /// What the run waits for after a record. The fold goes on from where it was asked for last.
-fn why<'a>(
-    reader: &'a RocksReader,
-    replay: &mut Replay<'a>,
-    instance: &InstanceId,
-    position: Position,
-) -> Vec<String> {
+fn why<'a>(reader: &'a RocksReader, replay: &mut Replay<'a>, instance: &InstanceId, position: Position) -> Vec<String> {
     if position > QUICKLY_FOLDED {
         return vec![format!("see: styx-server log at {position} --instance '{instance}'")];
     }

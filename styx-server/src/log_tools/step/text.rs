@@ -26,8 +26,8 @@ pub(super) enum Evidence {
     Spread,
 }
 
-/// What every record changes: its own time and number say it already.
-const OBVIOUS: [&str; 4] = ["state", "since", "counter", "last_event_at"];
+/// What every record changes and its own time and number say already; and a level that its line says.
+const OBVIOUS: [&str; 5] = ["state", "since", "counter", "last_event_at", "message.level"];
 
 /// A step for people; it is the `number`th `of` so many.
 pub(super) fn lines(step: &Step, number: usize, of: usize, evidence: Evidence) -> Vec<Line> {
