@@ -32,6 +32,18 @@ need_build_tools() {
     fi
 }
 
+# Says what fuzzing lacks on this machine, and nothing if it can be done. Installs cargo-fuzz where the toolchain is there.
+fuzzing_lacks() {
+    if ! rustup toolchain list 2>/dev/null | grep -q '^nightly'; then
+        echo "a nightly toolchain (rustup toolchain install nightly)"
+        return
+    fi
+    version=0.13.2
+    "$CACHE/tools/bin/cargo-fuzz" --version 2>/dev/null | grep -q " $version$" ||
+        cargo install cargo-fuzz --version "$version" --locked --root "$CACHE/tools" --target-dir "$CACHE/tools/target" >&2 ||
+        echo "cargo-fuzz $version, which could not be installed"
+}
+
 # The one build that run, tests and CI share: RocksDB takes about 20 minutes on two cores, once.
 build() {
     [ -d "$CARGO_TARGET_DIR/debug/build" ] || say "first build: RocksDB alone takes about 20 minutes on two cores"

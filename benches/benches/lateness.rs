@@ -16,7 +16,8 @@ use styx_core::{
     decide::{Input, Request},
     id::{Epoch, Position, WorkflowId},
     log::{Batch, Log, LogError, LogReader},
-    record::{CursorMove, Fact, Operator, Origin, StoredWorkflow, WorkflowEvent, WorkflowSpec},
+    record::{CursorMove, Fact, Operator, Origin, StoredWorkflow, WorkflowEvent},
+    workflow::WorkflowConfiguration,
 };
 use styx_engine::{
     clock::{Clock, SystemClock},
@@ -28,6 +29,7 @@ use styx_store::RocksLog;
 use uuid::Uuid;
 
 /// One instant is due each 50 milliseconds.
+const FILE: &str = "bench.yaml";
 const WORKFLOWS: u64 = 1_200;
 const SECONDS: u64 = 20;
 
@@ -48,24 +50,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let begin = Input::Start { log_id: Uuid::from_u128(1), root_seed: Uuid::from_u128(2), config };
     let (engine, thread_of_engine) = start(machine, inbox, executor, Arc::new(SystemClock), vec![begin], |_| {})?;
     let ann = Arc::new(Operator { actor: "bench".into(), request_id: "".into(), request: "{}".into() });
+    let mut workflows = Vec::new();
     for index in 0..WORKFLOWS {
         let millis = index * 60_000 / WORKFLOWS;
         let offset = format!("PT{}.{:03}S", millis / 1_000, millis % 1_000);
-        let json = format!(
-            r#"{{"id":"w{index}","schedule":"* * * * *","offset":"{offset}","docker_image":"busybox","docker_args":[]}}"#
-        );
-        let spec = WorkflowSpec {
-            schedule: "* * * * *".into(),
-            offset: Some(offset.into()),
-            running_timeout: None,
-            runnable: true,
-            resources: [].into(),
-            origin: Origin::File { path: "bench.yaml".into(), enabled: true },
-        };
-        let workflow = Arc::new(StoredWorkflow { json: json.into(), spec });
-        let id = WorkflowId::new("bench", format!("w{index}"));
-        engine.ask_and_wait(Request::StoreWorkflow { id, workflow }, Arc::clone(&ann))?;
+        let mut configuration = WorkflowConfiguration::new(format!("w{index}"), "* * * * *");
+        configuration.offset = Some(offset);
+        configuration.docker_image = Some("busybox".to_owned());
+        let origin = Origin::File { path: FILE.into(), enabled: true };
+        let workflow = Arc::new(StoredWorkflow::new(&configuration, origin));
+        workflows.push((WorkflowId::new("bench", format!("w{index}")), workflow));
     }
+    let load = Request::LoadFile { path: FILE.into(), workflows: workflows.into(), elsewhere: Arc::default() };
+    engine.ask_and_wait(load, ann)?;
     // What was due while the workflows were made isn't counted.
     thread::sleep(Duration::from_secs(1));
     lateness.lock().map_err(|_| "poisoned")?.clear();

@@ -10,8 +10,9 @@ use styx_core::{
     executor::{Observation, Observed},
     id::{Epoch, ExecutionId, WorkflowId},
     log::Batch,
-    record::{Operator, Origin, StoredWorkflow, WorkflowSpec},
+    record::{Operator, Origin, StoredWorkflow},
     seed::Seed,
+    workflow::WorkflowConfiguration,
     world::{Row, World},
 };
 use uuid::Uuid;
@@ -46,16 +47,10 @@ impl Runs {
         let mut batch = Batch::default();
         let config = Arc::new(Config::default());
         runs.take(&Input::Start { log_id: Uuid::from_u128(1), root_seed: Uuid::from_u128(2), config }, &mut batch);
-        let spec = WorkflowSpec {
-            schedule: "* * * * *".into(),
-            offset: None,
-            running_timeout: None,
-            runnable: true,
-            resources: [].into(),
-            origin: Origin::Api,
-        };
-        let json = r#"{"id":"report","schedule":"* * * * *","docker_image":"sales/report:7","docker_args":["{}"]}"#;
-        let workflow = Arc::new(StoredWorkflow { json: json.into(), spec });
+        let mut configuration = WorkflowConfiguration::new("report", "* * * * *");
+        configuration.docker_image = Some("sales/report:7".to_owned());
+        configuration.docker_args = Some(vec!["{}".to_owned()]);
+        let workflow = Arc::new(StoredWorkflow::new(&configuration, Origin::Api));
         for number in 0..workflows {
             let (id, workflow) = (Self::workflow(number), Arc::clone(&workflow));
             runs.ask(Request::StoreWorkflow { id, workflow }, &mut batch);

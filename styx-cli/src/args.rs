@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use styx_core::workflow::Span;
 
 /// Talk to a Styx server: see what runs, trigger, halt and retry it, and keep workflows.
 #[derive(Debug, Parser)]
@@ -18,6 +20,7 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   export STYX_CLI_HOST=http://127.0.0.1:8080
+  styx workflow lint daily-report.yaml
   styx workflow create sales -f daily-report.yaml
   styx workflow enable sales daily-report
   styx trigger sales daily-report 2026-11-24
@@ -147,6 +150,32 @@ A file holds one workflow, or several separated by lines of `---`:
         #[arg(short, long)]
         file: Option<PathBuf>,
     },
+    /// Check workflow files and folders as a server would, and show when each workflow runs next
+    #[command(after_help = "\
+Exit codes: 0 nothing is wrong, 1 errors were found, 2 the arguments can't be followed.
+Warnings alone don't change the exit code.
+
+Examples:
+  styx workflow lint workflows/
+  styx workflow lint --max-running-timeout PT24H workflows/sales.yaml
+  styx --json workflow lint workflows/ | jq .errors
+
+As a hook of pre-commit:
+  - id: styx
+    entry: styx workflow lint
+    language: system
+    files: ^workflows/.*\\.(ya?ml|json)$")]
+    Lint {
+        /// Files, and folders with files; two workflows of one name are an error within a folder
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// The server's limit of running_timeout, such as PT24H
+        #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+        max_running_timeout: Option<TimeDelta>,
+        /// Show what runs after this instant instead of after now
+        #[arg(long, value_name = "TIME")]
+        now: Option<DateTime<Utc>>,
+    },
     /// Delete workflow(s)
     #[command(after_help = "Examples:\n  styx workflow delete sales daily-report --force")]
     Delete {
@@ -172,6 +201,12 @@ pub(crate) struct Workflows {
     /// Workflow ids
     #[arg(required = true, value_name = "WORKFLOW")]
     pub(crate) workflows: Vec<String>,
+}
+
+/// Reads a duration that isn't negative.
+fn parse_span(text: &str) -> Result<TimeDelta, String> {
+    let span = Span::parse_iso(text).map_err(|error| error.to_string())?.to_delta();
+    if span < TimeDelta::zero() { Err("expected a duration that isn't negative".into()) } else { Ok(span) }
 }
 
 /// Reads `KEY=VALUE`; the value may hold more `=`.

@@ -9,6 +9,8 @@ use thiserror::Error;
 
 /// Anything unforeseen, and what was not confirmed.
 const UNKNOWN: u8 = 1;
+/// Errors in the files that were to be checked.
+const FINDINGS: u8 = 1;
 /// Bad arguments, or workflows that are not valid.
 pub(crate) const BAD_ARGUMENTS: u8 = 2;
 /// No usable answer.
@@ -41,6 +43,9 @@ pub(crate) enum Failure {
     /// Several requests came to nothing, each for its own reason.
     #[error("{}", lines(.0))]
     Several(Vec<Failure>),
+    /// Workflow files have errors, which have been printed.
+    #[error("{}", count(.0, "error"))]
+    Findings(usize),
     /// The user thought better of it.
     #[error("not confirmed")]
     NotConfirmed,
@@ -86,6 +91,7 @@ impl Failure {
             Self::Client(Error::Api(_)) => REFUSED,
             Self::Client(_) => NO_ANSWER,
             Self::Several(failures) => failures.first().map_or(UNKNOWN, Self::exit_code),
+            Self::Findings(_) => FINDINGS,
             Self::NotConfirmed | Self::Io(_) => UNKNOWN,
         }
     }
@@ -133,6 +139,11 @@ fn explain_unauthorized(error: &ApiError) -> String {
          authentication, or one that trusts a proxy in front of it."
     };
     format!("API error: Unauthorized: {error}{hint}")
+}
+
+/// A number and what is counted.
+pub(crate) fn count(number: &usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if *number == 1 { "" } else { "s" })
 }
 
 fn lines(failures: &[Failure]) -> String {

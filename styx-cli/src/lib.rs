@@ -4,7 +4,6 @@
 
 mod args;
 mod commands;
-mod documents;
 mod failure;
 mod output;
 

@@ -11,7 +11,8 @@ use styx_core::workflow::WorkflowConfiguration;
 use crate::error::TransportError;
 use crate::{
     ApiError, Checkpoint, CheckpointsPayload, Error, EventsPayload, Host, RecordsPage, RunStateDataPayload,
-    TriggerRequest, TriggerResponse, Workflow, WorkflowInstance, WorkflowState, WorkflowWithState, json, request,
+    TriggerRequest, TriggerResponse, Workflow, WorkflowInstance, WorkflowInstanceExecutionData, WorkflowState,
+    WorkflowWithState, json, request,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -105,6 +106,15 @@ impl Client {
     pub fn events(&self, instance: &WorkflowInstance) -> Result<EventsPayload, Error> {
         let WorkflowInstance { workflow_id, parameter } = instance;
         self.get(&["status", "events", &workflow_id.component_id, &workflow_id.id, parameter], &[])
+    }
+
+    /// What ran for an instance: its triggers, and the executions of each.
+    ///
+    /// # Errors
+    /// As all requests; refused with 404 if nothing happened to the instance.
+    pub fn executions(&self, instance: &WorkflowInstance) -> Result<WorkflowInstanceExecutionData, Error> {
+        let WorkflowInstance { workflow_id, parameter } = instance;
+        self.get(&["workflows", &workflow_id.component_id, &workflow_id.id, "instances", parameter], &[])
     }
 
     /// Triggers an instance.

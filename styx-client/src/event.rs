@@ -1,11 +1,14 @@
 //! Events: what happened to an instance, in order.
 
 use serde::de::{Deserializer, Error as _};
-use serde::ser::{Error as _, SerializeMap, Serializer};
+use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use styx_core::id::InstanceId;
 
-use crate::{ExecutionDescription, Message, Trigger, TriggerParameters, lenient};
+use crate::lenient::Fields;
+use crate::{ExecutionDescription, Message, Trigger, TriggerParameters};
 
 const TYPE: &str = "@type";
 const INSTANCE: &str = "workflow_instance";
@@ -14,7 +17,7 @@ const INSTANCE: &str = "workflow_instance";
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EventsPayload {
     /// The events, oldest first.
-    #[serde(default, deserialize_with = "lenient::list")]
+    #[serde(default)]
     pub events: Vec<TimestampedEvent>,
 }
 
@@ -24,8 +27,20 @@ pub struct TimestampedEvent {
     /// What happened.
     pub event: Event,
     /// When, in milliseconds since 1970.
-    #[serde(deserialize_with = "lenient::integer")]
+    #[serde(default)]
     pub timestamp: i64,
+}
+
+/// An event as the `styx` command prints it; no server sends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventInfo {
+    /// When it happened, in milliseconds since 1970.
+    #[serde(default)]
+    pub timestamp: i64,
+    /// The name of its kind.
+    pub name: String,
+    /// What it has to tell, in words.
+    pub info: String,
 }
 
 /// What happened to an instance.
@@ -41,15 +56,14 @@ pub struct Event {
 }
 
 /// The kinds of events. In JSON they bear the same names with a small first letter, and omit what is absent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "@type", rename_all = "camelCase", rename_all_fields = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum EventKind {
     /// The instance was triggered.
     TriggerExecution {
         /// What by.
         trigger: Trigger,
         /// What the trigger added.
-        #[serde(default)]
         parameters: TriggerParameters,
     },
     /// Something was noted.
@@ -60,7 +74,6 @@ pub enum EventKind {
     /// The run left the queue.
     Dequeue {
         /// The resources that it took.
-        #[serde(default, deserialize_with = "lenient::texts")]
         resource_ids: Vec<String>,
     },
     /// An execution is to be started.
@@ -68,16 +81,16 @@ pub enum EventKind {
         /// What it runs.
         execution_description: Box<ExecutionDescription>,
         /// Its id, which only old histories lack.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         execution_id: Option<String>,
     },
     /// The execution was handed over.
     Submitted {
         /// Its id, which only old histories lack.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         execution_id: Option<String>,
         /// Where it runs.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         runner_id: Option<String>,
     },
     /// The execution runs.
@@ -85,13 +98,12 @@ pub enum EventKind {
     /// The execution ended.
     Terminate {
         /// Its exit code, if it is known.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_integer")]
-        exit_code: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exit_code: Option<i32>,
     },
     /// The execution could not be started or was lost.
     RunError {
         /// Why.
-        #[serde(deserialize_with = "lenient::text")]
         message: String,
     },
     /// The run is done.
@@ -99,7 +111,6 @@ pub enum EventKind {
     /// The run waits for another try.
     RetryAfter {
         /// For how long.
-        #[serde(default, deserialize_with = "lenient::integer")]
         delay_millis: i64,
     },
     /// The run was given up.
@@ -115,18 +126,17 @@ pub enum EventKind {
     /// Historic: the execution was handed over.
     Created {
         /// Its id.
-        #[serde(deserialize_with = "lenient::text")]
         execution_id: String,
         /// Its image.
-        #[serde(default = "unknown", deserialize_with = "lenient::text")]
         docker_image: String,
     },
     /// A kind that this version does not know or cannot read.
-    #[serde(skip)]
     Unknown {
         /// The name of the kind.
+        #[serde(skip)]
         name: String,
         /// All that it tells, but name and instance.
+        #[serde(flatten)]
         fields: Map<String, Value>,
     },
 }
@@ -155,56 +165,87 @@ impl EventKind {
         }
     }
 
-    /// Everything in the event but its name and instance.
-    fn fields(&self) -> serde_json::Result<Map<String, Value>> {
-        if let Self::Unknown { fields, .. } = self {
-            return Ok(fields.clone());
-        }
-        let mut fields: Map<String, Value> = serde_json::from_value(serde_json::to_value(self)?)?;
-        fields.shift_remove(TYPE);
-        Ok(fields)
+    /// Whether this version knows the kind and could read all of it.
+    pub fn is_known(&self) -> bool {
+        !matches!(self, Self::Unknown { .. })
+    }
+
+    fn read(name: &str, fields: &Fields<'_>) -> serde_json::Result<Self> {
+        Ok(match name {
+            "triggerExecution" => Self::TriggerExecution {
+                trigger: match fields.optional("trigger")? {
+                    Some(trigger) => trigger,
+                    None => Trigger::Unknown { trigger_id: fields.optional("trigger_id")?.unwrap_or_else(unknown) },
+                },
+                parameters: fields.optional("parameters")?.unwrap_or_default(),
+            },
+            "info" => Self::Info { message: fields.required("message")? },
+            "dequeue" => Self::Dequeue { resource_ids: fields.optional("resource_ids")?.unwrap_or_default() },
+            "submit" => Self::Submit {
+                execution_description: fields.required("execution_description")?,
+                execution_id: fields.optional("execution_id")?,
+            },
+            "submitted" => Self::Submitted {
+                execution_id: fields.optional("execution_id")?,
+                runner_id: fields.optional("runner_id")?,
+            },
+            "started" => Self::Started {},
+            "terminate" => Self::Terminate { exit_code: fields.optional_scalar("exit_code")? },
+            "runError" => Self::RunError { message: fields.required("message")? },
+            "success" => Self::Success {},
+            "retryAfter" => Self::RetryAfter { delay_millis: fields.optional("delay_millis")?.unwrap_or_default() },
+            "stop" => Self::Stop {},
+            "timeout" => Self::Timeout {},
+            "halt" => Self::Halt {},
+            "timeTrigger" => Self::TimeTrigger {},
+            "retry" => Self::Retry {},
+            "created" => Self::Created {
+                execution_id: fields.required("execution_id")?,
+                docker_image: fields.optional("docker_image")?.unwrap_or_else(unknown),
+            },
+            _ => return Err(serde_json::Error::custom(format!("no kind of event: {name}"))),
+        })
     }
 }
 
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = self.kind.fields().map_err(S::Error::custom)?;
-        let mut map = serializer.serialize_map(Some(fields.len() + 2))?;
-        map.serialize_entry(TYPE, self.kind.name())?;
-        map.serialize_entry(INSTANCE, &self.workflow_instance)?;
-        for (name, value) in &fields {
-            map.serialize_entry(name, value)?;
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            #[serde(rename = "@type")]
+            name: &'a str,
+            workflow_instance: &'a str,
+            #[serde(flatten)]
+            kind: &'a EventKind,
         }
-        map.end()
+        Wire { name: self.kind.name(), workflow_instance: &self.workflow_instance, kind: &self.kind }
+            .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Map::deserialize(deserializer)?;
-        let mut take = |name| match fields.shift_remove(name) {
-            Some(Value::String(text)) => Ok(text),
-            _ => Err(D::Error::missing_field(name)),
-        };
-        let name = take(TYPE)?;
-        let workflow_instance = take(INSTANCE)?;
-        if !workflow_instance.contains('#') {
-            return Err(D::Error::custom(format!("not the key of an instance: {workflow_instance:?}")));
-        }
-        Ok(Self { workflow_instance, kind: read_kind(name, fields) })
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Self::read(&raw).map_err(D::Error::custom)
     }
 }
 
-/// Reads a kind, and keeps as it is what cannot be read.
-fn read_kind(name: String, fields: Map<String, Value>) -> EventKind {
-    let mut all = fields.clone();
-    all.insert(TYPE.into(), name.clone().into());
-    if name == "triggerExecution" && all.get("trigger").is_none_or(Value::is_null) {
-        let trigger_id = all.get("trigger_id").and_then(Value::as_str).map_or_else(unknown, String::from);
-        all.insert("trigger".into(), json!({TYPE: "unknown", "trigger_id": trigger_id}));
+impl Event {
+    fn read(raw: &RawValue) -> serde_json::Result<Self> {
+        let fields = Fields::of(raw)?;
+        let name: String = fields.required(TYPE)?;
+        let workflow_instance: String = fields.required(INSTANCE)?;
+        InstanceId::parse_key(&workflow_instance).map_err(serde_json::Error::custom)?;
+        let kind = match EventKind::read(&name, &fields) {
+            Ok(kind) => kind,
+            Err(_) => {
+                let mut fields: Map<String, Value> = serde_json::from_str(raw.get())?;
+                fields.retain(|name, _| ![TYPE, INSTANCE].contains(&name.as_str()));
+                EventKind::Unknown { name, fields }
+            }
+        };
+        Ok(Self { workflow_instance, kind })
     }
-    all.retain(|_, value| !value.is_null());
-    serde_json::from_value(Value::Object(all)).unwrap_or(EventKind::Unknown { name, fields })
 }
 
 /// What the original puts for an id or image that an old event lacks.

@@ -6,15 +6,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use styx_core::workflow;
 
-use crate::lenient;
-
 /// A Flyte entity and its inputs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlyteExecConf {
     /// What to launch.
     pub reference_id: FlyteIdentifier,
     /// Inputs by name.
-    #[serde(default, deserialize_with = "lenient::text_map")]
+    #[serde(default)]
     pub input_fields: BTreeMap<String, String>,
 }
 
@@ -22,19 +20,14 @@ pub struct FlyteExecConf {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlyteIdentifier {
     /// The kind of entity; only `LAUNCH_PLAN` can be run.
-    #[serde(deserialize_with = "lenient::text")]
     pub resource_type: String,
     /// The project.
-    #[serde(deserialize_with = "lenient::text")]
     pub project: String,
     /// The domain.
-    #[serde(deserialize_with = "lenient::text")]
     pub domain: String,
     /// The entity's name.
-    #[serde(deserialize_with = "lenient::text")]
     pub name: String,
     /// The entity's version.
-    #[serde(deserialize_with = "lenient::text")]
     pub version: String,
 }
 

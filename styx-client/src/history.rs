@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{FlyteExecConf, TriggerParameters, WorkflowInstance, lenient, time};
+use crate::{FlyteExecConf, TriggerParameters, WorkflowInstance, time};
 
 /// All that ran for one instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,7 +11,6 @@ pub struct WorkflowInstanceExecutionData {
     /// The instance.
     pub workflow_instance: WorkflowInstance,
     /// Its triggers, oldest first.
-    #[serde(default, deserialize_with = "lenient::list")]
     pub triggers: Vec<TriggerHistory>,
 }
 
@@ -19,45 +18,36 @@ pub struct WorkflowInstanceExecutionData {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TriggerHistory {
     /// Its id.
-    #[serde(deserialize_with = "lenient::text")]
     pub trigger_id: String,
     /// When it came.
     #[serde(with = "time::instant")]
     pub timestamp: DateTime<Utc>,
     /// What it added.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default)]
     pub parameters: TriggerParameters,
     /// Whether nothing more will come of it.
-    #[serde(default, deserialize_with = "lenient::boolean")]
+    #[serde(default)]
     pub complete: bool,
     /// The executions, oldest first.
-    #[serde(default, deserialize_with = "lenient::list")]
     pub executions: Vec<Execution>,
 }
 
 /// One execution of the past.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Execution {
     /// Its id; a run that was halted in the queue has none.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub execution_id: Option<String>,
     /// The image.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub docker_image: Option<String>,
     /// The commit that the workflow was deployed from.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub commit_sha: Option<String>,
     /// What ran on Flyte instead of an image.
     pub flyte_exec_conf: Option<FlyteExecConf>,
     /// The name of the execution on Flyte.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub flyte_execution_id: Option<String>,
     /// Where it ran.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub runner_id: Option<String>,
     /// What became of it, in order.
-    #[serde(deserialize_with = "lenient::list")]
     pub statuses: Vec<ExecStatus>,
 }
 
@@ -68,9 +58,7 @@ pub struct ExecStatus {
     #[serde(with = "time::instant")]
     pub timestamp: DateTime<Utc>,
     /// What, such as `SUBMITTED`, `STARTED`, `SUCCESS` or `FAILED`.
-    #[serde(deserialize_with = "lenient::text")]
     pub status: String,
     /// More about it.
-    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub message: Option<String>,
 }

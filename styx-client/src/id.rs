@@ -3,16 +3,12 @@
 use serde::{Deserialize, Serialize};
 use styx_core::id;
 
-use crate::lenient;
-
 /// The name of a workflow: its component and its own id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WorkflowId {
     /// The component that the workflow belongs to.
-    #[serde(deserialize_with = "lenient::text")]
     pub component_id: String,
     /// The workflow's id within the component.
-    #[serde(deserialize_with = "lenient::text")]
     pub id: String,
 }
 
@@ -53,7 +49,6 @@ pub struct WorkflowInstance {
     /// The workflow.
     pub workflow_id: WorkflowId,
     /// What the instance runs for, such as `2024-05-06`.
-    #[serde(deserialize_with = "lenient::text")]
     pub parameter: String,
 }
 

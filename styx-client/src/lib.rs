@@ -1,7 +1,7 @@
 //! The wire types of the Styx v3 API and of our own v4, and a client of both.
 //!
 //! The types are what a server writes and what a client reads, field by field and in order; [`json`] gives them their
-//! exact form. [`Client`] asks a server and waits for its answer.
+//! exact form. The client (feature `http`, on by default) asks a server and waits for its answer.
 //!
 //! ```
 //! use styx_client::{RunStateDataPayload, json};
@@ -10,30 +10,43 @@
 //! assert_eq!(json::to_string(&nothing).unwrap(), r#"{"active_states":[]}"#);
 //! ```
 
+mod backfill;
+#[cfg(feature = "http")]
 mod client;
+#[cfg(feature = "http")]
 mod error;
 mod event;
 mod flyte;
 mod history;
+#[cfg(feature = "http")]
 mod host;
 mod id;
 pub mod json;
 mod lenient;
 mod log;
+#[cfg(feature = "http")]
 mod request;
+mod resource;
+mod service_account;
 mod state;
 pub mod time;
 mod trigger;
 mod workflow;
 
-pub use client::{Client, Effect, Exchange};
-pub use error::{ApiError, Error, TransportError, TransportErrorKind};
-pub use event::{Event, EventKind, EventsPayload, TimestampedEvent};
+pub use backfill::{Backfill, BackfillInput, BackfillPayload, BackfillsPayload, EditableBackfillInput};
+pub use event::{Event, EventInfo, EventKind, EventsPayload, TimestampedEvent};
 pub use flyte::{FlyteExecConf, FlyteIdentifier};
 pub use history::{ExecStatus, Execution, TriggerHistory, WorkflowInstanceExecutionData};
-pub use host::{Host, ParseHostError};
 pub use id::{WorkflowId, WorkflowInstance};
 pub use log::{Checkpoint, CheckpointsPayload, RecordsPage};
+pub use resource::{Resource, ResourcesPayload};
+pub use service_account::{TestServiceAccountUsageRequest, TestServiceAccountUsageResponse};
 pub use state::{ExecutionDescription, Message, MessageLevel, RunStateData, RunStateDataPayload, StateData};
 pub use trigger::{Trigger, TriggerParameters, TriggerRequest, TriggerResponse};
 pub use workflow::{Workflow, WorkflowState, WorkflowWithState};
+#[cfg(feature = "http")]
+pub use {
+    client::{Client, Effect, Exchange},
+    error::{ApiError, Error, TransportError, TransportErrorKind},
+    host::{Host, ParseHostError},
+};

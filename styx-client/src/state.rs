@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use styx_core::workflow::Span;
 
 use crate::{FlyteExecConf, Trigger, TriggerParameters, WorkflowInstance, lenient, time};
@@ -11,7 +13,7 @@ use crate::{FlyteExecConf, Trigger, TriggerParameters, WorkflowInstance, lenient
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunStateDataPayload {
     /// The active runs.
-    #[serde(default, deserialize_with = "lenient::list")]
+    #[serde(default)]
     pub active_states: Vec<RunStateData>,
 }
 
@@ -21,15 +23,14 @@ pub struct RunStateData {
     /// Whose run it is.
     pub workflow_instance: WorkflowInstance,
     /// The state by its name, such as `RUNNING`. Clients take unknown names as they are.
-    #[serde(deserialize_with = "lenient::text")]
     pub state: String,
     /// What the run remembers.
     pub state_data: StateData,
     /// When the run was triggered, in milliseconds since 1970.
-    #[serde(default, deserialize_with = "lenient::optional_integer")]
+    #[serde(default, deserialize_with = "lenient::optional_scalar")]
     pub initial_timestamp: Option<i64>,
     /// When the run last changed, in milliseconds since 1970.
-    #[serde(default, deserialize_with = "lenient::optional_integer")]
+    #[serde(default, deserialize_with = "lenient::optional_scalar")]
     pub latest_timestamp: Option<i64>,
 }
 
@@ -38,40 +39,32 @@ pub struct RunStateData {
 #[serde(default)]
 pub struct StateData {
     /// How many executions were started.
-    #[serde(deserialize_with = "lenient::integer")]
-    pub tries: i64,
+    pub tries: i32,
     /// How many of them failed in a row.
-    #[serde(deserialize_with = "lenient::integer")]
-    pub consecutive_failures: i64,
+    pub consecutive_failures: i32,
     /// What the failures cost so far; a run that costs too much is given up.
-    #[serde(deserialize_with = "lenient::double")]
     pub retry_cost: f64,
     /// How long the run waits before its next try.
-    #[serde(deserialize_with = "lenient::optional_integer")]
+    #[serde(deserialize_with = "lenient::optional_scalar")]
     pub retry_delay_millis: Option<i64>,
     /// The exit code of the last execution.
-    #[serde(deserialize_with = "lenient::optional_integer")]
-    pub last_exit: Option<i64>,
+    #[serde(deserialize_with = "lenient::optional_scalar")]
+    pub last_exit: Option<i32>,
     /// What set off the run.
     pub trigger: Option<Trigger>,
     /// The id of the trigger.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub trigger_id: Option<String>,
     /// The current execution.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub execution_id: Option<String>,
     /// Where the execution runs.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub runner_id: Option<String>,
     /// What the execution runs.
     pub execution_description: Option<ExecutionDescription>,
     /// The resources that the run holds.
-    #[serde(deserialize_with = "lenient::optional_texts")]
     pub resource_ids: Option<Vec<String>>,
     /// What the trigger added.
     pub trigger_parameters: Option<TriggerParameters>,
     /// What there is to tell; the last one is *the* message.
-    #[serde(deserialize_with = "lenient::list")]
     pub messages: Vec<Message>,
 }
 
@@ -80,33 +73,25 @@ pub struct StateData {
 #[serde(default)]
 pub struct ExecutionDescription {
     /// The image.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub docker_image: Option<String>,
     /// Its arguments, the parameter already in its place.
-    #[serde(deserialize_with = "lenient::texts")]
     pub docker_args: Vec<String>,
     /// Whether the container tells its exit code in its termination log.
-    #[serde(deserialize_with = "lenient::boolean")]
     pub docker_termination_logging: bool,
     /// The service account.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub service_account: Option<String>,
     /// The commit that the workflow was deployed from.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub commit_sha: Option<String>,
     /// The environment.
-    #[serde(deserialize_with = "lenient::text_map")]
     pub env: BTreeMap<String, String>,
     /// How long the execution may take.
     #[serde(with = "time::optional_duration")]
     pub running_timeout: Option<Span>,
     /// When a failed execution is tried again.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub retry_condition: Option<String>,
     /// What runs on Flyte instead of an image.
     pub flyte_exec_conf: Option<FlyteExecConf>,
     /// The name of the execution on Flyte.
-    #[serde(deserialize_with = "lenient::optional_text")]
     pub flyte_execution_id: Option<String>,
 }
 
@@ -116,7 +101,6 @@ pub struct Message {
     /// How much it matters.
     pub level: MessageLevel,
     /// The text.
-    #[serde(deserialize_with = "lenient::text")]
     pub line: String,
 }
 
@@ -136,11 +120,13 @@ pub enum MessageLevel {
 
 impl<'de> Deserialize<'de> for MessageLevel {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match lenient::text(deserializer)?.as_str() {
-            "INFO" => Self::Info,
-            "WARNING" => Self::Warning,
-            "ERROR" => Self::Error,
-            _ => Self::Unknown,
-        })
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        match raw.get() {
+            r#""INFO""# => Ok(Self::Info),
+            r#""WARNING""# => Ok(Self::Warning),
+            r#""ERROR""# => Ok(Self::Error),
+            list if list.starts_with('[') => Err(D::Error::custom(format!("not a level: {list}"))),
+            _ => Ok(Self::Unknown),
+        }
     }
 }

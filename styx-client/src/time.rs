@@ -4,11 +4,11 @@
 //! The modules are for `#[serde(with = "…")]`.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Deserialize;
-use serde::de::{Deserializer, Error};
-use serde::ser::Serializer;
-use serde_json::Value;
-use styx_core::workflow::Span;
+use serde::de::{Deserializer, Error as _};
+use serde::ser::{Error as _, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use styx_core::workflow::{Span, instant_after_epoch, parse_instant};
 
 /// The text of an instant, such as `2024-05-06T07:00:00.120Z`.
 pub fn format_instant(at: DateTime<Utc>) -> String {
@@ -24,12 +24,15 @@ pub(crate) mod instant {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        instant_of(&value).ok_or_else(|| D::Error::custom(format!("not an instant: {value}")))
+        read(&Box::<RawValue>::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+
+    pub(super) fn read(raw: &RawValue) -> Result<DateTime<Utc>, String> {
+        instant_of(raw).ok_or_else(|| format!("not an instant: {raw}"))
     }
 }
 
-/// An instant or null.
+/// An instant, or null; a blank text is null too.
 pub(crate) mod optional_instant {
     use super::*;
 
@@ -41,71 +44,78 @@ pub(crate) mod optional_instant {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Null => Ok(None),
-            value => instant_of(&value).map(Some).ok_or_else(|| D::Error::custom(format!("not an instant: {value}"))),
+        match Option::<Box<RawValue>>::deserialize(deserializer)? {
+            Some(raw) if !is_blank(&raw) => instant::read(&raw).map(Some).map_err(D::Error::custom),
+            _ => Ok(None),
         }
     }
 }
 
-/// A duration in seconds, or null. [`crate::json`] adds the nine decimals.
+/// A duration in seconds with nine decimals, or null; a blank text is null too.
 pub(crate) mod optional_duration {
     use super::*;
 
     pub(crate) fn serialize<S: Serializer>(span: &Option<Span>, serializer: S) -> Result<S::Ok, S::Error> {
         match span {
-            Some(span) => serializer.serialize_f64(span.nanos() as f64 / 1e9),
+            Some(span) => RawValue::from_string(span.to_decimal()).map_err(S::Error::custom)?.serialize(serializer),
             None => serializer.serialize_none(),
         }
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Span>, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let span = match &value {
-            Value::Null => return Ok(None),
-            Value::String(text) if text.is_empty() => return Ok(None),
-            Value::String(text) => Span::parse_iso(text).ok(),
-            Value::Number(number) => Span::parse_decimal(&number.to_string()).ok(),
-            _ => None,
+        match Option::<Box<RawValue>>::deserialize(deserializer)? {
+            Some(raw) if !is_blank(&raw) => read(&raw).map(Some).map_err(D::Error::custom),
+            _ => Ok(None),
+        }
+    }
+
+    fn read(raw: &RawValue) -> Result<Span, String> {
+        let span = match text_of(raw) {
+            Some(text) => Span::parse_iso(text.trim()),
+            None => Span::parse_decimal(raw.get()),
         };
-        span.map(Some).ok_or_else(|| D::Error::custom(format!("not a duration: {value}")))
+        span.map_err(|_| format!("not a duration: {raw}"))
     }
 }
 
-fn instant_of(value: &Value) -> Option<DateTime<Utc>> {
-    match value {
-        Value::String(text) => DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()),
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => DateTime::from_timestamp(whole, 0),
-            None => {
-                let span = Span::parse_decimal(&number.to_string()).ok()?;
-                DateTime::UNIX_EPOCH.checked_add_signed(span.to_delta())
-            }
-        },
-        _ => None,
+fn instant_of(raw: &RawValue) -> Option<DateTime<Utc>> {
+    match text_of(raw) {
+        Some(text) => parse_instant(text.trim()),
+        None => Span::parse_decimal(raw.get()).ok().and_then(instant_after_epoch),
     }
+}
+
+fn is_blank(raw: &RawValue) -> bool {
+    text_of(raw).is_some_and(|text| text.trim().is_empty())
+}
+
+fn text_of(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn instants_are_read_in_every_accepted_form() {
         for (value, expected) in [
-            (json!("2024-05-06T07:00:00Z"), Some("2024-05-06T07:00:00Z")),
-            (json!("2024-05-06T07:00:00.12Z"), Some("2024-05-06T07:00:00.120Z")),
-            (json!("2024-05-06T07:00:00.123456789Z"), Some("2024-05-06T07:00:00.123456789Z")),
-            (json!("2024-05-06T08:00:00+01:00"), Some("2024-05-06T07:00:00Z")),
-            (json!(1_714_978_800), Some("2024-05-06T07:00:00Z")),
-            (json!(1_714_978_800.5), Some("2024-05-06T07:00:00.500Z")),
-            (json!("2024-05-06"), None),
-            (json!("tomorrow"), None),
-            (json!(true), None),
+            (r#""2024-05-06T07:00:00Z""#, Some("2024-05-06T07:00:00Z")),
+            (r#""2024-05-06T07:00:00.12Z""#, Some("2024-05-06T07:00:00.120Z")),
+            (r#""2024-05-06T07:00:00.123456789Z""#, Some("2024-05-06T07:00:00.123456789Z")),
+            (r#""2024-05-06T08:00:00+01:00""#, Some("2024-05-06T07:00:00Z")),
+            (r#"" 1714978800 ""#, Some("2024-05-06T07:00:00Z")),
+            (r#"1714978800"#, Some("2024-05-06T07:00:00Z")),
+            (r#"1714978800.5"#, Some("2024-05-06T07:00:00.500Z")),
+            (r#""2024-05-06""#, None),
+            (r#""tomorrow""#, None),
+            (r#"true"#, None),
         ] {
-            assert_eq!(instant_of(&value).map(format_instant).as_deref(), expected, "{value}");
+            assert_eq!(
+                instant_of(serde_json::from_str(value).unwrap()).map(format_instant).as_deref(),
+                expected,
+                "{value}"
+            );
         }
     }
 }

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use crate::{WorkflowId, lenient};
+use crate::WorkflowId;
+use crate::lenient::Fields;
 
 /// What a trigger adds to an execution.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TriggerParameters {
     /// Environment variables, which replace those of the workflow.
-    #[serde(default, deserialize_with = "lenient::text_map")]
+    #[serde(default)]
     pub env: BTreeMap<String, String>,
 }
 
@@ -20,10 +23,8 @@ pub struct TriggerRequest {
     /// The workflow.
     pub workflow_id: WorkflowId,
     /// What to run it for. The server rounds it down to the workflow's schedule.
-    #[serde(deserialize_with = "lenient::text")]
     pub parameter: String,
     /// What the trigger adds.
-    #[serde(default)]
     pub trigger_parameters: Option<TriggerParameters>,
 }
 
@@ -33,18 +34,15 @@ pub struct TriggerResponse {
     /// The workflow.
     pub workflow_id: WorkflowId,
     /// The parameter as it was sent.
-    #[serde(deserialize_with = "lenient::text")]
     pub parameter: String,
     /// What the trigger adds.
-    #[serde(default)]
     pub trigger_parameters: Option<TriggerParameters>,
     /// The id of the trigger, such as `ad-hoc-cli-1714986611120-04217`.
-    #[serde(deserialize_with = "lenient::text")]
     pub trigger_id: String,
 }
 
 /// What set off a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "@type", rename_all = "lowercase")]
 pub enum Trigger {
     /// The workflow's schedule.
@@ -52,19 +50,16 @@ pub enum Trigger {
     /// Somebody's request.
     Adhoc {
         /// The id of the request.
-        #[serde(deserialize_with = "lenient::text")]
         trigger_id: String,
     },
     /// A backfill.
     Backfill {
         /// The id of the backfill.
-        #[serde(deserialize_with = "lenient::text")]
         trigger_id: String,
     },
     /// Something that an old history does not name.
     Unknown {
         /// What is known of it.
-        #[serde(deserialize_with = "lenient::text")]
         trigger_id: String,
     },
 }
@@ -80,4 +75,23 @@ impl Trigger {
             Self::Adhoc { trigger_id } | Self::Backfill { trigger_id } | Self::Unknown { trigger_id } => trigger_id,
         }
     }
+}
+
+impl<'de> Deserialize<'de> for Trigger {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        read(&raw).map_err(D::Error::custom)
+    }
+}
+
+fn read(raw: &RawValue) -> serde_json::Result<Trigger> {
+    let fields = Fields::of(raw)?;
+    let trigger_id = || fields.required("trigger_id");
+    Ok(match fields.required::<String>("@type")?.as_str() {
+        "natural" => Trigger::Natural,
+        "adhoc" => Trigger::Adhoc { trigger_id: trigger_id()? },
+        "backfill" => Trigger::Backfill { trigger_id: trigger_id()? },
+        "unknown" => Trigger::Unknown { trigger_id: trigger_id()? },
+        kind => return Err(serde_json::Error::unknown_variant(kind, &["natural", "adhoc", "backfill", "unknown"])),
+    })
 }

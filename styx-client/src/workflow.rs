@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::de::{Deserializer, Error as _};
 use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use styx_core::workflow::{Strictness, WorkflowConfiguration};
+use serde_json::value::RawValue;
+use styx_core::workflow::{ScheduleText, WorkflowConfiguration};
 
 use crate::{lenient, time};
 
@@ -30,7 +30,7 @@ impl Workflow {
 #[serde(default)]
 pub struct WorkflowState {
     /// Whether its schedule triggers it.
-    #[serde(deserialize_with = "lenient::optional_boolean")]
+    #[serde(deserialize_with = "lenient::optional_scalar")]
     pub enabled: Option<bool>,
     /// The next instant of its schedule, which the parameter will name.
     #[serde(with = "time::optional_instant")]
@@ -70,14 +70,29 @@ impl<'de> Deserialize<'de> for Workflow {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Wire {
-            #[serde(deserialize_with = "lenient::text")]
             component_id: String,
-            configuration: Value,
+            #[serde(rename = "workflow_id")]
+            _workflow_id: Option<String>,
+            configuration: Box<RawValue>,
         }
-        let Wire { component_id, configuration } = Wire::deserialize(deserializer)?;
-        let configuration =
-            WorkflowConfiguration::from_value(configuration, Strictness::Lenient).map_err(D::Error::custom)?;
+        let Wire { component_id, configuration, .. } = Wire::deserialize(deserializer)?;
+        let configuration = WorkflowConfiguration::from_json(configuration.get()).map_err(D::Error::custom)?;
         Ok(Self { component_id, configuration })
+    }
+}
+
+/// The text of a schedule: read from a text alone, no number, and brought into Styx's form.
+pub(crate) mod schedule_text {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let text: String = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
+        Ok(ScheduleText::new(&text).as_str().to_owned())
     }
 }
 
@@ -86,7 +101,6 @@ pub(crate) struct AsJson<'a>(pub(crate) &'a WorkflowConfiguration);
 
 impl Serialize for AsJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let value: Value = serde_json::from_str(&self.0.to_json()).map_err(S::Error::custom)?;
-        value.serialize(serializer)
+        RawValue::from_string(self.0.to_json()).map_err(S::Error::custom)?.serialize(serializer)
     }
 }

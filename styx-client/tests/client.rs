@@ -97,6 +97,17 @@ fn an_answer_that_cannot_be_read_is_an_error() {
 }
 
 #[test]
+fn the_executions_of_an_instance_are_asked_for() {
+    let (client, server) = answering(
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"workflow_instance\":{\"workflow_id\":{\"component_id\":\"sales\",\"id\":\"a b\"},\"parameter\":\"2024-05-06\"},\"triggers\":[]}",
+    );
+    let told = client.executions(&instance()).unwrap();
+    assert_eq!((told.workflow_instance, told.triggers), (instance(), vec![]));
+    let request = server.join().unwrap();
+    assert!(request.starts_with("GET /api/v3/workflows/sales/a%20b/instances/2024-05-06 HTTP/1.1\r\n"), "{request}");
+}
+
+#[test]
 fn nobody_there_is_an_error_of_its_own() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let client = Client::new(&Host::parse(&format!("http://127.0.0.1:{port}")).unwrap()).unwrap();

@@ -7,8 +7,9 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use styx_client::{
-    Event, EventKind, EventsPayload, RunStateDataPayload, StateData, TriggerResponse, Workflow, WorkflowId,
-    WorkflowInstance, WorkflowInstanceExecutionData, WorkflowState, WorkflowWithState, json,
+    Backfill, BackfillInput, BackfillsPayload, EditableBackfillInput, Event, EventKind, EventsPayload,
+    ResourcesPayload, RunStateDataPayload, StateData, TestServiceAccountUsageResponse, TriggerResponse, Workflow,
+    WorkflowId, WorkflowInstance, WorkflowInstanceExecutionData, WorkflowState, WorkflowWithState, json,
 };
 
 #[track_caller]
@@ -109,6 +110,28 @@ fn events() {
 fn history() {
     round_trip::<WorkflowInstanceExecutionData>(
         r#"{"workflow_instance":{"workflow_id":{"component_id":"sales","id":"daily-report"},"parameter":"2024-05-05"},"triggers":[{"trigger_id":"natural-trigger","timestamp":"2024-05-06T02:00:00.501Z","parameters":{"env":{}},"complete":true,"executions":[{"execution_id":"styx-run-0b9d6d0e-6a55-4d3a-9a7d-2f5f7c3f1a10","docker_image":"busybox:1.36","commit_sha":null,"flyte_exec_conf":null,"flyte_execution_id":null,"runner_id":"default","statuses":[{"timestamp":"2024-05-06T02:00:02.010Z","status":"SUBMITTED","message":null},{"timestamp":"2024-05-06T02:00:05.870Z","status":"STARTED","message":null},{"timestamp":"2024-05-06T02:03:41Z","status":"FAILED","message":"Exit code: 1"}]}]}]}"#,
+    );
+}
+
+#[test]
+fn backfills() {
+    round_trip::<BackfillInput>(
+        r#"{"start":"2024-05-01T00:00:00Z","end":"2024-05-06T00:00:00Z","component":"sales","workflow":"daily-report","concurrency":2,"reverse":false,"description":"late data","trigger_parameters":{"env":{}}}"#,
+    );
+    round_trip::<EditableBackfillInput>(r#"{"id":"backfill-1714986611120-00731","concurrency":5,"description":null}"#);
+    round_trip::<Backfill>(
+        r#"{"id":"backfill-1714986611120-00731","start":"2024-05-01T00:00:00Z","end":"2024-05-06T00:00:00Z","workflow_id":{"component_id":"sales","id":"daily-report"},"concurrency":2,"description":"late data","next_trigger":"2024-05-03T00:00:00Z","schedule":"days","all_triggered":false,"halted":false,"reverse":false,"trigger_parameters":{"env":{}},"created":"2024-05-06T09:10:11.120Z","last_modified":"2024-05-06T09:10:11.120Z"}"#,
+    );
+    round_trip::<BackfillsPayload>(
+        r#"{"backfills":[{"backfill":{"id":"backfill-1714986611120-00731","start":"2024-05-01T00:00:00Z","end":"2024-05-02T00:00:00Z","workflow_id":{"component_id":"sales","id":"daily-report"},"concurrency":2,"description":null,"next_trigger":"2024-05-01T00:00:00Z","schedule":"days","all_triggered":false,"halted":true,"reverse":false,"trigger_parameters":null,"created":null,"last_modified":null},"statuses":null}]}"#,
+    );
+}
+
+#[test]
+fn resources_and_service_accounts() {
+    round_trip::<ResourcesPayload>(r#"{"resources":[{"id":"warehouse","concurrency":12}]}"#);
+    round_trip::<TestServiceAccountUsageResponse>(
+        r#"{"authorized":false,"blacklisted":false,"message":"The principal ann@example.org must have the role …","service_account":"job@acme.iam.gserviceaccount.com","principal":"ann@example.org"}"#,
     );
 }
 

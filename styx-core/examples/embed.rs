@@ -11,8 +11,9 @@ use styx_core::{
     executor::{EffectKind, Observation, Observed},
     id::{Epoch, ExecutionId, WorkflowId},
     owed::owed,
-    record::{Operator, Origin, Record, StoredWorkflow, WorkflowSpec},
+    record::{Operator, Origin, Record, StoredWorkflow},
     seed::Seed,
+    workflow::WorkflowConfiguration,
     world::{Finished, RowKey, World},
 };
 use uuid::Uuid;
@@ -64,15 +65,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // A workflow that runs each hour, for the hour before; switched on.
     let id = WorkflowId::new("sales", "report");
-    let spec = WorkflowSpec {
-        schedule: "hours".into(),
-        offset: None,
-        running_timeout: None,
-        runnable: true,
-        resources: [].into(),
-        origin: Origin::Api,
-    };
-    let workflow = StoredWorkflow { json: r#"{"id":"report","docker_args":["report","{}"]}"#.into(), spec }.into();
+    let mut configuration = WorkflowConfiguration::new("report", "hours");
+    configuration.docker_image = Some("sales/report:7".to_owned());
+    configuration.docker_args = Some(vec!["report".to_owned(), "{}".to_owned()]);
+    let workflow = StoredWorkflow::new(&configuration, Origin::Api).into();
     let ann = Operator { actor: "ann".into(), request_id: "1".into(), request: "{}".into() };
     let ask = |request| Input::Asked(request, ann.clone().into());
     store.take(&ask(Request::StoreWorkflow { id: id.clone(), workflow }), now);

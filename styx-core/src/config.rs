@@ -41,7 +41,7 @@ impl Default for Config {
             backoff: Backoff { base: TimeDelta::minutes(3), max_exponent: 4 },
             infrastructure_backoff: Backoff { base: TimeDelta::seconds(30), max_exponent: 5 },
             timeouts: Timeouts::default(),
-            executor: ExecutorCapabilities { runner: "default".into(), runs_api_workflows: true },
+            executor: ExecutorCapabilities { runner: "default".into(), runs_api_workflows: true, mounts_secrets: true },
         }
     }
 }
@@ -120,4 +120,6 @@ pub struct ExecutorCapabilities {
     pub runner: Arc<str>,
     /// Whether workflows made over the API may run; the local executor runs only those of the folder by default.
     pub runs_api_workflows: bool,
+    /// Whether it can mount a workflow's secret.
+    pub mounts_secrets: bool,
 }

@@ -41,6 +41,9 @@ pub enum Event {
         runner: Option<Arc<str>>,
         /// How long RUNNING may last, as the workflow and the configuration said at this moment.
         running_timeout: Option<TimeDelta>,
+        /// When the run is tried again if this try fails, as the workflow said at this moment; `None` is always. What is
+        /// spelled out inline has its own.
+        retry_condition: Option<Arc<str>>,
     },
     /// The executor took the execution.
     Submitted {

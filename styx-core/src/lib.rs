@@ -8,6 +8,7 @@ pub mod event;
 pub mod execution;
 pub mod executor;
 pub mod explain;
+pub mod history;
 pub mod id;
 pub mod log;
 pub mod owed;

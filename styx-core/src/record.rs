@@ -1,6 +1,6 @@
 //! Records: facts in their place in the one log.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use crate::{
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     run::Rules,
     schedule::NaturalTrigger,
+    workflow::{Span, WorkflowConfiguration},
 };
 
 /// A fact in its place: the only thing that changes a [`World`](crate::world::World).
@@ -166,6 +167,11 @@ pub enum WorkflowEvent {
     Stored(Arc<StoredWorkflow>),
     /// Removed, with its switch and its cursor.
     Deleted,
+    /// The file that defined it doesn't any more: from here on it is nobody's, as if it had been made through the API.
+    FileRemoved {
+        /// The file.
+        path: Arc<str>,
+    },
     /// Natural triggers turned on or off.
     Switched {
         /// On or off.
@@ -189,6 +195,29 @@ pub struct StoredWorkflow {
     pub spec: WorkflowSpec,
 }
 
+impl StoredWorkflow {
+    /// A configuration as a record holds it.
+    pub fn new(configuration: &WorkflowConfiguration, origin: Origin) -> Self {
+        let resources: BTreeSet<Arc<str>> = configuration.resources.iter().map(|name| name.as_str().into()).collect();
+        let runs = match configuration {
+            WorkflowConfiguration { docker_image: Some(_), .. } => Runs::Image,
+            WorkflowConfiguration { flyte_exec_conf: Some(_), .. } => Runs::Flyte,
+            _ => Runs::Nothing,
+        };
+        let spec = WorkflowSpec {
+            schedule: configuration.schedule.as_str().into(),
+            offset: configuration.offset.as_deref().map(Into::into),
+            running_timeout: configuration.running_timeout.map(Span::to_delta),
+            runs,
+            resources: resources.into_iter().collect(),
+            retry_condition: configuration.retry_condition.as_deref().map(Into::into),
+            mounts_secret: configuration.secret.is_some(),
+            origin,
+        };
+        Self { json: configuration.to_json().into(), spec }
+    }
+}
+
 /// What fold and decisions need of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkflowSpec {
@@ -198,12 +227,37 @@ pub struct WorkflowSpec {
     pub offset: Option<Arc<str>>,
     /// The workflow's limit of RUNNING.
     pub running_timeout: Option<TimeDelta>,
-    /// Whether it names something that can be run; without, triggers are skipped (TR-15).
-    pub runnable: bool,
+    /// What it runs.
+    pub runs: Runs,
     /// Resources that its runs hold, ascending.
     pub resources: Arc<[Arc<str>]>,
+    /// When a failed run is tried again; `None` is always.
+    pub retry_condition: Option<Arc<str>>,
+    /// Whether a secret is to be mounted: an executor that can't do that can't run it.
+    pub mounts_secret: bool,
     /// Where it comes from.
     pub origin: Origin,
+}
+
+impl WorkflowSpec {
+    /// The file of the workflow folder that defines it.
+    pub fn file(&self) -> Option<&Arc<str>> {
+        match &self.origin {
+            Origin::File { path, .. } => Some(path),
+            Origin::Api | Origin::RemovedFile { .. } => None,
+        }
+    }
+}
+
+/// What a workflow runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// Nothing: its triggers are skipped (TR-15).
+    Nothing,
+    /// An image.
+    Image,
+    /// A launch plan of Flyte.
+    Flyte,
 }
 
 /// Where a workflow comes from.
@@ -218,6 +272,11 @@ pub enum Origin {
     },
     /// The API.
     Api,
+    /// A file of the workflow folder that defines it no more, or is gone.
+    RemovedFile {
+        /// The file.
+        path: Arc<str>,
+    },
 }
 
 /// Which natural trigger comes next.

@@ -176,6 +176,8 @@ pub struct Run {
     pub description: Option<Description>,
     /// Limit of RUNNING for this try.
     pub running_timeout: Option<TimeDelta>,
+    /// When the run is tried again if this try fails, as `submit` says; [`condition`](Self::condition) is what counts.
+    pub retry_condition: Option<Arc<str>>,
     /// Resources held since `dequeue`; none, or present and perhaps empty.
     pub resources: Option<Arc<[Arc<str>]>>,
     /// What the last events left for the reader.
@@ -205,6 +207,7 @@ impl Run {
             runner: None,
             description: None,
             running_timeout: None,
+            retry_condition: None,
             resources: None,
             note: None,
         }
@@ -253,6 +256,14 @@ impl Run {
         next.ok_or(IllegalTransition { state: self.state, event: kind })
     }
 
+    /// The condition under which the run is tried again if this try fails; `None` is always, or that there is no try.
+    pub fn condition(&self) -> Option<&str> {
+        match &self.description {
+            Some(Description::Inline(inline)) => inline.retry_condition.as_deref(),
+            _ => self.retry_condition.as_deref(),
+        }
+    }
+
     /// What clients see as the retry cost.
     pub fn retry_cost(&self) -> f64 {
         f64::from(self.cost_tenths) / 10.0
@@ -290,10 +301,11 @@ impl Run {
                 self.eligible_at = None;
                 self.resources = Some(Arc::clone(resources));
             }
-            Event::Submit { description, execution, running_timeout, .. } => {
+            Event::Submit { description, execution, running_timeout, retry_condition, .. } => {
                 self.description = Some(description.clone());
                 self.execution.clone_from(execution);
                 self.running_timeout = *running_timeout;
+                self.retry_condition.clone_from(retry_condition);
             }
             Event::Submitted { execution, runner } => {
                 self.tries = self.tries.saturating_add(1);
@@ -334,12 +346,14 @@ impl Run {
                 self.execution = None;
                 self.description = None;
                 self.running_timeout = None;
+                self.retry_condition = None;
                 self.resources = None;
             }
             Event::TimeTrigger => self.trigger = Some(Trigger::Unknown("UNKNOWN".into())),
             Event::Created { execution, docker_image } => {
                 self.tries = self.tries.saturating_add(1);
                 self.execution = Some(execution.clone());
+                self.retry_condition = None;
                 let docker_image = Some(docker_image.to_string());
                 self.description =
                     Some(Description::Inline(Arc::new(ExecutionDescription { docker_image, ..Default::default() })));

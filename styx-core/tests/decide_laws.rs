@@ -1,20 +1,24 @@
 //! Laws of fold and decision, on worlds that random requests, observations and the passing of time have made.
 #![cfg(test)]
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use styx_core::{
     config::{Backoff, Config, Timeouts},
-    decide::{Decisions, Draft, Facts, Input, Reply, Request, decide, needs},
+    decide::{Decisions, Draft, Facts, Input, Refusal, Reply, Request, decide, needs},
     event::{Event, TriggerParameters},
     executor::{Observation, Observed},
     explain::{Reason, explain, explain_workflow},
     id::{Epoch, ExecutionId, InstanceId, WorkflowId},
-    record::{Cause, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec},
+    record::{Cause, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow, WorkflowEvent},
     run::State,
     seed::Seed,
+    workflow::WorkflowConfiguration,
     world::{Finished, RowKey, World},
 };
 use uuid::Uuid;
@@ -22,7 +26,8 @@ use uuid::Uuid;
 /// What happens next; numbers choose among what there is.
 #[derive(Debug, Clone)]
 enum Op {
-    Store { workflow: usize, schedule: usize, offset: usize, runnable: bool, file: Option<bool> },
+    Store { workflow: usize, definition: Definition },
+    Load { file: usize, workflows: BTreeMap<usize, (Definition, bool)>, elsewhere: BTreeSet<usize> },
     Patch { workflow: usize, enabled: Option<bool>, instant: Option<i64>, fires_at: Option<i64> },
     Delete { workflow: usize },
     Trigger { workflow: usize, minutes: i64, allow_future: bool },
@@ -35,7 +40,16 @@ enum Op {
     Due,
 }
 
-const SCHEDULES: [&str; 4] = ["*/5 * * * *", "7,37 * * * *", "hours", "days"];
+/// What a workflow is like.
+#[derive(Debug, Clone)]
+struct Definition {
+    schedule: usize,
+    offset: usize,
+    runnable: bool,
+}
+
+/// The last one never fires.
+const SCHEDULES: [&str; 5] = ["*/5 * * * *", "7,37 * * * *", "hours", "days", "0 0 31 2 *"];
 const OFFSETS: [Option<&str>; 4] = [None, Some("PT0S"), Some("PT10M"), Some("-PT5M")];
 
 fn observed() -> impl Strategy<Value = Observed> {
@@ -55,11 +69,22 @@ fn observed() -> impl Strategy<Value = Observed> {
     ]
 }
 
+fn definition() -> impl Strategy<Value = Definition> {
+    (0..SCHEDULES.len(), 0..4_usize, proptest::bool::weighted(0.9))
+        .prop_map(|(schedule, offset, runnable)| Definition { schedule, offset, runnable })
+}
+
+fn load() -> impl Strategy<Value = Op> {
+    let workflows = proptest::collection::btree_map(0..3_usize, (definition(), proptest::bool::weighted(0.8)), 0..3);
+    let elsewhere = proptest::collection::btree_set(0..3_usize, 0..2);
+    (0..2_usize, workflows, elsewhere).prop_map(|(file, workflows, elsewhere)| Op::Load { file, workflows, elsewhere })
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let offset = || proptest::option::of(-90..90_i64);
     prop_oneof![
-        2 => (0..3_usize, 0..4_usize, 0..4_usize, proptest::bool::weighted(0.9), proptest::option::weighted(0.3, any::<bool>()))
-            .prop_map(|(workflow, schedule, offset, runnable, file)| Op::Store { workflow, schedule, offset, runnable, file }),
+        2 => (0..3_usize, definition()).prop_map(|(workflow, definition)| Op::Store { workflow, definition }),
+        2 => load(),
         3 => (0..3_usize, proptest::option::weighted(0.8, proptest::bool::weighted(0.8)), offset(), offset())
             .prop_map(|(workflow, enabled, instant, fires_at)| Op::Patch { workflow, enabled, instant, fires_at }),
         1 => (0..3_usize).prop_map(|workflow| Op::Delete { workflow }),
@@ -153,31 +178,38 @@ impl Host {
     }
 
     fn run(&mut self, op: &Op) {
-        let workflow = |nth: &usize| WorkflowId::new("c", format!("w{nth}"));
-        let minutes = |by: &i64| self.now + TimeDelta::minutes(*by);
-        let request = match op {
-            Op::Wait { seconds } => return self.now += TimeDelta::seconds(*seconds),
-            Op::Due => return self.take(&Input::Due),
+        match op {
+            Op::Wait { seconds } => self.now += TimeDelta::seconds(*seconds),
+            Op::Due => self.take(&Input::Due),
             Op::Observe { execution, what } => {
                 let execution = nth(self.world.executions().keys(), *execution);
                 let execution = execution.unwrap_or_else(|| ExecutionId::from_uuid(Uuid::from_u128(9)));
                 let (runner, observed_at, evidence) = ("default".into(), Some(self.now), Arc::from(&b"{}"[..]));
                 let observation = Observation { execution, runner, what: what.clone(), observed_at, evidence };
-                return self.take(&Input::Observed(observation));
+                self.take(&Input::Observed(observation));
             }
-            Op::Store { workflow: id, schedule, offset, runnable, file } => {
-                let origin = file.map_or(Origin::Api, |enabled| Origin::File { path: "w.yaml".into(), enabled });
-                let spec = WorkflowSpec {
-                    schedule: SCHEDULES[*schedule].into(),
-                    offset: OFFSETS[*offset].map(Into::into),
-                    running_timeout: None,
-                    runnable: *runnable,
-                    resources: Arc::default(),
-                    origin,
-                };
-                let workflow_json = format!("{{\"id\":\"w{id}\"}}");
-                let stored = StoredWorkflow { json: workflow_json.into(), spec };
-                Request::StoreWorkflow { id: workflow(id), workflow: Arc::new(stored) }
+            op => drop(self.request(op).map(|request| self.ask(request))),
+        }
+    }
+
+    /// What is asked for, if the op is a request.
+    fn request(&self, op: &Op) -> Option<Request> {
+        let workflow = |nth: &usize| WorkflowId::new("c", format!("w{nth}"));
+        let minutes = |by: &i64| self.now + TimeDelta::minutes(*by);
+        Some(match op {
+            Op::Wait { .. } | Op::Due | Op::Observe { .. } => return None,
+            Op::Store { workflow: id, definition } => {
+                Request::StoreWorkflow { id: workflow(id), workflow: definition.stored(*id, Origin::Api) }
+            }
+            Op::Load { file, workflows, elsewhere } => {
+                let path: Arc<str> = format!("{file}/c.yaml").into();
+                let origin = |enabled: bool| Origin::File { path: Arc::clone(&path), enabled };
+                let workflows = workflows
+                    .iter()
+                    .map(|(id, (definition, enabled))| (workflow(id), definition.stored(*id, origin(*enabled))));
+                let workflows = workflows.collect();
+                let elsewhere = elsewhere.iter().map(workflow).collect();
+                Request::LoadFile { path, workflows, elsewhere }
             }
             Op::Patch { workflow: id, enabled, instant, fires_at } => Request::PatchWorkflow {
                 id: workflow(id),
@@ -200,14 +232,29 @@ impl Host {
                 Request::Configure(Arc::new(config(*max, *catch_up, *cost, *api)))
             }
             Op::Switch { enabled } => Request::SwitchScheduling { enabled: *enabled },
-        };
+        })
+    }
+
+    fn ask(&mut self, request: Request) -> Reply {
         let operator = Operator { actor: "a".into(), request_id: "r".into(), request: "{}".into() };
-        self.take(&Input::Asked(request, Arc::new(operator)));
+        let input = Input::Asked(request, Arc::new(operator));
+        let reply = self.decide(&input).reply.expect("who asks is answered");
+        self.take(&input);
+        reply
     }
 
     fn instance(&self, run: usize) -> InstanceId {
         let unknown = || InstanceId::new(WorkflowId::new("c", "w0"), "2024-02-28T00:00:00Z");
         nth(self.world.runs().keys(), run).unwrap_or_else(unknown)
+    }
+}
+
+impl Definition {
+    fn stored(&self, id: usize, origin: Origin) -> Arc<StoredWorkflow> {
+        let mut configuration = WorkflowConfiguration::new(format!("w{id}"), SCHEDULES[self.schedule]);
+        configuration.offset = OFFSETS[self.offset].map(Into::into);
+        configuration.docker_image = self.runnable.then(|| "busybox".to_owned());
+        Arc::new(StoredWorkflow::new(&configuration, origin))
     }
 }
 
@@ -280,6 +327,60 @@ proptest! {
                 let same = before.get(key) == after.get(key);
                 prop_assert!(same || changes.dirty.contains(key), "{key:?} changed by {record:?}");
             }
+        }
+    }
+
+    /// A file that was loaded is what the world says of it, and loading it again changes nothing.
+    #[test]
+    fn a_file_is_taken_over_whole_or_not_at_all(ops in proptest::collection::vec(op(), 0..60), load in load()) {
+        let mut host = Host::after(&ops);
+        let Some(Request::LoadFile { path, workflows, elsewhere }) = host.request(&load) else { unreachable!() };
+        let before = host.world.clone();
+        let held: BTreeSet<_> = before.index().of_file(&path).cloned().collect();
+        let request = Request::LoadFile { path: Arc::clone(&path), workflows: Arc::clone(&workflows), elsewhere: Arc::clone(&elsewhere) };
+        let never = workflows.iter().any(|(_, stored)| *stored.spec.schedule == *SCHEDULES[4]);
+        match host.ask(request.clone()) {
+            Reply::Refused(refusal) => {
+                prop_assert!(never, "{}", refusal);
+                prop_assert_eq!(&host.world, &before);
+            }
+            _ => {
+                prop_assert!(!never);
+                let defined: BTreeSet<_> = workflows.iter().map(|(id, _)| id.clone()).collect();
+                let left = held.iter().filter(|id| elsewhere.contains(id)).cloned();
+                let expected: BTreeSet<_> = defined.iter().cloned().chain(left).collect();
+                prop_assert_eq!(host.world.index().of_file(&path).cloned().collect::<BTreeSet<_>>(), expected.clone());
+                for (id, stored) in workflows.iter() {
+                    prop_assert_eq!(&host.world.workflows()[id].spec, &stored.spec);
+                }
+                for id in held.difference(&expected) {
+                    let workflow = &host.world.workflows()[id];
+                    prop_assert_eq!(&workflow.spec.origin, &Origin::RemovedFile { path: Arc::clone(&path) });
+                    prop_assert!(!workflow.enabled);
+                }
+                for (id, workflow) in before.workflows().iter().filter(|(id, _)| !defined.contains(id) && !held.contains(id)) {
+                    prop_assert_eq!(&host.world.workflows()[id], workflow, "{} is no affair of the file", id);
+                }
+                prop_assert_eq!(host.ask(request), Reply::Nothing);
+            }
+        }
+    }
+
+    /// What a file defines, the API neither changes nor deletes; its switch stays the operator's.
+    #[test]
+    fn what_a_file_defines_is_the_files(ops in proptest::collection::vec(op(), 0..60)) {
+        let mut host = Host::after(&ops);
+        for (id, workflow) in host.world.workflows().clone() {
+            let definition = Definition { schedule: 0, offset: 0, runnable: true }.stored(0, Origin::Api);
+            let refused = workflow.file().map(|path| Reply::Refused(Refusal::OwnedByFile { path: Arc::clone(path) }));
+            let owned = refused.is_some();
+            let stored = host.ask(Request::StoreWorkflow { id: id.clone(), workflow: definition });
+            prop_assert_eq!(matches!(stored, Reply::Refused(_)), owned);
+            let deleted = host.ask(Request::DeleteWorkflow { id: id.clone() });
+            prop_assert_eq!(deleted, refused.unwrap_or(Reply::Done));
+            let (next_instant, next_fires_at) = (None, None);
+            let switch = Request::PatchWorkflow { id, enabled: Some(false), next_instant, next_fires_at };
+            prop_assert_eq!(matches!(host.ask(switch), Reply::Refused(_)), !owned);
         }
     }
 

@@ -10,7 +10,6 @@ use styx_core::{
     event::TriggerParameters,
     executor::Observed,
     explain::{Reason, explain, explain_workflow},
-    record::Origin,
 };
 
 use teller::{Teller, id, instance};
@@ -273,19 +272,118 @@ fn requests_that_can_t_be_done_say_why_and_change_nothing() {
 #[test]
 fn the_folder_s_switch_counts_at_first_sight_and_when_its_line_changes() {
     let mut story = Teller::begin("2026-03-29T00:30:00Z", Config::default());
-    let file = |enabled| Origin::File { path: "sales.yaml".into(), enabled };
-    story.store_from("report", "hours", None, file(true));
+    let mut load = |schedule, enabled| story.load("sales.yaml", &[("report", schedule, enabled)]);
+    load("hours", true);
+    load("hours", true);
+    load("days", false);
+    load("days", true);
     story.enable("report", false);
-    story.store_from("report", "days", None, file(true));
-    story.forget();
-    story.store_from("report", "days", None, file(true));
-    story.store_from("report", "days", None, file(false));
-    story.store_from("report", "days", None, file(true));
+    story.load("sales.yaml", &[("report", "hours", true)]);
+    story.load("sales.yaml", &[("report", "hours", false)]);
+    story.load("sales.yaml", &[("report", "hours", true)]);
     expect![[r#"
+        29 00:30:00 engine: log started
+        29 00:30:00   and: configured
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report cursor 29T00:00 fires 29T01:00 (Edited)
+        29 00:30:00   and: sales#report enabled: true
         29 00:30:00 nothing to do
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report cursor 29T00:00 fires 30T00:00 (Edited)
+        29 00:30:00   and: sales#report enabled: false
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report enabled: true
+        29 00:30:00 ann: sales#report enabled: false
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report cursor 29T00:00 fires 29T01:00 (Edited)
         29 00:30:00 ann: sales#report stored
         29 00:30:00 ann: sales#report stored
         29 00:30:00   and: sales#report enabled: true
     "#]]
     .assert_eq(&story.told());
+}
+
+#[test]
+fn what_a_file_defines_no_more_is_disabled_until_it_comes_back() {
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", Config::default());
+    story.load("sales.yaml", &[("report", "hours", true), ("mail", "hours", false)]);
+    story.ask(Request::DeleteWorkflow { id: id("report") });
+    story.store("report", "days", None);
+    story.load("sales.yaml", &[]);
+    story.store("mail", "days", None);
+    story.ask(Request::DeleteWorkflow { id: id("mail") });
+    story.at("2026-03-29T06:30:00Z");
+    story.load("sales.yaml", &[("report", "hours", true)]);
+    story.load("sales.yaml", &[("report", "hours", true), ("mail", "0 0 31 2 *", true)]);
+    expect![[r#"
+        29 00:30:00 engine: log started
+        29 00:30:00   and: configured
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report cursor 29T00:00 fires 29T01:00 (Edited)
+        29 00:30:00   and: sales#report enabled: true
+        29 00:30:00   and: sales#mail stored
+        29 00:30:00   and: sales#mail cursor 29T00:00 fires 29T01:00 (Edited)
+        29 00:30:00 refused: the workflow is defined by the file sales.yaml of the workflow folder: change it there
+        29 00:30:00 refused: the workflow is defined by the file sales.yaml of the workflow folder: change it there
+        29 00:30:00 ann: sales#mail isn't in sales.yaml any more
+        29 00:30:00   and: sales#report isn't in sales.yaml any more
+        29 00:30:00   and: sales#report enabled: false
+        29 00:30:00 ann: sales#mail stored
+        29 00:30:00   and: sales#mail cursor 29T00:00 fires 30T00:00 (Edited)
+        29 00:30:00 ann: sales#mail deleted
+        29 06:30:00 ann: sales#report stored
+        29 06:30:00   and: sales#report cursor 29T06:00 fires 29T07:00 (Enabled)
+        29 06:30:00   and: sales#report enabled: true
+        29 06:30:00 refused: workflow sales#mail: invalid schedule: no matching instant
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn a_workflow_moves_from_one_file_to_another_without_being_disabled() {
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", Config::default());
+    story.load("eu/sales.yaml", &[("report", "hours", true), ("mail", "hours", true)]);
+    story.load_beside("eu/sales.yaml", &[("mail", "hours", true)], &["report"]);
+    story.load_beside("us/sales.yaml", &[("report", "hours", true)], &["mail"]);
+    story.load("eu/sales.yaml", &[]);
+    expect![[r#"
+        29 00:30:00 engine: log started
+        29 00:30:00   and: configured
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report cursor 29T00:00 fires 29T01:00 (Edited)
+        29 00:30:00   and: sales#report enabled: true
+        29 00:30:00   and: sales#mail stored
+        29 00:30:00   and: sales#mail cursor 29T00:00 fires 29T01:00 (Edited)
+        29 00:30:00   and: sales#mail enabled: true
+        29 00:30:00 nothing to do
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00 ann: sales#mail isn't in eu/sales.yaml any more
+        29 00:30:00   and: sales#mail enabled: false
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn the_local_executor_runs_only_what_is_in_the_folder_now() {
+    let mut config = Config::default();
+    config.executor.runs_api_workflows = false;
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", config);
+    story.load("sales.yaml", &[("report", "hours", true)]);
+    story.load("sales.yaml", &[]);
+    story.enable("report", true);
+    let parameters = TriggerParameters::default();
+    let trigger =
+        Request::Trigger { workflow: id("report"), parameter: "2026-03-29T00".into(), parameters, allow_future: false };
+    story.ask(trigger);
+    expect![[r#"
+        29 00:30:00 engine: log started
+        29 00:30:00   and: configured
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report cursor 29T00:00 fires 29T01:00 (Edited)
+        29 00:30:00   and: sales#report enabled: true
+        29 00:30:00 ann: sales#report isn't in sales.yaml any more
+        29 00:30:00   and: sales#report enabled: false
+        29 00:30:00 refused: the file sales.yaml that defined the workflow was removed, and the default executor runs only workflows of the workflow folder: put the file back, or start the server with --run-api-workflows
+        29 00:30:00 refused: the file sales.yaml that defined the workflow was removed, and the default executor runs only workflows of the workflow folder: put the file back, or start the server with --run-api-workflows
+    "#]].assert_eq(&story.told());
 }

@@ -2,6 +2,8 @@
 //!
 //! `STYX_VECTORS` names a folder with other files of the same kind.
 
+#[path = "vectors/execution_data.rs"]
+mod execution_data;
 #[path = "vectors/harness.rs"]
 mod harness;
 #[path = "vectors/retry.rs"]
@@ -33,6 +35,11 @@ fn vectors_state_machine() {
 #[test]
 fn vectors_state_machine_ours() {
     harness::run("state-machine", state_machine::RULES, state_machine::check_ours);
+}
+
+#[test]
+fn vectors_execution_data() {
+    harness::run("execution-data", execution_data::RULES, execution_data::check);
 }
 
 #[test]

@@ -5,5 +5,6 @@ pub mod engine;
 pub mod fake;
 pub mod local;
 pub mod machine;
+pub mod replay;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -16,6 +16,7 @@ const BITES: &[(&str, Sabotage)] = &[
     ("owed", Sabotage::StopsForgotten),
     ("bounded", Sabotage::CostForgotten),
     ("ends", Sabotage::StopNeverAnswers),
+    ("replays", Sabotage::StaleCursor),
 ];
 
 /// The most seeds that it may take to notice.

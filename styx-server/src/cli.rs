@@ -49,7 +49,7 @@ pub(crate) struct Flags {
     /// Address to listen on; port 0 takes any free port [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", env = "STYX_SERVER_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Folder of workflow files to load; workflows whose file has vanished are disabled
+    /// Folder of workflow files, taken at the start and whenever they change; workflows whose file is gone are disabled
     #[arg(long, value_name = "DIR", env = "STYX_SERVER_WORKFLOWS")]
     pub(crate) workflows: Option<PathBuf>,
     /// What runs executions: processes on this machine, or nothing at all [default: local]

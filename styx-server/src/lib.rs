@@ -1,14 +1,16 @@
 //! The server of Styx: the v3 API over an engine, its log and an executor; and the tools that read a log offline.
 
+mod checkpoints;
 mod cli;
 mod deploy;
 mod executor;
-pub mod folder;
+mod folder;
 mod http;
 pub mod log_tools;
 mod logging;
 mod serve;
 mod settings;
+mod tail;
 mod views;
 
 use std::{env, process::ExitCode};

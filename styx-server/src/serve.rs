@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         Arc,
@@ -23,15 +23,19 @@ use tokio::{
     net::TcpListener,
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
 };
 
 use crate::{
+    checkpoints::Checkpoints,
     cli::ExecutorKind,
     deploy::{Loaded, deploy},
     executor::Runner,
+    folder::{Keeper, Surroundings},
     http::{self, App, Guard, Limits},
     logging,
     settings::Settings,
+    tail::WatchedLog,
 };
 
 /// How many inputs wait for the engine before senders are turned away.
@@ -63,12 +67,16 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
 
     let declared_env_only = settings.executor == ExecutorKind::Local;
     let options = MachineOptions::default().declared_env_only(declared_env_only);
+    let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), settings.data.clone()));
+    let tail = log.opening().tail;
+    let (log, tail) = WatchedLog::new(log, tail);
     let mut machine = Machine::open(Box::new(log), options).context("reading the log")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let inbox = Inbox::new(INBOX);
     let runner = Runner::start(&settings, inbox.observer())?;
-    let workflows = settings.workflows.as_deref();
-    let loaded = deploy(&mut machine, &runner, clock.as_ref(), &settings.config, settings.scheduling, workflows)?;
+    let mut folder = watched_folder(&settings)?;
+    let loader = folder.as_mut().map(|folder| &mut folder.loader);
+    let loaded = deploy(&mut machine, &runner, clock.as_ref(), &settings.config, settings.scheduling, loader)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let ended = end_process(Arc::clone(&stopping));
     let executor = Arc::new(runner.clone());
@@ -76,6 +84,18 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
 
     fs::write(settings.data.join(ADDRESS_FILE), format!("{address}\n")).context("writing the address file")?;
     greet(&settings, address, &loaded, &runner);
+    let (stop_waiting, told_to_stop) = watch::channel(false);
+    let folder = folder.map(|folder| {
+        let data = settings.data.clone();
+        let surroundings = Surroundings {
+            engine: engine.clone(),
+            clock: Arc::clone(&clock),
+            data,
+            disk_reserve: settings.disk_reserve,
+        };
+        folder.start(surroundings).context("watching the workflow folder")
+    });
+    let folder = folder.transpose()?;
     let app = App {
         engine: engine.clone(),
         clock,
@@ -88,13 +108,27 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         disk_reserve: settings.disk_reserve,
         max_running_timeout: settings.max_running_timeout(),
         declared_env_only,
+        checkpoints,
+        tail,
+        stopping: told_to_stop,
     };
-    serve(&runtime, listener, app, signals);
+    serve(&runtime, listener, app, signals, stop_waiting);
+    if let Some(folder) = folder {
+        folder.stop();
+    }
     stopping.store(true, Ordering::SeqCst);
     stop(&settings, engine, thread, &runner)?;
     // What still runs on the runtime waits for nothing that matters.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
+}
+
+fn watched_folder(settings: &Settings) -> anyhow::Result<Option<Keeper>> {
+    let open = |dir: &PathBuf| {
+        let folder = Keeper::open(dir, settings.max_running_timeout());
+        folder.with_context(|| format!("reading the workflow folder {}", dir.display()))
+    };
+    settings.workflows.as_ref().map(open).transpose()
 }
 
 fn open(data: &Path) -> anyhow::Result<RocksLog> {
@@ -124,21 +158,18 @@ fn end_process(stopping: Arc<AtomicBool>) -> impl FnOnce(Option<&EngineError>) +
 
 /// Says what there is, and what to type next.
 fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Runner) {
-    for error in &loaded.errors {
-        tracing::error!("{error}");
-    }
     match &settings.workflows {
         Some(dir) => tracing::info!(
-            "loaded {} workflows from {}, {} of them new or changed, {} without a file any more and disabled",
+            "loaded {} workflows from {}, {} of them new or changed, {} that no file defines any more disabled",
             loaded.workflows,
             dir.display(),
             loaded.changed,
-            loaded.vanished
+            loaded.removed
         ),
         None => tracing::info!("no workflow folder: name one with --workflows, or make workflows through the API"),
     }
-    if !loaded.errors.is_empty() {
-        tracing::warn!("{} errors above: correct them and start again; all else is loaded", loaded.errors.len());
+    if loaded.errors > 0 {
+        tracing::warn!("{} errors above: what is corrected is taken at once; all else is loaded", loaded.errors);
     }
     tracing::info!("{}", runner.describe());
     if !settings.listen.ip().is_loopback() {
@@ -149,7 +180,7 @@ fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Run
 }
 
 /// Answers requests until a signal comes. A second signal ends the process at once.
-fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signals) {
+fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signals, stop_waiting: watch::Sender<bool>) {
     let limits = Limits {
         connections: app.http.max_connections,
         header_bytes: app.http.max_header_bytes,
@@ -161,6 +192,7 @@ fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signal
     runtime.spawn(async move {
         let name = signals.next().await;
         tracing::info!("{name}: stopping; once more ends at once");
+        stop_waiting.send_replace(true);
         drop(stop);
         signals.next().await;
         tracing::warn!("ended at once; what was acknowledged is in the log");

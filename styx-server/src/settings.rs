@@ -187,6 +187,26 @@ impl fmt::Display for Settings {
     }
 }
 
+/// What decisions would follow with a configuration file; executor, whether it runs workflows of the API, and the limit of
+/// executions are those of `recorded` unless the file names them, since flags and the machine decide them as well.
+///
+/// # Errors
+///
+/// When the file can't be read, or a value is not allowed; names file, line, key and value.
+pub(crate) fn config_of_file(path: &Path, recorded: &Config) -> anyhow::Result<Config> {
+    let file = File::read(path)?;
+    let mut config = file.config(file.executor.unwrap_or(ExecutorKind::Local), file.run_api_workflows.unwrap_or(false));
+    if file.executor.is_none() {
+        let named = file.run_api_workflows;
+        config.executor = recorded.executor.clone();
+        config.executor.runs_api_workflows = named.unwrap_or(config.executor.runs_api_workflows);
+    }
+    if file.max_executions.is_none() {
+        config.max_executions = recorded.max_executions;
+    }
+    Ok(config)
+}
+
 /// The configuration file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -281,6 +301,7 @@ impl File {
             executor: ExecutorCapabilities {
                 runner: executor.name().into(),
                 runs_api_workflows: runs_api_workflows || executor != ExecutorKind::Local,
+                mounts_secrets: executor != ExecutorKind::Local,
             },
         }
     }

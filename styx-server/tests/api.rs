@@ -300,7 +300,6 @@ fn what_is_not_built_says_so() {
         ("GET", "/api/v3/resources", "resources"),
         ("DELETE", "/api/v3/resources/r", "resources"),
         ("POST", "/api/v3/backfills", "backfills"),
-        ("GET", "/api/v3/workflows/c/w/instances", "the history of instances"),
         ("POST", "/api/v0/events", "the injection of events"),
         ("POST", "/api/v3/status/testServiceAccountUsageAuthorization", "the test of service account authorization"),
     ] {

@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
+mod log_command;
 mod log_tools_story;
 
 use std::{fs, io, path::Path};
 
 use clap::Parser;
 use expect_test::{Expect, expect};
-use log_tools_story::{Cli, FIRST, SECOND, SECRET, run};
+use log_command::{Cli, run};
+use log_tools_story::{FIRST, SECOND, SECRET};
 use serde_json::Value;
 use styx_server::log_tools;
 

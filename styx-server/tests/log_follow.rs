@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
+mod common;
+mod log_command;
 mod log_tools_story;
 
 use std::{
@@ -15,7 +17,8 @@ use std::{
     time::Duration,
 };
 
-use log_tools_story::{FIRST, SECOND, run};
+use log_command::run;
+use log_tools_story::{FIRST, SECOND};
 use styx_store::RocksLog;
 
 /// Gives records as `GET /api/v4/records` does.
@@ -132,6 +135,27 @@ fn it_begins_with_the_last_records_and_goes_on_with_what_comes() {
     // What caused a decision that began before is asked for.
     let (_, out, _) = follow(dir.path(), &server, &["--from", "16", "--cause", "timer", "--limit", "1"]);
     assert!(out.contains("        16  ") && out.contains("  timer  "), "{out}");
+}
+
+#[test]
+fn a_running_server_is_found_by_its_folder_and_tells_what_happens() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = common::Server::start(&data);
+    let before = server.get("/api/v4/records?from=1").body.lines().count();
+    let limit = (before + 1).to_string();
+    let args = ["show", "--from", "1", "--limit", &limit];
+    let followed = thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(300));
+            let workflow = r#"{"id":"report","schedule":"daily","docker_image":"i:1"}"#;
+            assert_eq!(server.post("/api/v3/workflows/sales", workflow).status, 200);
+        });
+        run(&data, &[&args[..], &["--follow"]].concat())
+    });
+    drop(server);
+    assert!(followed.1.contains("workflow sales#report"), "{followed:?}");
+    assert_eq!(followed, run(&data, &args));
 }
 
 #[test]

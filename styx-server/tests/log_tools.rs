@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
+mod log_command;
 mod log_tools_story;
 
 use std::{fs, io, path::Path};
 
 use clap::Parser;
-use log_tools_story::{Cli, FIRST, SECOND, SECRET, run};
+use log_command::{Cli, run};
+use log_tools_story::{FIRST, SECOND, SECRET};
 use styx_server::log_tools;
 use styx_store::rocks::RocksLog;
 

@@ -22,6 +22,12 @@ pub enum OpenError {
         /// The folder.
         dir: PathBuf,
     },
+    /// Something is in a folder in which a log was to begin.
+    #[error("{} isn't empty: name a folder that doesn't exist yet", dir.display())]
+    NotEmpty {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// It was written by a newer program.
     #[error("data folder {} has {found}; this program knows format {known}: use a newer program", dir.display())]
     UnknownFormat {
@@ -31,6 +37,18 @@ pub enum OpenError {
         found: String,
         /// The newest format that is known.
         known: u32,
+    },
+    /// It was written by a version that was never released: until 0.1.0 no format is kept.
+    #[error(
+        "data folder {} has format {found}, of an unreleased version before 0.1.0: import an export of it, or begin anew \
+         in another folder",
+        dir.display()
+    )]
+    Unreleased {
+        /// The folder.
+        dir: PathBuf,
+        /// Its format.
+        found: u32,
     },
     /// Records are missing at its end.
     #[error("the log ends at {tail}, but {durable} was durable before: records are missing; restore the folder, or remove {} to go on without them", mark.display())]

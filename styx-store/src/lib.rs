@@ -32,23 +32,29 @@
 //! # Ok::<(), styx_core::log::LogError>(())
 //! ```
 //!
-//! [`RocksLog`] does the same in a folder and across crashes; `docs/log-format.md` says how.
+//! `RocksLog` (feature `rocks`, on by default) does the same in a folder and across crashes; `docs/log-format.md` says how.
+//! [`json`] writes and reads records as JSON lines; `docs/export-format.md` says how.
 
 mod check;
 pub mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "rocks")]
 pub mod error;
 #[cfg(feature = "conformance")]
 pub mod fault;
+#[cfg(feature = "rocks")]
 mod fold;
+pub mod json;
 pub mod keys;
 pub mod memory;
+#[cfg(feature = "rocks")]
 pub mod rocks;
 mod texts;
 
+pub use self::memory::{MemoryLog, MemoryStorage};
+#[cfg(feature = "rocks")]
 pub use self::{
     error::OpenError,
-    memory::{MemoryLog, MemoryStorage},
     rocks::{RocksLog, open_read_only, verify},
 };

@@ -122,17 +122,21 @@ fn a_new_folder_is_private_and_a_folder_without_a_log_is_named() {
 }
 
 #[test]
-fn a_newer_format_is_refused_in_one_line() {
+fn another_format_is_refused_in_one_line() {
     let dir = folder::temporary();
     let mut story = Story::new(6);
     folder::tell(dir.path(), &mut story, 2, 5);
-    with_database(dir.path(), |db| {
-        db.put_cf(db.cf_handle("meta").unwrap(), b"format", 7_u32.to_be_bytes()).unwrap();
-    });
-    let expected =
-        format!("data folder {} has format 7; this program knows format 1: use a newer program", dir.path().display());
-    assert_eq!(folder::open(dir.path()).unwrap_err().to_string(), expected);
-    assert_eq!(open_read_only(dir.path()).map(drop).unwrap_err().to_string(), expected);
+    let newer = "has format 7; this program knows format 2: use a newer program";
+    let older =
+        "has format 1, of an unreleased version before 0.1.0: import an export of it, or begin anew in another folder";
+    for (format, expected) in [(7_u32, newer), (1, older)] {
+        with_database(dir.path(), |db| {
+            db.put_cf(db.cf_handle("meta").unwrap(), b"format", format.to_be_bytes()).unwrap();
+        });
+        let expected = format!("data folder {} {expected}", dir.path().display());
+        assert_eq!(folder::open(dir.path()).unwrap_err().to_string(), expected);
+        assert_eq!(open_read_only(dir.path()).map(drop).unwrap_err().to_string(), expected);
+    }
 }
 
 /// Changes a folder behind the log's back.

@@ -4,11 +4,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde_json::Value;
 use styx_client::{Client, Error};
-use styx_core::workflow::{self, Strictness, WorkflowConfiguration};
+use styx_core::workflow::{self, WorkflowConfiguration};
 
-use crate::documents;
 use crate::failure::{Failure, InvalidWorkflow};
 use crate::output::Printer;
 
@@ -65,18 +63,12 @@ fn read_text(file: Option<&Path>) -> Result<String, Failure> {
 }
 
 fn parse(text: &str) -> Result<Vec<WorkflowConfiguration>, Failure> {
-    let documents = documents::read(text).map_err(Failure::Structure)?;
-    if documents.is_empty() {
-        return Err(Failure::Structure(format!("problem: it is empty\n{EXAMPLE}")));
+    let unreadable = |problem: String| Failure::Structure(format!("problem: {problem}\n{EXAMPLE}"));
+    let configurations = styx_files::configurations(text).map_err(|error| unreadable(error.to_string()))?;
+    if configurations.is_empty() {
+        return Err(unreadable("it is empty".into()));
     }
-    let count = documents.len();
-    let read = |(i, document): (usize, Value)| {
-        WorkflowConfiguration::from_value(document, Strictness::Lenient).map_err(|error| {
-            let place = if count > 1 { format!(" (in document {} of {count})", i + 1) } else { String::new() };
-            Failure::Structure(format!("problem: {error}{place}\n{EXAMPLE}"))
-        })
-    };
-    documents.into_iter().enumerate().map(read).collect()
+    Ok(configurations)
 }
 
 fn check(component: &str, configurations: &[WorkflowConfiguration]) -> Result<(), Failure> {

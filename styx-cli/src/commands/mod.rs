@@ -2,9 +2,11 @@
 
 mod create;
 mod instance;
+mod lint;
 mod workflow;
 
 use std::io;
+use std::time::SystemTime;
 
 use clap::CommandFactory;
 use styx_client::{Client, Error, Exchange, Host, TransportError};
@@ -29,6 +31,9 @@ pub(crate) fn run(command: Command, global: &Global, printer: &mut Printer) -> R
         }
         Command::Halt(instance) => instance::halt(&connect(global)?, instance, printer),
         Command::Retry(instance) => instance::retry(&connect(global)?, instance, printer),
+        Command::Workflow(WorkflowCommand::Lint { paths, max_running_timeout, now }) => {
+            lint::lint(&paths, max_running_timeout, now.unwrap_or_else(|| SystemTime::now().into()), printer)
+        }
         Command::Workflow(command) => run_workflow(command, &connect(global)?, printer),
     }
 }
@@ -39,6 +44,8 @@ fn run_workflow(command: WorkflowCommand, client: &Client, printer: &mut Printer
         WorkflowCommand::Show { component, workflow } => {
             printer.workflow(&client.workflow_with_state(&component, &workflow)?)
         }
+        // Needs no server.
+        WorkflowCommand::Lint { .. } => Ok(()),
         WorkflowCommand::Create { component, file } => create::create(client, &component, file.as_deref(), printer),
         WorkflowCommand::Delete { workflows, force } => workflow::delete(client, &workflows, force, printer),
         WorkflowCommand::Enable(workflows) => workflow::switch(client, &workflows, true, printer),

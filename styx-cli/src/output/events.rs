@@ -1,23 +1,13 @@
 //! What happened to an instance.
 
 use chrono::DateTime;
-use serde::Serialize;
-use styx_client::EventsPayload;
+use styx_client::{EventInfo, EventsPayload};
 
 use super::event_info;
 
-/// An event as it is shown.
-#[derive(Debug, Serialize)]
-pub(crate) struct EventRow {
-    /// Milliseconds since 1970.
-    timestamp: i64,
-    name: String,
-    info: String,
-}
-
 /// Puts events into words.
-pub(crate) fn rows(payload: &EventsPayload) -> Vec<EventRow> {
-    let rows = payload.events.iter().map(|timed| EventRow {
+pub(crate) fn rows(payload: &EventsPayload) -> Vec<EventInfo> {
+    let rows = payload.events.iter().map(|timed| EventInfo {
         timestamp: timed.timestamp,
         name: timed.event.kind.name().into(),
         info: event_info::describe(&timed.event.kind),
@@ -25,22 +15,20 @@ pub(crate) fn rows(payload: &EventsPayload) -> Vec<EventRow> {
     rows.collect()
 }
 
-pub(crate) fn pretty(rows: &[EventRow]) -> String {
+pub(crate) fn pretty(rows: &[EventInfo]) -> String {
     let mut text = format!("{:25} {:25} {}\n", "TIME", "EVENT", "DATA");
     for row in rows {
-        text.push_str(&format!("{:25} {:25} {}\n", row.time(), row.name, row.info));
+        text.push_str(&format!("{:25} {:25} {}\n", time(row), row.name, row.info));
     }
     text
 }
 
-pub(crate) fn plain(rows: &[EventRow]) -> String {
-    rows.iter().map(|row| format!("{} {} {}\n", row.time(), row.name, row.info)).collect()
+pub(crate) fn plain(rows: &[EventInfo]) -> String {
+    rows.iter().map(|row| format!("{} {} {}\n", time(row), row.name, row.info)).collect()
 }
 
-impl EventRow {
-    /// The time in UTC, to the second.
-    fn time(&self) -> String {
-        DateTime::from_timestamp_millis(self.timestamp)
-            .map_or_else(|| self.timestamp.to_string(), |at| at.format("%Y-%m-%dT%H:%M:%S").to_string())
-    }
+/// The time in UTC, to the second.
+fn time(row: &EventInfo) -> String {
+    DateTime::from_timestamp_millis(row.timestamp)
+        .map_or_else(|| row.timestamp.to_string(), |at| at.format("%Y-%m-%dT%H:%M:%S").to_string())
 }

@@ -2,6 +2,7 @@
 
 mod event_info;
 mod events;
+mod report;
 mod states;
 mod style;
 mod workflows;
@@ -11,6 +12,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use styx_client::{EventsPayload, RunStateDataPayload, Workflow, WorkflowWithState};
 
+pub(crate) use self::report::{Report, Upcoming};
 use crate::failure::Failure;
 
 /// The three forms of output.
@@ -76,6 +78,15 @@ impl Printer {
             Format::Pretty => self.print(&workflows::pretty(workflow)),
             Format::Plain => self.print(&workflows::plain(workflow)),
             Format::Json => self.json(workflow),
+        }
+    }
+
+    /// Prints what is wrong with workflow files, and what they lead to.
+    pub(crate) fn report(&mut self, report: &Report) -> Result<(), Failure> {
+        match self.form.format {
+            Format::Pretty => self.print(&report::pretty(report, self.form.color)),
+            Format::Plain => self.print(&report::plain(report)),
+            Format::Json => self.json(report),
         }
     }
 

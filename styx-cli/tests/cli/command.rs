@@ -200,7 +200,7 @@ fn a_file_that_holds_no_workflow_says_where() {
         ("", "problem: it is empty"),
         ("id: a\n---\nid: b\nschedule: days\n", "problem: schedule is required (in document 1 of 2)"),
         ("id: a\nschedule: days\nrunning_timeout: 2h\n", "running_timeout"),
-        ("id: a\nenv: [x]\n", "line 2"),
+        ("id: a\nschedule: days\nenv: [x]\n", "line 3, column 6"),
     ] {
         let output = styx(&["workflow", "create", "c"], Some("http://127.0.0.1:1"), Path::new("."), file);
         let stderr = text(&output.stderr);

@@ -1,6 +1,7 @@
 //! All policy: what follows from an input, given the world. Nothing is performed and the answer is the same every time.
 
 mod admission;
+mod files;
 mod observed;
 mod operator;
 mod plan;
@@ -60,17 +61,26 @@ pub enum Request {
         /// On or off.
         enabled: bool,
     },
-    /// Create or replace a workflow that is valid.
+    /// Create or replace a workflow that is valid; refused while a file of the workflow folder defines it.
     StoreWorkflow {
         /// Which.
         id: WorkflowId,
         /// The new definition.
         workflow: Arc<StoredWorkflow>,
     },
-    /// Remove a workflow.
+    /// Remove a workflow; refused while a file of the workflow folder defines it.
     DeleteWorkflow {
         /// Which.
         id: WorkflowId,
+    },
+    /// Take over what a file of the workflow folder says, all of it or nothing. A file that is gone defines nothing.
+    LoadFile {
+        /// The file, relative to the folder, with `/`.
+        path: Arc<str>,
+        /// All that it defines, valid, each once; their origin names the file.
+        workflows: Arc<[(WorkflowId, Arc<StoredWorkflow>)]>,
+        /// Workflows that another file defines now: if it was this one before, the other takes them over as they are.
+        elsewhere: Arc<[WorkflowId]>,
     },
     /// Change a workflow's switch or cursor; `None` leaves a value as it is (E-12).
     PatchWorkflow {
@@ -228,6 +238,31 @@ pub enum Refusal {
         /// The executor.
         runner: Arc<str>,
     },
+    /// The executor runs only workflows of the folder, and the file of this one was removed.
+    #[error(
+        "the file {path} that defined the workflow was removed, and the {runner} executor runs only workflows of the \
+         workflow folder: put the file back, or start the server with --run-api-workflows"
+    )]
+    RemovedFile {
+        /// The file.
+        path: Arc<str>,
+        /// The executor.
+        runner: Arc<str>,
+    },
+    /// A file of the workflow folder defines the workflow.
+    #[error("the workflow is defined by the file {path} of the workflow folder: change it there")]
+    OwnedByFile {
+        /// The file.
+        path: Arc<str>,
+    },
+    /// A workflow of a file can't be stored, so nothing of the file is.
+    #[error("workflow {workflow}: {reason}")]
+    InFile {
+        /// Which.
+        workflow: WorkflowId,
+        /// Why.
+        reason: Box<Refusal>,
+    },
 }
 
 /// The rows of finished runs that a decision about `input` must see.
@@ -293,6 +328,10 @@ fn asked(context: Context<'_>, request: &Request, cause: &Cause, out: &mut Decis
         }
         Request::StoreWorkflow { id, workflow } => workflows::store(context, id, workflow, cause, out),
         Request::DeleteWorkflow { id } => workflows::delete(context, id, cause, out),
+        Request::LoadFile { path, workflows, elsewhere } => {
+            let file = files::File { path, workflows, elsewhere };
+            files::load(context, file, cause, out)
+        }
         Request::PatchWorkflow { id, enabled, next_instant, next_fires_at } => {
             let patch = workflows::Patch { enabled: *enabled, instant: *next_instant, fires_at: *next_fires_at };
             workflows::patch(context, id, patch, cause, out)

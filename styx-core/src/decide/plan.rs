@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Context, Decisions};
+use super::{Context, Decisions, Refusal, workflows::foreign};
 use crate::{
     event::{Description, Event, FailureClass, Trigger},
     id::{Counter, ExecutionId, InstanceId},
-    record::{Cause, Ending, ExecutionEvent, Fact, RunEvent},
+    record::{Cause, Ending, ExecutionEvent, Fact, RunEvent, Runs},
     run::{IllegalTransition, Rules, Run, State},
     verdict::{Delay, Ended, Verdict, verdict},
     world::{Workflow, World},
@@ -95,6 +95,7 @@ impl<'a> Plan<'a> {
             execution: Some(self.context.seed.execution_id(&self.instance, counter)),
             runner: Some(Arc::clone(&config.executor.runner)),
             running_timeout: Some(config.timeouts.limit(State::Running, workflow.spec.running_timeout)),
+            retry_condition: workflow.spec.retry_condition.clone(),
         });
         true
     }
@@ -161,17 +162,20 @@ impl<'a> Plan<'a> {
 
 /// Why a queued run may never run as things stand, so that it is halted instead of admitted (spec SM §16.3).
 pub(crate) fn obstacle(world: &World, run: &Run, workflow: Option<&Workflow>) -> Option<Arc<str>> {
-    let executor = &world.config().executor;
     let natural = run.trigger == Some(Trigger::Natural);
     match workflow {
         None => Some("workflow deleted".into()),
         Some(workflow) if natural && !workflow.enabled => Some("workflow disabled".into()),
-        Some(workflow) if !workflow.spec.runnable => {
+        Some(workflow) if workflow.spec.runs == Runs::Nothing => {
             Some("workflow has neither docker_image nor flyte_exec_conf".into())
         }
-        Some(workflow) if !executor.runs_api_workflows && !workflow.is_from_folder() => {
-            Some(format!("the {} executor runs only workflows of the workflow folder", executor.runner).into())
-        }
-        Some(_) => None,
+        Some(workflow) if workflow.spec.runs == Runs::Flyte => Some("Flyte workflows can't be run yet".into()),
+        Some(workflow) => match foreign(world.config(), workflow)? {
+            Refusal::RemovedFile { path, .. } => Some(format!("the file {path} of the workflow was removed").into()),
+            _ => {
+                let runner = &world.config().executor.runner;
+                Some(format!("the {runner} executor runs only workflows of the workflow folder").into())
+            }
+        },
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{BOUND, Context, Decisions, Plan, Refusal, Reply, admission};
+use super::{BOUND, Context, Decisions, Plan, Refusal, Reply, admission, workflows::foreign};
 use crate::{
     event::{Event, Trigger, TriggerParameters},
     id::{InstanceId, WorkflowId, generated_id},
-    record::{Cause, Cursor, CursorMove, Fact, WorkflowEvent},
+    record::{Cause, Cursor, CursorMove, Fact, Runs, WorkflowEvent},
     run::State,
     schedule::{Offset, Schedule},
     world::{TriggerKind, Workflow, World},
@@ -48,7 +48,7 @@ fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, free: &mut u
     let instance = InstanceId::new(id.clone(), schedule.parameter(cursor.instant));
     let next = schedule.following(&offset, cursor.instant).map(Cursor::from);
     let completed = facts.of(&instance, TriggerKind::Natural).is_some_and(|row| row.state == State::Done);
-    let why = if !workflow.spec.runnable {
+    let why = if workflow.spec.runs != Runs::Image {
         CursorMove::NoExecution
     } else if world.runs().contains_key(&instance) {
         CursorMove::AlreadyActive
@@ -89,12 +89,11 @@ pub(super) fn asked(
 ) -> Result<Reply, Refusal> {
     let Context { world, facts, now, seed } = context;
     let workflow = world.workflows().get(asked.workflow).ok_or(Refusal::TriggerOfUnknownWorkflow)?;
-    if !workflow.spec.runnable {
+    if workflow.spec.runs != Runs::Image {
         return Err(Refusal::NotRunnable);
     }
-    let executor = &world.config().executor;
-    if !executor.runs_api_workflows && !workflow.is_from_folder() {
-        return Err(Refusal::ApiWorkflow { runner: Arc::clone(&executor.runner) });
+    if let Some(refusal) = foreign(world.config(), workflow) {
+        return Err(refusal);
     }
     let bad = |reason: String| Refusal::BadParameter { parameter: Arc::clone(asked.parameter), reason };
     let (schedule, _) = schedule_of(workflow).ok_or_else(|| bad("the schedule can't be read".to_owned()))?;

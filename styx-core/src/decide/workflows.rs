@@ -6,16 +6,14 @@ use chrono::{DateTime, Utc};
 
 use super::{Context, Decisions, Refusal, Reply, triggers::parse};
 use crate::{
+    config::Config,
     id::WorkflowId,
     record::{Cause, Cursor, CursorMove, Fact, Origin, StoredWorkflow, WorkflowEvent, WorkflowSpec},
     schedule::Schedule,
     world::{Workflow, digest},
 };
 
-/// Creates or replaces a workflow. A new one, or one whose schedule or offset changed, gets a new cursor (TR-4).
-///
-/// One of the folder follows its `enabled` line at first sight and when that line changes; in between, the switch is the
-/// operator's.
+/// Creates or replaces a workflow, unless a file defines it.
 pub(super) fn store(
     context: Context<'_>,
     id: &WorkflowId,
@@ -23,9 +21,33 @@ pub(super) fn store(
     cause: &Cause,
     out: &mut Decisions,
 ) -> Result<Reply, Refusal> {
+    not_of_a_file(context, id)?;
+    Ok(match put(context, id, stored, cause, out)? {
+        Some(_) => Reply::Done,
+        None => Reply::Nothing,
+    })
+}
+
+/// What is left of a workflow that was replaced.
+pub(super) struct Put {
+    /// Its cursor, unless schedule or offset changed.
+    pub(super) kept: Option<Cursor>,
+    /// The cursor of one that is new now.
+    pub(super) first: Cursor,
+}
+
+/// Drafts that a workflow is stored; `None` when it is stored as it is already. A new one, or one whose schedule or
+/// offset changed, gets a new cursor (TR-4).
+pub(super) fn put(
+    context: Context<'_>,
+    id: &WorkflowId,
+    stored: &Arc<StoredWorkflow>,
+    cause: &Cause,
+    out: &mut Decisions,
+) -> Result<Option<Put>, Refusal> {
     let before = context.world.workflows().get(id);
     if before.is_some_and(|before| before.spec == stored.spec && before.json_digest == digest(&stored.json)) {
-        return Ok(Reply::Nothing);
+        return Ok(None);
     }
     let first = first_cursor(&stored.spec, context.now)?;
     out.draft_asked(Fact::Workflow(id.clone(), WorkflowEvent::Stored(Arc::clone(stored))), cause);
@@ -35,22 +57,29 @@ pub(super) fn store(
     if kept.is_none() {
         out.draft_asked(moved(id, first, CursorMove::Edited), cause);
     }
-    if let Origin::File { enabled: wanted, .. } = stored.spec.origin {
-        let line_before = before.and_then(|before| match before.spec.origin {
-            Origin::File { enabled, .. } => Some(enabled),
-            Origin::Api => None,
-        });
-        if line_before != Some(wanted) && before.is_some_and(|before| before.enabled) != wanted {
-            if wanted && kept.is_some_and(|cursor| cursor.fires_at <= context.now) {
-                out.draft_asked(moved(id, first, CursorMove::Enabled), cause);
-            }
-            out.draft_asked(Fact::Workflow(id.clone(), WorkflowEvent::Switched { enabled: wanted }), cause);
-        }
-    }
-    Ok(Reply::Done)
+    Ok(Some(Put { kept, first }))
 }
 
-/// Removes a workflow; its active runs stay.
+/// Refuses what the API may not do to a workflow that a file defines: the next look at the file would undo it.
+fn not_of_a_file(context: Context<'_>, id: &WorkflowId) -> Result<(), Refusal> {
+    match context.world.workflows().get(id).and_then(Workflow::file) {
+        Some(path) => Err(Refusal::OwnedByFile { path: Arc::clone(path) }),
+        None => Ok(()),
+    }
+}
+
+/// Why the executor doesn't run the workflow, because of where it comes from.
+pub(super) fn foreign(config: &Config, workflow: &Workflow) -> Option<Refusal> {
+    let runner = || Arc::clone(&config.executor.runner);
+    match &workflow.spec.origin {
+        _ if config.executor.runs_api_workflows => None,
+        Origin::File { .. } => None,
+        Origin::Api => Some(Refusal::ApiWorkflow { runner: runner() }),
+        Origin::RemovedFile { path } => Some(Refusal::RemovedFile { path: Arc::clone(path), runner: runner() }),
+    }
+}
+
+/// Removes a workflow, unless a file defines it; its active runs stay.
 pub(super) fn delete(
     context: Context<'_>,
     id: &WorkflowId,
@@ -60,6 +89,7 @@ pub(super) fn delete(
     if !context.world.workflows().contains_key(id) {
         return Err(Refusal::UnknownWorkflow);
     }
+    not_of_a_file(context, id)?;
     out.draft_asked(Fact::Workflow(id.clone(), WorkflowEvent::Deleted), cause);
     Ok(Reply::Done)
 }
@@ -82,9 +112,8 @@ pub(super) fn patch(
 ) -> Result<Reply, Refusal> {
     let workflow = context.world.workflows().get(id).ok_or(Refusal::UnknownWorkflow)?;
     let enables = patch.enabled == Some(true) && !workflow.enabled;
-    let executor = &context.world.config().executor;
-    if enables && !executor.runs_api_workflows && !workflow.is_from_folder() {
-        return Err(Refusal::ApiWorkflow { runner: Arc::clone(&executor.runner) });
+    if enables && let Some(refusal) = foreign(context.world.config(), workflow) {
+        return Err(refusal);
     }
     let passed = workflow.cursor.is_none_or(|cursor| cursor.fires_at <= context.now);
     if patch.instant.is_some() || patch.fires_at.is_some() {
@@ -125,6 +154,6 @@ pub fn first_cursor(spec: &WorkflowSpec, now: DateTime<Utc>) -> Result<Cursor, R
     schedule.first_natural(&offset, now).map(Cursor::from).ok_or(Refusal::NoInstant)
 }
 
-fn moved(id: &WorkflowId, to: Cursor, why: CursorMove) -> Fact {
+pub(super) fn moved(id: &WorkflowId, to: Cursor, why: CursorMove) -> Fact {
     Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to: Some(to), why })
 }

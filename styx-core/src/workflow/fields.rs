@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, Timelike, Utc};
+use chrono::{DateTime, Utc};
 
+use super::instant::{instant_after_epoch, parse_instant};
 use super::json::{JsonError, Node, Strictness};
 use super::span::Span;
 
@@ -116,14 +117,14 @@ impl Fields {
         span.map(Some).ok_or_else(|| unexpected(self.path_of(name), expected, &node))
     }
 
-    /// An instant: ISO-8601 text with a time zone, or seconds since 1970; an empty text counts as absent.
+    /// An instant: ISO-8601 text with a time zone, or seconds since 1970; a blank text counts as absent.
     pub(super) fn instant(&mut self, name: &str) -> Result<Option<DateTime<Utc>>, JsonError> {
         let node = self.take(name);
         let instant = match &node {
             Node::Null => return Ok(None),
-            Node::Text(text) if text.is_empty() => return Ok(None),
-            Node::Text(text) => instant_of_text(text),
-            Node::Number(number) => Span::parse_decimal(number).ok().and_then(instant_of_span),
+            Node::Text(text) if text.trim().is_empty() => return Ok(None),
+            Node::Text(text) => parse_instant(text.trim()),
+            Node::Number(number) => Span::parse_decimal(number).ok().and_then(instant_after_epoch),
             Node::Bool(_) | Node::List(_) | Node::Map(_) => None,
         };
         let expected = "an instant such as \"2024-05-06T07:00:00Z\"";
@@ -180,29 +181,6 @@ fn text_of(node: Node) -> Result<String, Node> {
 
 fn is_whole(number: &str) -> bool {
     number.bytes().all(|b| b.is_ascii_digit() || b == b'-')
-}
-
-/// Reads RFC 3339, less what its parser adds to it: blanks for the `T`, a minus sign that is not ASCII, more than nine
-/// decimals, leap seconds.
-fn instant_of_text(text: &str) -> Option<DateTime<Utc>> {
-    let decimals = text.split_once('.').map_or("", |(_, rest)| rest);
-    let count = decimals.bytes().take_while(u8::is_ascii_digit).count();
-    if !text.is_ascii() || text.contains(' ') || count > 9 {
-        return None;
-    }
-    let instant = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
-    (instant.nanosecond() < 1_000_000_000 && is_writable(instant)).then_some(instant)
-}
-
-fn instant_of_span(span: Span) -> Option<DateTime<Utc>> {
-    let nanos = u32::try_from(span.nanos().rem_euclid(1_000_000_000)).ok()?;
-    let seconds = i64::try_from(span.nanos().div_euclid(1_000_000_000)).ok()?;
-    DateTime::from_timestamp(seconds, nanos).filter(|instant| is_writable(*instant))
-}
-
-/// Whether the instant has the four-digit year that its text form has room for.
-fn is_writable(instant: DateTime<Utc>) -> bool {
-    (0..=9999).contains(&instant.year())
 }
 
 fn unexpected(path: String, expected: &'static str, found: &Node) -> JsonError {

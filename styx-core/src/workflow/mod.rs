@@ -13,6 +13,7 @@ mod email;
 mod fields;
 mod form;
 mod image;
+mod instant;
 mod json;
 mod schedule_text;
 mod span;
@@ -23,6 +24,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+pub use instant::{instant_after_epoch, parse_instant};
 pub use json::{JsonError, Strictness};
 pub use schedule_text::ScheduleText;
 pub use span::{ParseSpanError, Span};

@@ -1,6 +1,9 @@
 //! What waits for what, ordered by time: so that nothing is ever searched among all runs or all workflows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 
@@ -25,6 +28,8 @@ pub struct Index {
     living: BTreeMap<InstanceId, ExecutionId>,
     /// Active runs that make up for a missed instant.
     missed: BTreeMap<WorkflowId, u32>,
+    /// The workflows that each file of the workflow folder defines.
+    files: BTreeMap<Arc<str>, BTreeSet<WorkflowId>>,
 }
 
 /// Where a run stands in the sets by time.
@@ -55,6 +60,7 @@ impl Index {
         }
         for (id, workflow) in workflows {
             index.move_natural(config, id, None, workflow.natural_at());
+            index.move_file(id, None, workflow.file());
         }
         index
     }
@@ -87,6 +93,11 @@ impl Index {
     /// How many active runs of a workflow make up for a missed instant.
     pub fn missed(&self, workflow: &WorkflowId) -> u32 {
         self.missed.get(workflow).copied().unwrap_or(0)
+    }
+
+    /// The workflows that a file of the workflow folder defines.
+    pub fn of_file(&self, path: &str) -> impl Iterator<Item = &WorkflowId> {
+        self.files.get(path).into_iter().flatten()
     }
 
     /// When the next thing is due: a time-out; a trigger and a queued run only while scheduling is on, and the latter
@@ -138,6 +149,23 @@ impl Index {
     ) {
         let paced = self.missed(id) >= config.catch_up.max(1);
         move_entry(&mut self.natural, id, from, to.filter(|_| !paced));
+    }
+
+    pub(super) fn move_file(&mut self, id: &WorkflowId, from: Option<&Arc<str>>, to: Option<&Arc<str>>) {
+        if from == to {
+            return;
+        }
+        if let Some(path) = from
+            && let Some(ids) = self.files.get_mut(path)
+        {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.files.remove(path);
+            }
+        }
+        if let Some(path) = to {
+            self.files.entry(Arc::clone(path)).or_default().insert(id.clone());
+        }
     }
 
     /// Counts a run of a catch-up in or out; at the limit the workflow's natural triggers wait.

@@ -170,6 +170,7 @@ impl World {
     fn apply_workflow(&mut self, record: &Record, id: &WorkflowId, event: &WorkflowEvent) -> Result<(), RefusedRecord> {
         if let WorkflowEvent::Stored(stored) = event {
             let before = self.workflows.get(id);
+            self.index.move_file(id, before.and_then(Workflow::file), stored.spec.file());
             let workflow = Workflow {
                 stored_at: record.position,
                 deployed_at: record.at,
@@ -188,7 +189,15 @@ impl World {
         match event {
             WorkflowEvent::Switched { enabled } => workflow.enabled = *enabled,
             WorkflowEvent::CursorMoved { to, .. } => workflow.cursor = *to,
-            WorkflowEvent::Deleted | WorkflowEvent::Stored(_) => {}
+            WorkflowEvent::FileRemoved { path } if workflow.file() == Some(path) => {
+                self.index.move_file(id, Some(path), None);
+                workflow.spec.origin = Origin::RemovedFile { path: Arc::clone(path) };
+            }
+            WorkflowEvent::FileRemoved { .. } => {
+                return Err(unfit(format!("workflow {id}"), "isn't defined by that file"));
+            }
+            WorkflowEvent::Deleted => self.index.move_file(id, workflow.file(), None),
+            WorkflowEvent::Stored(_) => {}
         }
         let after = match event {
             WorkflowEvent::Deleted => None,
@@ -266,9 +275,9 @@ impl Workflow {
         self.cursor.filter(|_| self.enabled).map(|cursor| cursor.fires_at)
     }
 
-    /// Whether it comes from a file of the workflow folder.
-    pub fn is_from_folder(&self) -> bool {
-        matches!(self.spec.origin, Origin::File { .. })
+    /// The file of the workflow folder that defines it.
+    pub fn file(&self) -> Option<&Arc<str>> {
+        self.spec.file()
     }
 }
 

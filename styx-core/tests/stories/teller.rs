@@ -9,8 +9,9 @@ use styx_core::{
     event::Event,
     executor::{Observation, Observed},
     id::{Epoch, InstanceId, WorkflowId},
-    record::{Cause, ExecutionEvent, Fact, Operator, Origin, RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec},
+    record::{Cause, ExecutionEvent, Fact, Operator, Origin, RunEvent, StoredWorkflow, WorkflowEvent},
     seed::Seed,
+    workflow::WorkflowConfiguration,
     world::{Finished, RowKey, World},
 };
 use uuid::Uuid;
@@ -57,20 +58,27 @@ impl Teller {
     }
 
     pub(crate) fn store(&mut self, name: &str, schedule: &str, offset: Option<&str>) {
-        self.store_from(name, schedule, offset, Origin::Api);
+        let workflow = workflow(name, schedule, offset, Origin::Api);
+        self.ask(Request::StoreWorkflow { id: id(name), workflow });
     }
 
-    pub(crate) fn store_from(&mut self, name: &str, schedule: &str, offset: Option<&str>, origin: Origin) {
-        let spec = WorkflowSpec {
-            schedule: schedule.into(),
-            offset: offset.map(Into::into),
-            running_timeout: None,
-            runnable: true,
-            resources: [].into(),
-            origin,
-        };
-        let workflow = Arc::new(StoredWorkflow { json: "{}".into(), spec });
-        self.ask(Request::StoreWorkflow { id: id(name), workflow });
+    pub(crate) fn store_configuration(&mut self, configuration: &WorkflowConfiguration, origin: Origin) {
+        let workflow = Arc::new(StoredWorkflow::new(configuration, origin));
+        self.ask(Request::StoreWorkflow { id: id(&configuration.id), workflow });
+    }
+
+    /// A file defines workflows, each by name, schedule and `enabled` line, and no others.
+    pub(crate) fn load(&mut self, path: &str, workflows: &[(&str, &str, bool)]) {
+        self.load_beside(path, workflows, &[]);
+    }
+
+    /// The same, while other files define those of the last names.
+    pub(crate) fn load_beside(&mut self, path: &str, workflows: &[(&str, &str, bool)], elsewhere: &[&str]) {
+        let workflows = workflows.iter().map(|(name, schedule, enabled)| {
+            (id(name), workflow(name, schedule, None, Origin::File { path: path.into(), enabled: *enabled }))
+        });
+        let elsewhere = elsewhere.iter().map(|name| id(name)).collect();
+        self.ask(Request::LoadFile { path: path.into(), workflows: workflows.collect(), elsewhere });
     }
 
     pub(crate) fn enable(&mut self, name: &str, enabled: bool) {
@@ -170,6 +178,13 @@ impl Teller {
     }
 }
 
+fn workflow(name: &str, schedule: &str, offset: Option<&str>, origin: Origin) -> Arc<StoredWorkflow> {
+    let mut configuration = WorkflowConfiguration::new(name, schedule);
+    configuration.offset = offset.map(Into::into);
+    configuration.docker_image = Some("busybox".to_owned());
+    Arc::new(StoredWorkflow::new(&configuration, origin))
+}
+
 fn time(text: &str) -> DateTime<Utc> {
     text.parse().expect("a time")
 }
@@ -187,6 +202,7 @@ fn line(fact: &Fact, cause: &Cause) -> String {
         Fact::Workflow(id, event) => match event {
             WorkflowEvent::Stored(_) => format!("{id} stored"),
             WorkflowEvent::Deleted => format!("{id} deleted"),
+            WorkflowEvent::FileRemoved { path } => format!("{id} isn't in {path} any more"),
             WorkflowEvent::Switched { enabled } => format!("{id} enabled: {enabled}"),
             WorkflowEvent::CursorMoved { to, why } => {
                 let to =

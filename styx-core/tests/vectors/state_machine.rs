@@ -121,6 +121,7 @@ fn ours(event: Event) -> Event {
             execution,
             runner: Some("default".into()),
             running_timeout: None,
+            retry_condition: None,
         },
         other => other,
     }
@@ -155,7 +156,7 @@ fn read_data(run: &mut Run, data: &Value) {
     run.note = data["messages"].as_array().and_then(|messages| messages.last()).map(|m| Note::Said(read_message(m)));
 }
 
-fn event(value: &Value) -> Event {
+pub(crate) fn event(value: &Value) -> Event {
     match value["name"].as_str().unwrap_or_default() {
         "triggerExecution" => Event::TriggerExecution {
             trigger: trigger(&value["trigger"]),
@@ -169,6 +170,7 @@ fn event(value: &Value) -> Event {
             execution: execution(&value["execution_id"]),
             runner: None,
             running_timeout: None,
+            retry_condition: None,
         },
         "submitted" => {
             Event::Submitted { execution: execution(&value["execution_id"]), runner: text(&value["runner_id"]) }
@@ -251,7 +253,7 @@ fn map(value: &Value) -> BTreeMap<String, String> {
     pairs.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
-fn millis(value: &Value) -> DateTime<Utc> {
+pub(crate) fn millis(value: &Value) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(value.as_i64().unwrap_or_default()).unwrap_or_default()
 }
 

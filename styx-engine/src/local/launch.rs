@@ -95,7 +95,7 @@ pub(super) fn start_shim(options: &LocalOptions, run: &RunFolder, request: &Requ
 
 fn working_folder(options: &LocalOptions, origin: &Origin, run: &RunFolder) -> Result<String, Unfit> {
     let folder = match origin {
-        Origin::Api => run.path().to_owned(),
+        Origin::Api | Origin::RemovedFile { .. } => run.path().to_owned(),
         Origin::File { path, .. } => {
             let Some(workflows) = &options.workflows else {
                 return Err(Unfit::Server(format!("no folder of workflows is configured, so {path} has no place")));

@@ -64,6 +64,8 @@ situations! {
     LimitReached: "a ready run waited for the limit on executions",
     LimitLowered: "the limit was set below what lived",
     DeletedWhileActive: "a workflow with active runs was deleted",
+    FileRemoved: "a file defined a workflow no more",
+    OwnedByFile: "what the API may not do to a workflow of a file was refused",
     RecreatedWhileActive: "a workflow came back while runs of its earlier life were active",
     HaltedByAdmission: "a queued run was ended because its workflow was gone or off",
     RetryOfQueued: "an operator retried a queued run",

@@ -45,9 +45,10 @@ fn workflow_event(event: &WorkflowEvent) -> String {
         WorkflowEvent::Stored(stored) => {
             let spec = &stored.spec;
             let offset = spec.offset.as_deref().unwrap_or("default");
-            format!("stored: `{}` offset {offset}, runnable {}, {:?}", spec.schedule, spec.runnable, spec.origin)
+            format!("stored: `{}` offset {offset}, runs {:?}, {:?}", spec.schedule, spec.runs, spec.origin)
         }
         WorkflowEvent::Deleted => "deleted".to_owned(),
+        WorkflowEvent::FileRemoved { path } => format!("isn't in {path} any more"),
         WorkflowEvent::Switched { enabled } => format!("switched to {enabled}"),
         WorkflowEvent::CursorMoved { to: Some(to), why } => {
             format!("cursor to {}, fires at {} ({why:?})", to.instant.to_rfc3339(), to.fires_at.to_rfc3339())
@@ -103,6 +104,10 @@ pub(super) fn request(id: &str, request: &Request) -> String {
         Request::SwitchScheduling { enabled } => format!("switch scheduling to {enabled}"),
         Request::StoreWorkflow { id, workflow } => format!("store {id} `{}`", workflow.spec.schedule),
         Request::DeleteWorkflow { id } => format!("delete {id}"),
+        Request::LoadFile { path, workflows, .. } => {
+            let workflows = workflows.iter().map(|(id, stored)| format!("{id} `{}`", stored.spec.schedule));
+            format!("load {path}: {}", workflows.collect::<Vec<_>>().join(", "))
+        }
         Request::PatchWorkflow { id, enabled, next_instant, next_fires_at } => {
             format!("patch {id} enabled={enabled:?} instant={next_instant:?} fires_at={next_fires_at:?}")
         }

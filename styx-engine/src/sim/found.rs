@@ -10,7 +10,7 @@ use styx_core::{
     event::TriggerParameters,
     executor::{Effect, EffectKind, Observation, Observed},
     id::{ExecutionId, WorkflowId},
-    record::{Operator, Origin, StoredWorkflow, WorkflowSpec},
+    record::{Operator, Origin, StoredWorkflow},
     workflow::WorkflowConfiguration,
 };
 use uuid::Uuid;
@@ -32,15 +32,7 @@ impl Launching {
         let id = WorkflowId::new("c", "w");
         let mut configuration = WorkflowConfiguration::new("w", "hours");
         configuration.docker_image = Some("busybox".to_owned());
-        let spec = WorkflowSpec {
-            schedule: "hours".into(),
-            offset: None,
-            running_timeout: None,
-            runnable: true,
-            resources: Arc::default(),
-            origin: Origin::Api,
-        };
-        let workflow = Arc::new(StoredWorkflow { json: configuration.to_json().into(), spec });
+        let workflow = Arc::new(StoredWorkflow::new(&configuration, Origin::Api));
         let config = Arc::new(Config::default());
         let asked = |request| {
             let operator = Operator { actor: "a".into(), request_id: "r".into(), request: "{}".into() };

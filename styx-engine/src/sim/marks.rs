@@ -101,6 +101,7 @@ impl Marks {
     fn workflow(&mut self, id: &WorkflowId, event: &WorkflowEvent, coverage: &mut Coverage) {
         let has_runs = || self.world.runs().keys().any(|instance| instance.workflow() == id);
         match event {
+            WorkflowEvent::FileRemoved { .. } => coverage.reach(Situation::FileRemoved),
             WorkflowEvent::Deleted if has_runs() => coverage.reach(Situation::DeletedWhileActive),
             WorkflowEvent::Stored(_) if !self.world.workflows().contains_key(id) && has_runs() => {
                 coverage.reach(Situation::RecreatedWhileActive);
@@ -145,6 +146,7 @@ impl Marks {
     pub(super) fn answer(reply: &Reply, coverage: &mut Coverage) {
         match reply {
             Reply::Refused(Refusal::ApiWorkflow { .. }) => coverage.reach(Situation::ApiWorkflowRefused),
+            Reply::Refused(Refusal::OwnedByFile { .. }) => coverage.reach(Situation::OwnedByFile),
             Reply::Refused(Refusal::Future) => coverage.reach(Situation::FutureRefused),
             Reply::Refused(Refusal::BadParameter { .. }) => coverage.reach(Situation::BadParameter),
             Reply::Refused(Refusal::AlreadyActive) => coverage.reach(Situation::TriggerOfActive),

@@ -8,16 +8,19 @@ use styx_core::{
     decide::Request,
     event::TriggerParameters,
     id::{InstanceId, WorkflowId},
-    record::{Origin, StoredWorkflow, WorkflowSpec},
+    record::{Origin, StoredWorkflow},
     run::State,
     workflow::{Span, WorkflowConfiguration},
-    world::World,
+    world::{Workflow, World},
 };
 
 use super::{
     calendar::{OFFSETS, TIMETABLES, Timetable},
     random::Random,
 };
+
+/// The one file of the workflow folder.
+const FILE: &str = "sim.yaml";
 
 /// Draws requests.
 pub(super) struct Workload {
@@ -63,6 +66,9 @@ impl Workload {
                 requests.push(enable(id, true));
             }
         }
+        if self.random.chance(40) {
+            requests.push(self.load_file());
+        }
         requests
     }
 
@@ -83,7 +89,8 @@ impl Workload {
             },
             52..62 => enable(id, true),
             62..67 => enable(id, false),
-            67..75 => self.store(id),
+            67..72 => self.store(id),
+            72..75 => self.load_file(),
             75..79 => Request::DeleteWorkflow { id },
             79..87 => self.move_cursor(world, id, wall),
             87..92 => Request::Configure(Arc::new(self.config())),
@@ -98,6 +105,24 @@ impl Workload {
     }
 
     fn store(&mut self, id: WorkflowId) -> Request {
+        let workflow = self.workflow(&id, Origin::Api);
+        Request::StoreWorkflow { id, workflow }
+    }
+
+    /// A file that defines some of the workflows, or none any more.
+    fn load_file(&mut self) -> Request {
+        let mut workflows = Vec::new();
+        for id in self.ids.clone() {
+            if self.random.chance(40) {
+                let origin = Origin::File { path: FILE.into(), enabled: self.random.chance(70) };
+                let workflow = self.workflow(&id, origin);
+                workflows.push((id, workflow));
+            }
+        }
+        Request::LoadFile { path: FILE.into(), workflows: workflows.into(), elsewhere: Arc::default() }
+    }
+
+    fn workflow(&mut self, id: &WorkflowId, origin: Origin) -> Arc<StoredWorkflow> {
         let random = &mut self.random;
         let table = random.pick(TIMETABLES);
         let (offset, _) = *random.pick(OFFSETS);
@@ -107,20 +132,7 @@ impl Workload {
         configuration.docker_image = runnable.then(|| "busybox".to_owned());
         configuration.docker_args = Some(vec!["run".to_owned(), "{}".to_owned(), random.below(3).to_string()]);
         configuration.running_timeout = random.chance(30).then(|| Span::from_seconds(random.between(30, 600)));
-        let origin = match random.chance(30) {
-            true => Origin::File { path: "sim.yaml".into(), enabled: random.chance(70) },
-            false => Origin::Api,
-        };
-        let spec = WorkflowSpec {
-            schedule: configuration.schedule.as_str().into(),
-            offset: offset.map(Into::into),
-            running_timeout: configuration.running_timeout.map(Span::to_delta),
-            runnable,
-            resources: Arc::default(),
-            origin,
-        };
-        let workflow = StoredWorkflow { json: configuration.to_json().into(), spec };
-        Request::StoreWorkflow { id, workflow: Arc::new(workflow) }
+        Arc::new(StoredWorkflow::new(&configuration, origin))
     }
 
     fn trigger(&mut self, world: &World, id: WorkflowId, wall: DateTime<Utc>) -> Request {
@@ -146,6 +158,14 @@ impl Workload {
         let instant = table.map_or(from, |table| table.at_or_before(from));
         let fires_at = self.random.chance(50).then(|| wall + self.random.seconds(-600, 120));
         Request::PatchWorkflow { id, enabled: None, next_instant: Some(instant), next_fires_at: fires_at }
+    }
+}
+
+/// Takes a workflow away, as it came.
+pub(super) fn take_away(world: &World, id: WorkflowId) -> Request {
+    match world.workflows().get(&id).and_then(Workflow::file).cloned() {
+        Some(path) => Request::LoadFile { path, workflows: Arc::default(), elsewhere: Arc::default() },
+        None => Request::DeleteWorkflow { id },
     }
 }
 

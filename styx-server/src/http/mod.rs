@@ -24,6 +24,7 @@ use hyper::{
 use serde_json::{Value, json};
 use styx_core::{
     decide::{Reply, Request as Ask},
+    id::Position,
     log::{LogError, LogReader},
     record::{Cause, Operator},
 };
@@ -33,6 +34,7 @@ use styx_engine::{
 };
 
 use styx_store::rocks::free_bytes;
+use tokio::sync::watch;
 
 pub(crate) use self::{
     guard::Guard,
@@ -44,7 +46,7 @@ use self::{
     response::ApiError,
     router::{Resolved, Route, resolve},
 };
-use crate::settings::HttpSettings;
+use crate::{checkpoints::Checkpoints, settings::HttpSettings};
 
 /// Without authentication everybody is.
 const ANONYMOUS: &str = "anonymous";
@@ -69,6 +71,12 @@ pub(crate) struct App {
     pub(crate) max_running_timeout: TimeDelta,
     /// A trigger may only set variables that the workflow's own environment has.
     pub(crate) declared_env_only: bool,
+    /// Makes checkpoints of the log.
+    pub(crate) checkpoints: Arc<Checkpoints>,
+    /// Where the log ends.
+    pub(crate) tail: watch::Receiver<Position>,
+    /// Whether the server was told to stop: whoever waits for something waits no longer.
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 /// The service: one handler, since paths are told apart by rules of our own.
@@ -123,12 +131,14 @@ impl Call {
 
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    let is_ours = is_v4(&parts);
+    let refuse = |error: ApiError| refused(error, None, is_ours);
     if let Err(refused) = app.guard.check(&parts.method, &parts.uri, &parts.headers) {
         tracing::warn!("refused {} {}: {refused}", parts.method, parts.uri.path());
-        return refused.into_response(None);
+        return refuse(refused);
     }
     let Ok(segments) = segments(parts.uri.path()) else {
-        return ApiError::standard(StatusCode::BAD_REQUEST).into_response(None);
+        return refuse(ApiError::standard(StatusCode::BAD_REQUEST));
     };
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match resolve(&parts.method, &segments) {
@@ -136,9 +146,20 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
         Resolved::Route(Route::Index) => response::text(routes::INDEX),
         Resolved::Route(route) => handle_route(app, parts, body, route).await,
         Resolved::Options(allow) => response::options(&allow),
-        Resolved::MethodNotAllowed(allow) => response::method_not_allowed(&allow),
-        Resolved::NotFound => ApiError::standard(StatusCode::NOT_FOUND).into_response(None),
+        Resolved::MethodNotAllowed(allow) => {
+            response::method_not_allowed(refuse(ApiError::standard(StatusCode::METHOD_NOT_ALLOWED)), &allow)
+        }
+        Resolved::NotFound => refuse(ApiError::standard(StatusCode::NOT_FOUND)),
     }
+}
+
+/// Whether a request is for our own API, which says what is wrong in a form of its own.
+fn is_v4(parts: &Parts) -> bool {
+    parts.uri.path().starts_with("/api/v4/")
+}
+
+fn refused(error: ApiError, request_id: Option<&str>, is_v4: bool) -> Response {
+    if is_v4 { error.into_problem(request_id) } else { error.into_response(request_id) }
 }
 
 /// Request id, block list, time limit, audit line: what all routes have in common (spec 1.5).
@@ -149,13 +170,16 @@ async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>)
         let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
         id[..id.floor_char_boundary(MAX_REQUEST_ID)].to_owned()
     });
-    let time_limit = app.http.request_timeout.std();
+    let mut time_limit = app.http.request_timeout.std();
+    if matches!(route, Route::Records) {
+        time_limit += routes::log::LONGEST_WAIT;
+    }
     let work = dispatch(app, &parts, body, route, &request_id);
     let answered = tokio::time::timeout(time_limit, work)
         .await
         .unwrap_or_else(|_| Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Timeout")));
     let refusal = answered.as_ref().err().map(ToString::to_string);
-    let mut response = answered.unwrap_or_else(|error| error.into_response(Some(&request_id)));
+    let mut response = answered.unwrap_or_else(|error| refused(error, Some(&request_id), is_v4(&parts)));
     let echoed = sent_id.or_else(|| HeaderValue::from_str(&request_id).ok());
     if let Some(id) = echoed {
         response.headers_mut().insert(response::REQUEST_ID, id);

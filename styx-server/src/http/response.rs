@@ -1,6 +1,7 @@
 //! Answers and refusals, and how they go onto the wire: the text of a refusal is the reason phrase (C-15, C-16).
 
-use axum::{body::Body, response::Response};
+use axum::{BoxError, body::Body, response::Response};
+use futures_util::Stream;
 use hyper::{
     HeaderMap, StatusCode,
     ext::ReasonPhrase,
@@ -8,12 +9,14 @@ use hyper::{
 };
 use serde::Serialize;
 use styx_client::json;
-use styx_core::decide::Refusal;
+use styx_core::{decide::Refusal, id::Position};
 
 /// Names a request, both ways.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-styx-request-id");
 /// `none` when a request that was accepted changed nothing (B-3).
 pub(super) const EFFECT: HeaderName = HeaderName::from_static("x-styx-effect");
+/// Where the log ends.
+const TAIL: HeaderName = HeaderName::from_static("x-styx-tail");
 /// The most bytes of a reason phrase.
 const MAX_REASON: usize = 1024;
 
@@ -56,6 +59,27 @@ impl ApiError {
         self
     }
 
+    /// The response in the form of our own API: a problem of RFC 9457. The reason phrase says it too, for clients that show
+    /// nothing else.
+    pub(super) fn into_problem(self, request_id: Option<&str>) -> Response {
+        #[derive(Serialize)]
+        struct Problem<'a> {
+            r#type: &'a str,
+            title: &'a str,
+            status: u16,
+            detail: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            request_id: Option<&'a str>,
+        }
+        let detail = self.reason.clone();
+        let (status, title) = (self.status, self.status.canonical_reason().unwrap_or_default());
+        let mut response = self.into_response(request_id);
+        let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail: &detail, request_id };
+        *response.body_mut() = json::to_vec(&problem).map_or_else(|_| Body::empty(), Body::from);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+
     #[cfg(test)]
     pub(super) fn reason(&self) -> &str {
         &self.reason
@@ -84,8 +108,8 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
             Refusal::UnknownWorkflow => StatusCode::NOT_FOUND,
-            Refusal::AlreadyActive => StatusCode::CONFLICT,
-            Refusal::ApiWorkflow { .. } => StatusCode::FORBIDDEN,
+            Refusal::AlreadyActive | Refusal::OwnedByFile { .. } => StatusCode::CONFLICT,
+            Refusal::ApiWorkflow { .. } | Refusal::RemovedFile { .. } => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.to_string())
@@ -97,9 +121,26 @@ pub(super) fn ok<T: Serialize + ?Sized>(value: &T) -> Response {
     body_response(StatusCode::OK, value)
 }
 
+/// 201 with a JSON body.
+pub(super) fn created<T: Serialize + ?Sized>(value: &T) -> Response {
+    body_response(StatusCode::CREATED, value)
+}
+
+/// 200 with a JSON object on each line, and where the log ends.
+pub(super) fn json_lines(lines: String, tail: Position) -> Response {
+    let mut response = with_type(StatusCode::OK, "application/x-ndjson", Body::from(lines));
+    response.headers_mut().insert(TAIL, HeaderValue::from(tail.0));
+    response
+}
+
 /// 200 with a body that is JSON already.
 pub(super) fn ok_raw(json: String) -> Response {
     with_type(StatusCode::OK, "application/json", Body::from(json))
+}
+
+/// 200 with a body of JSON that is made while it is sent; an error cuts it, so that it can't be taken for whole.
+pub(super) fn ok_stream(pieces: impl Stream<Item = Result<String, BoxError>> + Send + 'static) -> Response {
+    with_type(StatusCode::OK, "application/json", Body::from_stream(pieces))
 }
 
 /// 200 with plain text.
@@ -123,8 +164,8 @@ pub(super) fn options(allow: &str) -> Response {
 }
 
 /// The answer to a method that a path doesn't have.
-pub(super) fn method_not_allowed(allow: &str) -> Response {
-    allowing(ApiError::standard(StatusCode::METHOD_NOT_ALLOWED).into_response(None), allow)
+pub(super) fn method_not_allowed(refusal: Response, allow: &str) -> Response {
+    allowing(refusal, allow)
 }
 
 /// Marks an answer as one to a request that changed nothing.
@@ -194,5 +235,7 @@ mod tests {
         assert_eq!(status(Refusal::AlreadyActive), 409);
         assert_eq!(status(Refusal::Future), 400);
         assert_eq!(status(Refusal::ApiWorkflow { runner: "local".into() }), 403);
+        assert_eq!(status(Refusal::RemovedFile { path: "a.yaml".into(), runner: "local".into() }), 403);
+        assert_eq!(status(Refusal::OwnedByFile { path: "a.yaml".into() }), 409);
     }
 }

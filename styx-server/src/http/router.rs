@@ -23,6 +23,10 @@ pub(super) enum Route<'a> {
     FullWorkflow { component: &'a str, workflow: &'a str },
     /// E-08.
     WorkflowState { component: &'a str, workflow: &'a str },
+    /// E-09.
+    Instances { component: &'a str, workflow: &'a str },
+    /// E-10.
+    Instance { component: &'a str, workflow: &'a str, parameter: &'a str },
     /// E-12.
     PatchState { component: &'a str, workflow: &'a str },
     /// E-23.
@@ -35,6 +39,12 @@ pub(super) enum Route<'a> {
     Halt,
     /// E-28.
     Retry,
+    /// Checkpoints of the log.
+    Checkpoints,
+    /// Make one.
+    MakeCheckpoint,
+    /// Records of the log.
+    Records,
     /// Part of the API and not there yet.
     NotBuilt { what: &'static str },
 }
@@ -78,6 +88,7 @@ fn route<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
         ("GET", ["ping"]) => Route::Ping,
         (_, ["api", "v3", rest @ ..]) => return v3(method, rest),
         (_, ["api", "v0", rest @ ..]) => return scheduler(method, rest),
+        (_, ["api", "v4", rest @ ..]) => return v4(method, rest),
         _ => return None,
     };
     Some(route)
@@ -93,8 +104,9 @@ fn v3<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
         ("GET", ["workflows", component, workflow, "full"]) => Route::FullWorkflow { component, workflow },
         ("GET", ["workflows", component, workflow, "state"]) => Route::WorkflowState { component, workflow },
         ("PATCH", ["workflows", component, workflow, "state"]) => Route::PatchState { component, workflow },
-        ("GET", ["workflows", _, _, "instances"] | ["workflows", _, _, "instances", _]) => {
-            Route::NotBuilt { what: "the history of instances" }
+        ("GET", ["workflows", component, workflow, "instances"]) => Route::Instances { component, workflow },
+        ("GET", ["workflows", component, workflow, "instances", parameter]) => {
+            Route::Instance { component, workflow, parameter }
         }
         ("GET" | "POST", ["resources"]) | ("GET" | "PUT" | "DELETE", ["resources", _]) => {
             Route::NotBuilt { what: "resources" }
@@ -110,6 +122,17 @@ fn v3<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
             Route::NotBuilt { what: "the test of service account authorization" }
         }
         (_, ["scheduler", rest @ ..]) => return scheduler(method, rest),
+        _ => return None,
+    };
+    Some(route)
+}
+
+/// What Styx 2.x doesn't have.
+fn v4<'a>(method: &str, segments: &[&str]) -> Option<Route<'a>> {
+    let route = match (method, segments) {
+        ("GET", ["checkpoints"]) => Route::Checkpoints,
+        ("POST", ["checkpoints"]) => Route::MakeCheckpoint,
+        ("GET", ["records"]) => Route::Records,
         _ => return None,
     };
     Some(route)
@@ -148,6 +171,7 @@ mod tests {
         assert_eq!(resolved("GET", "/api/v0/trigger"), "405 OPTIONS, POST");
         assert_eq!(resolved("TRACE", "/ping"), "405 GET, HEAD, OPTIONS");
         assert_eq!(resolved("BREW", "/coffee"), "404");
+        assert_eq!(resolved("DELETE", "/api/v4/checkpoints"), "405 GET, HEAD, OPTIONS, POST");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use styx_core::{id::Position, record::Record, world::Changes};
 use styx_store::rocks::Replay;
 
@@ -10,7 +9,7 @@ use super::{
     DataArgs, UNUSABLE,
     about::Stopped,
     moment::{Found, Missed},
-    stopped,
+    progress, stopped,
 };
 
 /// How many records the bar waits for.
@@ -22,10 +21,7 @@ pub(super) fn advance(
     to: Position,
     visit: &mut dyn FnMut(&Record, &Changes),
 ) -> Result<(), Stopped> {
-    let bar = ProgressBar::new(to.0);
-    if let Ok(style) = ProgressStyle::with_template("folding {bar:40} {human_pos}/{human_len} records, {eta} left") {
-        bar.set_style(style);
-    }
+    let bar = progress::bar("folding", to.0);
     let folded = replay.advance(to, &mut |record, changes| {
         if record.position.0 % STEP == 0 {
             bar.set_position(record.position.0);

@@ -94,6 +94,7 @@ fn fields(fact: &Fact) -> Value {
             "missing_dependencies_delay": Span::from(config.missing_dependencies_delay).to_string(),
             "runner_id": *config.executor.runner,
             "runs_api_workflows": config.executor.runs_api_workflows,
+            "mounts_secrets": config.executor.mounts_secrets,
         }),
         Fact::Config(ConfigEvent::SchedulingSwitched { enabled }) => json!({ "enabled": enabled }),
         Fact::Workflow(_, event) => workflow(event),
@@ -113,10 +114,12 @@ fn workflow(event: &WorkflowEvent) -> Value {
             let (origin, path) = match &stored.spec.origin {
                 Origin::File { path, .. } => ("file", Some(&**path)),
                 Origin::Api => ("api", None),
+                Origin::RemovedFile { path } => ("removed file", Some(&**path)),
             };
             json!({ "configuration": redact::json(stored.json.as_bytes()), "origin": origin, "path": path })
         }
         WorkflowEvent::Deleted => json!({}),
+        WorkflowEvent::FileRemoved { path } => json!({ "path": **path }),
         WorkflowEvent::Switched { enabled } => json!({ "enabled": enabled }),
         WorkflowEvent::CursorMoved { to, why } => json!({
             "next_natural_trigger": to.map(|cursor| wording::instant(cursor.instant)),
@@ -159,7 +162,7 @@ fn styx(event: &Event) -> Value {
         Event::Dequeue { resources } => {
             json!({ "resource_ids": resources.iter().map(|id| id.to_string()).collect::<Vec<_>>() })
         }
-        Event::Submit { description, execution, runner, running_timeout } => json!({
+        Event::Submit { description, execution, runner, running_timeout, retry_condition } => json!({
             "execution_id": execution.as_ref().map(ToString::to_string),
             "runner_id": runner.as_deref(),
             "execution_description": match description {
@@ -167,6 +170,7 @@ fn styx(event: &Event) -> Value {
                 Description::Inline(description) => inline(description),
             },
             "running_timeout": running_timeout.map(|timeout| Span::from(timeout).to_string()),
+            "retry_condition": retry_condition.as_deref(),
         }),
         Event::Submitted { execution, runner } => {
             json!({ "execution_id": execution.as_ref().map(ToString::to_string), "runner_id": runner.as_deref() })

@@ -1,14 +1,15 @@
 //! The life of an instance, record by record: found by the index, folded as the whole log is, and without the rest of it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use styx_core::{
     event::{Description, Event},
     execution::Execution,
     id::{Counter, ExecutionId, InstanceId, Position},
     log::LogReader,
-    record::{Cause, Fact, LogEvent, Origin, Record, RunEvent, Subject, WorkflowSpec},
+    record::{Cause, Fact, LogEvent, Origin, Record, RunEvent, StoredWorkflow, Subject},
     run::Run,
+    workflow::WorkflowConfiguration,
     world::{LogRow, Row, RowKey, Workflow, World},
 };
 use styx_store::rocks::RocksReader;
@@ -135,14 +136,7 @@ fn workflow(record: &Record) -> Workflow {
         Fact::Run(_, RunEvent::Styx { event: Event::Submit { description: Description::Stored(at), .. }, .. }) => *at,
         _ => Position::FIRST,
     };
-    let spec = WorkflowSpec {
-        schedule: "".into(),
-        offset: None,
-        running_timeout: None,
-        runnable: true,
-        resources: Arc::new([]),
-        origin: Origin::Api,
-    };
+    let StoredWorkflow { spec, .. } = StoredWorkflow::new(&WorkflowConfiguration::new("any", "daily"), Origin::Api);
     Workflow { stored_at, deployed_at: record.at, json_digest: Uuid::nil(), spec, enabled: false, cursor: None }
 }
 

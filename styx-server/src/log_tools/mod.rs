@@ -3,17 +3,23 @@
 
 mod about;
 mod at;
+mod checkpoint;
 mod choice;
 mod columns;
 mod diff;
+mod export;
 mod facets;
 mod fold;
 mod follow;
+mod import;
 mod json;
 mod life;
 mod moment;
 mod near;
+mod progress;
 mod redact;
+mod redact_record;
+mod replay;
 mod show;
 mod signals;
 mod step;
@@ -24,7 +30,7 @@ mod wording;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -35,7 +41,16 @@ use styx_core::log::LogError;
 use styx_store::{OpenError, rocks::RocksReader};
 
 use self::about::Stopped;
-pub use self::{at::AtArgs, diff::DiffArgs, show::ShowArgs, step::StepArgs};
+pub use self::{
+    at::AtArgs,
+    checkpoint::CheckpointArgs,
+    diff::DiffArgs,
+    export::ExportArgs,
+    import::ImportArgs,
+    replay::{ReplayArgs, RulesArg},
+    show::ShowArgs,
+    step::StepArgs,
+};
 
 /// Nothing is wrong.
 const CLEAN: u8 = 0;
@@ -43,6 +58,8 @@ const CLEAN: u8 = 0;
 const DAMAGED: u8 = 1;
 /// The log can't be opened, or isn't asked for rightly; clap exits with the same.
 const UNUSABLE: u8 = 2;
+/// The present code decides otherwise than the log.
+const DIFFERS: u8 = 3;
 
 /// What can be done with a log that no server is using.
 #[derive(Debug, Clone, Subcommand)]
@@ -57,16 +74,29 @@ pub enum LogCommand {
     Step(StepArgs),
     /// Show what differs between two moments
     Diff(DiffArgs),
+    /// Write all records as JSON lines, for another machine or another program
+    Export(ExportArgs),
+    /// Make a new log from an export
+    Import(ImportArgs),
+    /// Give the log's inputs to the present code, and show every decision that would differ
+    Replay(ReplayArgs),
+    /// Have a running server make a checkpoint: a copy of its log, for these tools and as a backup
+    Checkpoint(CheckpointArgs),
 }
 
 impl LogCommand {
-    fn data(&self) -> &DataArgs {
+    /// The data folder that it is about.
+    fn data(&self) -> &Path {
         match self {
-            Self::Verify(args) => &args.data,
-            Self::Show(args) => &args.data,
-            Self::At(args) => &args.data,
-            Self::Step(args) => &args.data,
-            Self::Diff(args) => &args.data,
+            Self::Verify(args) => &args.data.data,
+            Self::Show(args) => &args.data.data,
+            Self::At(args) => &args.data.data,
+            Self::Step(args) => &args.data.data,
+            Self::Diff(args) => &args.data.data,
+            Self::Export(args) => &args.data.data,
+            Self::Import(args) => &args.data,
+            Self::Replay(args) => &args.data.data,
+            Self::Checkpoint(args) => &args.data.data,
         }
     }
 }
@@ -81,6 +111,9 @@ pub struct DataArgs {
 
 /// How to verify a log.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Exit codes: 0 all is as it was written; 1 something is damaged; 2 the log can't be opened (no log, in use, or of a newer
+program). On a terminal a bar shows how far it is. What to do about damage: docs/log-damage.md.")]
 pub struct VerifyArgs {
     /// Which log
     #[command(flatten)]
@@ -101,7 +134,7 @@ pub enum ReportFormat {
 
 /// Does what the command says, on standard output; a reader of it that goes away (`| head`) is no error.
 ///
-/// Exits with 0 when all is well, 1 when the log is damaged, 2 when it can't be opened.
+/// Exits with 0 when all is well, 1 when the log is damaged, 2 when it can't be opened, 3 when a replay differs.
 ///
 /// # Errors
 ///
@@ -118,6 +151,11 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
     };
     let code = code.and_then(|code| flushed.map(|()| code)).context("writing to standard output")?;
     Ok(ExitCode::from(code))
+}
+
+/// A record as a line of `log show --format json`, without the line's end.
+pub(crate) fn json_line(record: &styx_core::record::Record) -> String {
+    json::record(record, None).to_string()
 }
 
 fn run_on_terminal(command: &LogCommand, out: &mut dyn Write) -> io::Result<u8> {
@@ -137,10 +175,11 @@ fn run_on_terminal(command: &LogCommand, out: &mut dyn Write) -> io::Result<u8> 
 ///
 /// When an output can't be written.
 pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
-    if let LogCommand::Show(args) = command
-        && args.follow
-    {
-        return follow::run(args, out, notes);
+    match command {
+        LogCommand::Show(args) if args.follow => return follow::run(args, out, notes),
+        LogCommand::Import(args) => return import::run(args, out, notes),
+        LogCommand::Checkpoint(args) => return checkpoint::run(args, out, notes),
+        _ => {}
     }
     let reader = match open(command, out, notes)? {
         Ok(reader) => reader,
@@ -152,12 +191,15 @@ pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) 
         LogCommand::At(args) => at::run(&reader, args, out, notes),
         LogCommand::Step(args) => step::run(&reader, args, out, notes),
         LogCommand::Diff(args) => diff::run(&reader, args, out, notes),
+        LogCommand::Export(args) => export::run(&reader, args, out, notes),
+        LogCommand::Replay(args) => replay::run(&reader, args, out, notes),
+        LogCommand::Import(_) | LogCommand::Checkpoint(_) => Ok(CLEAN),
     }
 }
 
 /// The log that a command is about, or the exit code after saying why there is none.
 fn open(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<Result<RocksReader, u8>> {
-    let error = match styx_store::open_read_only(&command.data().data) {
+    let error = match styx_store::open_read_only(command.data()) {
         Ok(reader) => return Ok(Ok(reader)),
         Err(error) => error,
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 /// What stands for a value.
-const HIDDEN: &str = "***";
+pub(super) const HIDDEN: &str = "***";
 
 /// An environment with its values hidden.
 pub(super) fn env(env: &BTreeMap<String, String>) -> Value {

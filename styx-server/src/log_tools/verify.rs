@@ -2,13 +2,15 @@
 
 use std::io::{self, Write};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::OwoColorize;
 use serde_json::{Map, Value, json};
-use styx_core::{id::Position, log::LogError};
+use styx_core::{
+    id::Position,
+    log::{LogError, LogReader},
+};
 use styx_store::rocks::{Damage, HIGH_WATER_FILE, Report, RocksReader};
 
-use super::{CLEAN, DAMAGED, ReportFormat, VerifyArgs, wording};
+use super::{CLEAN, DAMAGED, ReportFormat, VerifyArgs, progress, wording};
 
 /// How many damages the text shows.
 const SHOWN_DAMAGES: usize = 10;
@@ -36,10 +38,7 @@ pub(super) fn run(reader: &RocksReader, args: &VerifyArgs, out: &mut dyn Write) 
 
 /// Verifies behind a bar, which shows only on a terminal.
 fn verified(reader: &RocksReader) -> Result<Report, LogError> {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("verifying {bar:40} {human_pos}/{human_len} records, {eta} left") {
-        bar.set_style(style);
-    }
+    let bar = progress::bar("verifying", reader.tail()?.0);
     let report = styx_store::verify(reader, |progress| {
         bar.set_length(progress.of.0);
         bar.set_position(progress.done.0);
@@ -107,7 +106,7 @@ fn damages(report: &Report, data: &str, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  The records are as they were written; what is derived from them is not.")?;
     }
     writeln!(out, "  Restore the folder from a copy that verifies as clean. If disk or memory may be at fault, use")?;
-    writeln!(out, "  another machine.")
+    writeln!(out, "  another machine. Step by step, for each kind of damage: docs/log-damage.md.")
 }
 
 /// What is wrong with a log that can't even be opened.

@@ -7,7 +7,7 @@ use styx_core::{
     config::{Backoff, Config, ExecutorCapabilities, Timeouts},
     event::{Description, TriggerParameters},
     execution::{Execution, Phase},
-    record::{Origin, WorkflowSpec},
+    record::{Origin, Runs, WorkflowSpec},
     run::{Run, State},
     workflow::Span,
     world::{Finished, LogRow, Row, Workflow},
@@ -59,7 +59,7 @@ pub(super) fn config(config: &Config) -> View {
         backoff,
         infrastructure_backoff,
         timeouts: Timeouts { default, by_state, max_running },
-        executor: ExecutorCapabilities { runner, runs_api_workflows },
+        executor: ExecutorCapabilities { runner, runs_api_workflows, mounts_secrets },
     } = config;
     let mut timeouts = fields(json!({ "default": span(*default), "max_running": max_running.map(span) }));
     let by_state = by_state.iter().map(|(state, limit)| (state.as_str().to_lowercase(), span(*limit)));
@@ -77,13 +77,28 @@ pub(super) fn config(config: &Config) -> View {
         "timeouts": timeouts,
         "runner": **runner,
         "runs_api_workflows": runs_api_workflows,
+        "mounts_secrets": mounts_secrets,
     }))
 }
 
 /// The fields of a workflow; its configuration is in the record that `stored_at` names.
 pub(super) fn workflow(workflow: &Workflow) -> View {
     let Workflow { stored_at, deployed_at, json_digest, spec, enabled, cursor } = workflow;
-    let WorkflowSpec { schedule, offset, running_timeout, runnable, resources, origin } = spec;
+    let WorkflowSpec {
+        schedule,
+        offset,
+        running_timeout,
+        runs,
+        resources,
+        retry_condition,
+        mounts_secret,
+        origin,
+    } = spec;
+    let runs = match runs {
+        Runs::Nothing => None,
+        Runs::Image => Some("image"),
+        Runs::Flyte => Some("flyte"),
+    };
     fields(json!({
         "enabled": enabled,
         "next_natural_trigger": cursor.map(|cursor| wording::instant(cursor.instant)),
@@ -91,8 +106,10 @@ pub(super) fn workflow(workflow: &Workflow) -> View {
         "schedule": **schedule,
         "offset": offset.as_deref(),
         "running_timeout": running_timeout.map(span),
-        "runnable": runnable,
+        "runs": runs,
         "resources": names(resources),
+        "retry_condition": retry_condition.as_deref(),
+        "mounts_secret": mounts_secret,
         "origin": origin_text(origin),
         "stored_at": stored_at.0,
         "deployed_at": json::millis(*deployed_at),
@@ -122,6 +139,7 @@ pub(super) fn run(run: &Run) -> View {
         runner,
         description,
         running_timeout,
+        retry_condition,
         resources,
         note,
     } = run;
@@ -152,6 +170,7 @@ pub(super) fn run(run: &Run) -> View {
         "runner": runner.as_deref(),
         "description": description,
         "running_timeout": running_timeout.map(span),
+        "retry_condition": retry_condition.as_deref(),
         "resources": resources.as_ref().map(|resources| names(resources)),
         "message": message,
         "counter": counter.map(|counter| counter.0),
@@ -202,6 +221,7 @@ pub(super) fn origin_text(origin: &Origin) -> String {
     match origin {
         Origin::File { path, .. } => format!("file {path}"),
         Origin::Api => "API".into(),
+        Origin::RemovedFile { path } => format!("removed file {path}"),
     }
 }
 

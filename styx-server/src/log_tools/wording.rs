@@ -23,6 +23,7 @@ pub(super) fn name(fact: &Fact) -> &'static str {
         Fact::Config(ConfigEvent::SchedulingSwitched { .. }) => "schedulingSwitched",
         Fact::Workflow(_, WorkflowEvent::Stored(_)) => "stored",
         Fact::Workflow(_, WorkflowEvent::Deleted) => "deleted",
+        Fact::Workflow(_, WorkflowEvent::FileRemoved { .. }) => "fileRemoved",
         Fact::Workflow(_, WorkflowEvent::Switched { .. }) => "switched",
         Fact::Workflow(_, WorkflowEvent::CursorMoved { .. }) => "cursorMoved",
         Fact::Run(_, RunEvent::Styx { event, .. }) => event.kind().as_str(),
@@ -154,10 +155,12 @@ fn workflow_text(event: &WorkflowEvent) -> String {
             let from = match &stored.spec.origin {
                 Origin::File { path, .. } => format!("file {path}"),
                 Origin::Api => "the API".into(),
+                Origin::RemovedFile { path } => format!("removed file {path}"),
             };
             format!("Schedule: {}{offset}, from: {from}", stored.spec.schedule)
         }
         WorkflowEvent::Deleted => String::new(),
+        WorkflowEvent::FileRemoved { path } => format!("File: {path}"),
         WorkflowEvent::Switched { enabled } => on_off(*enabled).into(),
         WorkflowEvent::CursorMoved { to: None, why } => format!("No further trigger ({})", move_name(*why)),
         WorkflowEvent::CursorMoved { to: Some(cursor), why } => {

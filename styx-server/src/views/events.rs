@@ -1,5 +1,6 @@
 //! The history of an instance in Styx's own events (E-23). Records that Styx has no event for are not shown.
 
+use chrono::{DateTime, Utc};
 use styx_client::{EventKind, TimestampedEvent};
 use styx_core::{
     event::{Event, TriggerParameters},
@@ -20,29 +21,44 @@ pub(crate) fn events(
     instance: &InstanceId,
     declared_env_only: bool,
 ) -> Result<Vec<TimestampedEvent>, LogError> {
-    const PAGE: usize = 1_000;
-    let subject = Subject::Run(instance.clone());
     let mut descriptions = Descriptions::new(reader, declared_env_only);
     let mut parameters = None;
     let mut events = Vec::new();
+    for_each_event(reader, instance, |event, at| {
+        if let Event::TriggerExecution { parameters: set, .. } = event {
+            parameters = Some(set.clone());
+        }
+        let kind = kind(event, instance, parameters.as_ref(), &mut descriptions)?;
+        let event = styx_client::Event { workflow_instance: instance.key(), kind };
+        events.push(TimestampedEvent { event, timestamp: at.timestamp_millis() });
+        Ok(())
+    })?;
+    Ok(events)
+}
+
+/// Visits the events of an instance with their times, also imported ones that the graph refused: Styx 2.x shows them too.
+///
+/// # Errors
+///
+/// When the log can't be read, or `visit` says so.
+pub(super) fn for_each_event(
+    reader: &dyn LogReader,
+    instance: &InstanceId,
+    mut visit: impl FnMut(&Event, DateTime<Utc>) -> Result<(), LogError>,
+) -> Result<(), LogError> {
+    const PAGE: usize = 1_000;
+    let subject = Subject::Run(instance.clone());
     let mut from = Position::FIRST;
     loop {
         let page = reader.history(&subject, from, PAGE)?;
-        let last = page.len() < PAGE;
-        for record in page {
+        for record in &page {
             from = record.position.next();
-            let Fact::Run(_, RunEvent::Styx { event, .. }) = &record.fact else {
-                continue;
-            };
-            if let Event::TriggerExecution { parameters: set, .. } = event {
-                parameters = Some(set.clone());
+            if let Fact::Run(_, RunEvent::Styx { event, .. } | RunEvent::Ignored { event, .. }) = &record.fact {
+                visit(event, record.happened_at())?;
             }
-            let kind = kind(event, instance, parameters.as_ref(), &mut descriptions)?;
-            let event = styx_client::Event { workflow_instance: instance.key(), kind };
-            events.push(TimestampedEvent { event, timestamp: record.happened_at().timestamp_millis() });
         }
-        if last {
-            return Ok(events);
+        if page.len() < PAGE {
+            return Ok(());
         }
     }
 }
@@ -70,7 +86,7 @@ fn kind(
             runner_id: runner.as_ref().map(ToString::to_string),
         },
         Event::Started => EventKind::Started {},
-        Event::Terminate { exit_code } => EventKind::Terminate { exit_code: exit_code.map(Into::into) },
+        Event::Terminate { exit_code } => EventKind::Terminate { exit_code: *exit_code },
         Event::RunError { message, .. } => EventKind::RunError { message: message.to_string() },
         Event::Success => EventKind::Success {},
         Event::RetryAfter { delay_millis } => EventKind::RetryAfter { delay_millis: *delay_millis },

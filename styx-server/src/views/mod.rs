@@ -1,6 +1,8 @@
 //! What clients see of records and rows.
 
 pub(crate) mod events;
+pub(crate) mod history;
+pub(crate) mod instances;
 pub(crate) mod states;
 pub(crate) mod workflows;
 
@@ -9,6 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use styx_client::{ExecutionDescription, FlyteExecConf, Message, MessageLevel, Trigger};
 use styx_core::{
     event::{self, Description, TriggerParameters},
+    history::Ran,
     id::{InstanceId, Position},
     log::{LogError, LogReader, stored_workflow},
     owed::{environment, filled_in},
@@ -50,6 +53,18 @@ impl<'a> Descriptions<'a> {
             running_timeout: configuration.running_timeout,
             retry_condition: configuration.retry_condition.clone(),
             flyte_exec_conf: configuration.flyte_exec_conf.as_ref().map(Into::into),
+            flyte_execution_id: None,
+        })
+    }
+
+    /// What an execution ran whose `submit` names this record.
+    fn ran(&mut self, position: Position) -> Result<Ran, LogError> {
+        let configuration = self.configuration(position)?;
+        let flyte = configuration.flyte_exec_conf.as_ref().map(FlyteExecConf::from);
+        Ok(Ran {
+            docker_image: configuration.docker_image.as_deref().map(Into::into),
+            commit_sha: configuration.commit_sha.as_deref().map(Into::into),
+            flyte_exec_conf: flyte.and_then(|flyte| serde_json::to_string(&flyte).ok()).map(Into::into),
             flyte_execution_id: None,
         })
     }

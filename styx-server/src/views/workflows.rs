@@ -1,34 +1,9 @@
 //! Workflows: from a configuration to a record, and from a row to what clients see.
 
-use std::{collections::BTreeSet, sync::Arc};
-
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use styx_client::{WorkflowState, json};
-use styx_core::{
-    decide::first_cursor,
-    id::WorkflowId,
-    record::{Origin, StoredWorkflow, WorkflowSpec},
-    workflow::WorkflowConfiguration,
-    world::Workflow,
-};
-
-/// A configuration as a record holds it.
-pub(crate) fn stored(configuration: &WorkflowConfiguration, origin: Origin) -> StoredWorkflow {
-    let resources: BTreeSet<Arc<str>> =
-        configuration.resources.iter().map(|resource| resource.as_str().into()).collect();
-    StoredWorkflow {
-        json: configuration.to_json().into(),
-        spec: WorkflowSpec {
-            schedule: configuration.schedule.as_str().into(),
-            offset: configuration.offset.as_deref().map(Into::into),
-            running_timeout: configuration.running_timeout.map(|span| span.to_delta()),
-            runnable: configuration.docker_image.is_some(),
-            resources: resources.into_iter().collect(),
-            origin,
-        },
-    }
-}
+use styx_core::{decide::first_cursor, id::WorkflowId, world::Workflow};
 
 /// A Workflow (spec 3). The stored JSON is the wire's form already, so it goes out as it is.
 pub(crate) fn workflow(id: &WorkflowId, stored_json: &str) -> String {
@@ -56,7 +31,12 @@ pub(crate) fn state(row: &Workflow, now: DateTime<Utc>) -> WorkflowState {
 
 #[cfg(test)]
 mod tests {
-    use styx_core::{id::Position, record::Cursor, world::digest};
+    use styx_core::{
+        id::Position,
+        record::{Cursor, Origin, StoredWorkflow},
+        workflow::WorkflowConfiguration,
+        world::digest,
+    };
 
     use super::*;
 
@@ -67,7 +47,7 @@ mod tests {
     fn row(enabled: bool, cursor: Option<&str>) -> Workflow {
         let configuration = WorkflowConfiguration::new("w\"1", "@daily");
         let cursor = cursor.map(|fires_at| Cursor { instant: at("2024-05-06T00:00:00Z"), fires_at: at(fires_at) });
-        let StoredWorkflow { json, spec } = stored(&configuration, Origin::Api);
+        let StoredWorkflow { json, spec } = StoredWorkflow::new(&configuration, Origin::Api);
         let (stored_at, deployed_at) = (Position(3), at("2024-05-06T00:00:00Z"));
         Workflow { stored_at, deployed_at, json_digest: digest(&json), spec, enabled, cursor }
     }
@@ -76,7 +56,7 @@ mod tests {
     fn ids_are_quoted() {
         let json = WorkflowConfiguration::new("w\"1", "@daily").to_json();
         let text = workflow(&WorkflowId::new("c#", "w\"1"), &json);
-        let read: styx_client::Workflow = serde_json::from_str(&text).unwrap();
+        let read: styx_client::Workflow = json::from_slice(text.as_bytes()).unwrap();
         assert_eq!((read.component_id.as_str(), read.workflow_id()), ("c#", "w\"1"));
         assert!(
             text.starts_with(r#"{"component_id":"c#","workflow_id":"w\"1","configuration":{"id":"w\"1","#),

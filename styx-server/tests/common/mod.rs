@@ -204,6 +204,9 @@ impl Answer {
         let mut body = Vec::new();
         // The connection may be reset after an early answer.
         let _ = reader.read_to_end(&mut body);
+        if headers.contains(&("transfer-encoding".to_owned(), "chunked".to_owned())) {
+            body = unchunked(&body);
+        }
         Self { status, reason, headers, body: String::from_utf8(body).unwrap() }
     }
 
@@ -219,6 +222,21 @@ impl Answer {
     pub(crate) fn check(&self, status: u16, reason: &str) -> &Self {
         assert_eq!((self.status, self.reason.as_str()), (status, reason), "{self:?}");
         self
+    }
+}
+
+/// The body that chunks make up; it must be whole.
+fn unchunked(mut chunks: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let line = chunks.windows(2).position(|end| end == b"\r\n").expect("a chunk has a length");
+        let length = usize::from_str_radix(std::str::from_utf8(&chunks[..line]).unwrap(), 16).unwrap();
+        chunks = &chunks[line + 2..];
+        if length == 0 {
+            return body;
+        }
+        body.extend_from_slice(&chunks[..length]);
+        chunks = &chunks[length + 2..];
     }
 }
 

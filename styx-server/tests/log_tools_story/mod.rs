@@ -1,7 +1,5 @@
 //! A small log that holds a bit of everything: a job whose input comes late, and one that an operator halts.
 
-mod command;
-
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,15 +11,13 @@ use styx_core::{
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
     log::{Batch, Log},
     record::{
-        Cause, ConfigEvent, Cursor, CursorMove, ExecutionEvent, Fact, LogEvent, Operator, Origin, RunEvent,
+        Cause, ConfigEvent, Cursor, CursorMove, ExecutionEvent, Fact, LogEvent, Operator, Origin, RunEvent, Runs,
         StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     world::{Row, World},
 };
 use styx_store::rocks::RocksLog;
 use uuid::Uuid;
-
-pub(crate) use self::command::{Cli, run};
 
 /// What must never be shown.
 pub(crate) const SECRET: &str = "s3cret";
@@ -62,8 +58,10 @@ impl Story {
             schedule: "hours".into(),
             offset: None,
             running_timeout: None,
-            runnable: true,
+            runs: Runs::Image,
             resources: [].into(),
+            retry_condition: None,
+            mounts_secret: false,
             origin: Origin::File { path: "examples.yaml".into(), enabled: true },
         };
         let json = format!(r#"{{"id":"best-product","schedule":"hours","env":{{"TOKEN":"{SECRET}"}}}}"#);
@@ -172,6 +170,7 @@ fn submit(execution: &str) -> Event {
         execution: Some(ExecutionId::parse(execution)),
         runner: Some("local".into()),
         running_timeout: None,
+        retry_condition: None,
     }
 }
 

@@ -7,7 +7,7 @@ use styx_core::{
     config::{Backoff, Config, ExecutorCapabilities, Timeouts},
     event::{Description, ExecutionDescription, Message, MessageLevel, Trigger},
     id::{ExecutionId, InstanceId, Position, WorkflowId},
-    record::{Cursor, Ending, Origin, StoredWorkflow, WorkflowSpec},
+    record::{Cursor, Ending, Origin, Runs, StoredWorkflow, WorkflowSpec},
     run::State,
 };
 use uuid::Uuid;
@@ -227,6 +227,7 @@ impl From<CursorV1> for Cursor {
 pub(super) enum OriginV1<'a> {
     File { path: &'a str, enabled: bool } = 0,
     Api = 1,
+    RemovedFile { path: &'a str } = 2,
 }
 
 #[derive(Debug, Encode, BorrowDecode)]
@@ -247,13 +248,17 @@ impl From<StoredWorkflowV1<'_>> for StoredWorkflow {
     }
 }
 
+frozen!(RunsV1 of Runs { Nothing = 0, Image = 1, Flyte = 2 });
+
 #[derive(Debug, Encode, BorrowDecode)]
 pub(super) struct WorkflowSpecV1<'a> {
     schedule: &'a str,
     offset: Option<&'a str>,
     running_timeout: Option<SpanV1>,
-    runnable: bool,
+    runs: RunsV1,
     resources: Seq<&'a str>,
+    retry_condition: Option<&'a str>,
+    mounts_secret: bool,
     origin: OriginV1<'a>,
 }
 
@@ -263,11 +268,14 @@ impl<'a> From<&'a WorkflowSpec> for WorkflowSpecV1<'a> {
             schedule: &workflow.schedule,
             offset: workflow.offset.as_deref(),
             running_timeout: workflow.running_timeout.map(Into::into),
-            runnable: workflow.runnable,
+            runs: workflow.runs.into(),
             resources: Seq::of_texts(workflow.resources.iter()),
+            retry_condition: workflow.retry_condition.as_deref(),
+            mounts_secret: workflow.mounts_secret,
             origin: match &workflow.origin {
                 Origin::File { path, enabled } => OriginV1::File { path, enabled: *enabled },
                 Origin::Api => OriginV1::Api,
+                Origin::RemovedFile { path } => OriginV1::RemovedFile { path },
             },
         }
     }
@@ -279,11 +287,14 @@ impl From<WorkflowSpecV1<'_>> for WorkflowSpec {
             schedule: stored.schedule.into(),
             offset: stored.offset.map(Into::into),
             running_timeout: stored.running_timeout.map(Into::into),
-            runnable: stored.runnable,
+            runs: stored.runs.into(),
             resources: stored.resources.shared(),
+            retry_condition: stored.retry_condition.map(shared),
+            mounts_secret: stored.mounts_secret,
             origin: match stored.origin {
                 OriginV1::File { path, enabled } => Origin::File { path: path.into(), enabled },
                 OriginV1::Api => Origin::Api,
+                OriginV1::RemovedFile { path } => Origin::RemovedFile { path: path.into() },
             },
         }
     }
@@ -382,6 +393,7 @@ pub(super) struct ConfigV1<'a> {
     max_running: Option<SpanV1>,
     runner: &'a str,
     runs_api_workflows: bool,
+    mounts_secrets: bool,
 }
 
 impl<'a> From<&'a Config> for ConfigV1<'a> {
@@ -400,6 +412,7 @@ impl<'a> From<&'a Config> for ConfigV1<'a> {
             max_running: config.timeouts.max_running.map(Into::into),
             runner: &config.executor.runner,
             runs_api_workflows: config.executor.runs_api_workflows,
+            mounts_secrets: config.executor.mounts_secrets,
         }
     }
 }
@@ -423,6 +436,7 @@ impl From<ConfigV1<'_>> for Config {
             executor: ExecutorCapabilities {
                 runner: shared(stored.runner),
                 runs_api_workflows: stored.runs_api_workflows,
+                mounts_secrets: stored.mounts_secrets,
             },
         }
     }

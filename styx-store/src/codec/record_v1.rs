@@ -176,6 +176,7 @@ enum WorkflowEventV1<'a> {
     Deleted = 1,
     Switched { enabled: bool } = 2,
     CursorMoved { to: Option<CursorV1>, why: CursorMoveV1 } = 3,
+    FileRemoved { path: &'a str } = 4,
 }
 
 impl<'a> From<&'a WorkflowEvent> for WorkflowEventV1<'a> {
@@ -185,6 +186,7 @@ impl<'a> From<&'a WorkflowEvent> for WorkflowEventV1<'a> {
             WorkflowEvent::Deleted => Self::Deleted,
             WorkflowEvent::Switched { enabled } => Self::Switched { enabled: *enabled },
             WorkflowEvent::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: (*why).into() },
+            WorkflowEvent::FileRemoved { path } => Self::FileRemoved { path },
         }
     }
 }
@@ -196,6 +198,7 @@ impl From<WorkflowEventV1<'_>> for WorkflowEvent {
             WorkflowEventV1::Deleted => Self::Deleted,
             WorkflowEventV1::Switched { enabled } => Self::Switched { enabled },
             WorkflowEventV1::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: why.into() },
+            WorkflowEventV1::FileRemoved { path } => Self::FileRemoved { path: path.into() },
         }
     }
 }
@@ -255,6 +258,7 @@ enum EventV1<'a> {
         execution: Option<ExecutionIdV1<'a>>,
         runner: Option<&'a str>,
         running_timeout: Option<SpanV1>,
+        retry_condition: Option<&'a str>,
     } = 3,
     Submitted {
         execution: Option<ExecutionIdV1<'a>>,
@@ -297,11 +301,12 @@ impl<'a> From<&'a Event> for EventV1<'a> {
             }
             Event::Info { message } => Self::Info { message: message.into() },
             Event::Dequeue { resources } => Self::Dequeue { resources: Seq::of_texts(resources.iter()) },
-            Event::Submit { description, execution, runner, running_timeout } => Self::Submit {
+            Event::Submit { description, execution, runner, running_timeout, retry_condition } => Self::Submit {
                 description: description.into(),
                 execution: execution.as_ref().map(Into::into),
                 runner: runner.as_deref(),
                 running_timeout: running_timeout.map(Into::into),
+                retry_condition: retry_condition.as_deref(),
             },
             Event::Submitted { execution, runner } => {
                 Self::Submitted { execution: execution.as_ref().map(Into::into), runner: runner.as_deref() }
@@ -331,11 +336,12 @@ impl From<EventV1<'_>> for Event {
             },
             EventV1::Info { message } => Self::Info { message: message.into() },
             EventV1::Dequeue { resources } => Self::Dequeue { resources: resources.shared() },
-            EventV1::Submit { description, execution, runner, running_timeout } => Self::Submit {
+            EventV1::Submit { description, execution, runner, running_timeout, retry_condition } => Self::Submit {
                 description: description.into(),
                 execution: execution.map(Into::into),
                 runner: runner.map(shared),
                 running_timeout: running_timeout.map(Into::into),
+                retry_condition: retry_condition.map(shared),
             },
             EventV1::Submitted { execution, runner } => {
                 Self::Submitted { execution: execution.map(Into::into), runner: runner.map(shared) }

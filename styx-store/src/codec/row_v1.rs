@@ -139,6 +139,7 @@ pub(super) struct RunV1<'a> {
     runner: Option<&'a str>,
     description: Option<DescriptionV1<'a>>,
     running_timeout: Option<SpanV1>,
+    retry_condition: Option<&'a str>,
     resources: Option<Seq<&'a str>>,
     note: Option<NoteV1<'a>>,
 }
@@ -165,6 +166,7 @@ impl<'a> From<&'a Run> for RunV1<'a> {
             runner: run.runner.as_deref(),
             description: run.description.as_ref().map(Into::into),
             running_timeout: run.running_timeout.map(Into::into),
+            retry_condition: run.retry_condition.as_deref(),
             resources: run.resources.as_ref().map(|resources| Seq::of_texts(resources.iter())),
             note: run.note.as_ref().map(Into::into),
         }
@@ -193,6 +195,7 @@ impl From<RunV1<'_>> for Run {
             runner: stored.runner.map(shared),
             description: stored.description.map(Into::into),
             running_timeout: stored.running_timeout.map(Into::into),
+            retry_condition: stored.retry_condition.map(shared),
             resources: stored.resources.map(|resources| resources.shared()),
             note: stored.note.map(Into::into),
         }

@@ -15,10 +15,10 @@ use styx_core::{
     log::Batch,
     record::{
         Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
+        RunEvent, Runs, StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::State,
-    world::{Row, RowKey, TriggerKind, World},
+    world::{Row, RowKey, TriggerKind, Workflow, World},
 };
 use uuid::Uuid;
 
@@ -172,7 +172,10 @@ impl Story {
         let exists = self.world.workflows().contains_key(id);
         match dice.below(4) {
             0 if exists => WorkflowEvent::Deleted,
-            1 if exists => WorkflowEvent::Switched { enabled: dice.chance(70) },
+            1 if exists => match self.world.workflows().get(id).and_then(Workflow::file) {
+                Some(path) if dice.chance(50) => WorkflowEvent::FileRemoved { path: Arc::clone(path) },
+                _ => WorkflowEvent::Switched { enabled: dice.chance(70) },
+            },
             2 if exists => {
                 let instant = at + TimeDelta::hours(1);
                 let cursor = Cursor { instant, fires_at: instant + TimeDelta::minutes(5) };
@@ -184,8 +187,10 @@ impl Story {
                     schedule: "hours".into(),
                     offset: dice.chance(50).then(|| "PT5M".into()),
                     running_timeout: dice.chance(50).then(|| TimeDelta::hours(3)),
-                    runnable: true,
+                    runs: *dice.pick(&[Runs::Image, Runs::Flyte, Runs::Nothing]),
                     resources: if dice.chance(50) { Arc::from([Arc::from("warehouse")]) } else { Arc::default() },
+                    retry_condition: dice.chance(50).then(|| "#tries < 4".into()),
+                    mounts_secret: dice.chance(20),
                     origin: if dice.chance(50) {
                         Origin::Api
                     } else {
@@ -260,6 +265,7 @@ impl Story {
                     execution: Some(ExecutionId::from_uuid(dice.uuid())),
                     runner: Some("default".into()),
                     running_timeout: dice.chance(50).then(|| TimeDelta::hours(1)),
+                    retry_condition: dice.chance(50).then(|| "#exitCode == 1".into()),
                 },
                 _ => Event::Halt { reason: None },
             },

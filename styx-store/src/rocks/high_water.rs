@@ -72,7 +72,7 @@ impl Mark {
     }
 
     /// Replaces the file in one step: a crash leaves the old mark or the new one.
-    fn write(&self, dir: &Path) -> io::Result<()> {
+    pub(super) fn write(&self, dir: &Path) -> io::Result<()> {
         let new = dir.join("high-water.new");
         let mut file = File::create(&new)?;
         file.write_all(&self.bytes())?;

@@ -1,8 +1,10 @@
 //! The log on RocksDB.
 
 mod chain;
+mod checkpoint;
 mod framing;
 mod high_water;
+mod import;
 mod index;
 mod lock;
 mod lookup;
@@ -15,7 +17,7 @@ mod verify;
 
 use std::{path::Path, sync::Arc};
 
-use rocksdb::WriteBatch;
+use rocksdb::{WriteBatch, WriteOptions};
 use styx_core::{
     id::{Epoch, Position},
     log::{Batch, Log, LogError, LogReader},
@@ -24,6 +26,7 @@ use styx_core::{
 pub use self::{
     chain::ChainHash,
     high_water::{HIGH_WATER_FILE, Mark},
+    import::{AddError, Importer},
     open::{FORMAT, Notice, OpenOptions, Opening, free_bytes, open_read_only},
     reader::RocksReader,
     replay::Replay,
@@ -104,7 +107,7 @@ impl RocksLog {
         result
     }
 
-    fn write(&self, batch: &Batch) -> Result<BatchEntry, LogError> {
+    fn write(&self, batch: &Batch, options: &WriteOptions) -> Result<BatchEntry, LogError> {
         let first = self.tail.next();
         let mut link = Link::new(&self.hash, first);
         let mut write = WriteBatch::with_capacity_bytes(256 * batch.records.len() + 256 * batch.rows.len());
@@ -138,7 +141,7 @@ impl RocksLog {
         let count = u32::try_from(batch.records.len()).map_err(|error| failed("appending", error.to_string()))?;
         let entry = BatchEntry { first, count, hash: link.finish() };
         write.put_cf(self.store.family(family::BATCHES), keys::position(first), entry.value());
-        self.store.db.write_opt(write, &durable_write()).map_err(|error| failed("appending", error.to_string()))?;
+        self.store.db.write_opt(write, options).map_err(|error| failed("appending", error.to_string()))?;
         Ok(entry)
     }
 
@@ -147,11 +150,22 @@ impl RocksLog {
         if batch.records.is_empty() {
             return Ok(self.tail);
         }
-        let entry = self.write(batch)?;
-        self.tail = entry.last();
-        self.hash = entry.hash;
+        self.write_batch(batch, &durable_write())?;
         self.high_water.note(self.head())?;
         Ok(self.tail)
+    }
+
+    /// Writes records that follow the tail, whatever their epoch.
+    fn write_batch(&mut self, batch: &Batch, options: &WriteOptions) -> Result<(), LogError> {
+        let entry = self.write(batch, options)?;
+        self.tail = entry.last();
+        self.hash = entry.hash;
+        Ok(())
+    }
+
+    /// A log in a new folder that isn't one yet: it lacks the format, so that nobody takes it for one.
+    fn create_unfinished(dir: &Path) -> Result<Self, OpenError> {
+        open::create_unfinished(dir)
     }
 
     fn try_begin_epoch(&mut self) -> Result<Epoch, LogError> {

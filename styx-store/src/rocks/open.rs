@@ -10,7 +10,7 @@ use std::{
 
 use rocksdb::{DB, Options, WriteBatch};
 use styx_core::{
-    id::Position,
+    id::{Epoch, Position},
     log::LogError,
     world::{Row, RowKey},
 };
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The version of the layout: families, keys, what stands in `meta`. Records and rows have versions of their own.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// How many of the last batches are hashed again when a folder is opened.
 const CHECKED_BATCHES: usize = 16;
@@ -130,12 +130,32 @@ pub fn free_bytes(dir: impl AsRef<Path>) -> io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// A new database without a format: opening it later refuses, unless the format was written at last.
+pub(super) fn create_unfinished(dir: &Path) -> Result<RocksLog, OpenError> {
+    create_folder(dir)?;
+    let lock = Lock::exclusive(dir)?;
+    let db = DB::open_cf_descriptors(&database(), dir, families()).map_err(|error| opening(dir, &error))?;
+    let store = Store { db, dir: dir.into(), _lock: lock };
+    let high_water = HighWater::start(dir.into(), OpenOptions::default().high_water_every, None)
+        .map_err(while_doing("starting the thread of the high-water mark"))?;
+    Ok(RocksLog {
+        store: Arc::new(store),
+        high_water,
+        opening: Opening { created: true, tail: Position(0), rebuilt_rows: None },
+        epoch: Epoch(0),
+        tail: Position(0),
+        hash: ChainHash::EMPTY,
+        ended_by: None,
+    })
+}
+
+fn create_folder(dir: &Path) -> Result<(), OpenError> {
+    let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    created.map_err(while_doing(format!("creating {}", dir.display())))
+}
+
 pub(super) fn open(dir: &Path, options: &OpenOptions, notice: &mut dyn FnMut(Notice)) -> Result<RocksLog, OpenError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(while_doing(format!("creating {}", dir.display())))?;
+    create_folder(dir)?;
     let lock = Lock::exclusive(dir)?;
     let exists = dir.join("CURRENT").is_file();
     if exists {
@@ -193,6 +213,7 @@ fn check_format(store: &Store) -> Result<bool, OpenError> {
     };
     match <[u8; 4]>::try_from(bytes.as_slice()).map(u32::from_be_bytes) {
         Ok(FORMAT) => Ok(false),
+        Ok(older) if older < FORMAT => Err(OpenError::Unreleased { dir: store.dir.clone(), found: older }),
         Ok(other) => Err(unknown_format(&store.dir, format!("format {other}"))),
         Err(_) => Err(corrupt("the format", format!("it is {}", keys::hex(&bytes))).into()),
     }

@@ -36,7 +36,7 @@ pub(super) fn rebuild_rows(
     clear.delete_range_cf(store.family(family::ROWS), &[][..], &[u8::MAX][..]);
     store.db.write_opt(clear, &durable_write()).map_err(|error| engine_error("the rows", &error))?;
 
-    let mut rows = Rows { store, write: WriteBatch::default() };
+    let mut rows = Rows::new(store);
     let mut fold = Fold::default();
     let mut entries = store.entries(family::LOG, &[], None);
     while let Some((key, value)) = entries.next()? {
@@ -60,13 +60,17 @@ pub(super) fn rebuild_rows(
 }
 
 /// Rows on their way into the store.
-struct Rows<'a> {
+pub(super) struct Rows<'a> {
     store: &'a Store,
     write: WriteBatch,
 }
 
-impl Rows<'_> {
-    fn put(&mut self, key: &RowKey, row: &Row) -> Result<(), LogError> {
+impl<'a> Rows<'a> {
+    pub(super) fn new(store: &'a Store) -> Self {
+        Self { store, write: WriteBatch::default() }
+    }
+
+    pub(super) fn put(&mut self, key: &RowKey, row: &Row) -> Result<(), LogError> {
         let bytes =
             codec::encode_row(row).map_err(|error| failed(format!("writing row {key:?}"), error.to_string()))?;
         self.write.put_cf(self.store.family(family::ROWS), keys::row(key), bytes);
@@ -74,7 +78,7 @@ impl Rows<'_> {
     }
 
     /// Marks the rows as complete, in one write with the last of them.
-    fn finish(&mut self) -> Result<(), LogError> {
+    pub(super) fn finish(&mut self) -> Result<(), LogError> {
         self.write.put_cf(self.store.family(family::META), meta::ROWS, [ROW_VERSION]);
         self.flush(&durable_write())
     }

@@ -394,6 +394,7 @@ fn kind(fact: &Fact) -> &'static str {
         Fact::Config(ConfigEvent::SchedulingSwitched { .. }) => "config.schedulingSwitched",
         Fact::Workflow(_, WorkflowEvent::Stored(_)) => "workflow.stored",
         Fact::Workflow(_, WorkflowEvent::Deleted) => "workflow.deleted",
+        Fact::Workflow(_, WorkflowEvent::FileRemoved { .. }) => "workflow.fileRemoved",
         Fact::Workflow(_, WorkflowEvent::Switched { .. }) => "workflow.switched",
         Fact::Workflow(_, WorkflowEvent::CursorMoved { .. }) => "workflow.cursorMoved",
         Fact::Execution(_, ExecutionEvent::Ended(_)) => "execution.ended",

@@ -1,4 +1,5 @@
-//! One record of every kind and every row, for the golden bytes.
+//! One record of every kind and every row, for the golden files.
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,7 +14,7 @@ use styx_core::{
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
         Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, StoredWorkflow, WorkflowEvent, WorkflowSpec,
+        RunEvent, Runs, StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::{Run, State},
     world::{Finished, LogRow, Row, Workflow},
@@ -48,13 +49,17 @@ fn stored(origin: Origin) -> Arc<StoredWorkflow> {
     Arc::new(StoredWorkflow { json: r#"{"id":"daily#eu","schedule":"days"}"#.into(), spec: spec(origin) })
 }
 
+/// One of a file runs an image and has everything, one of the API runs in Flyte and has little.
 fn spec(origin: Origin) -> WorkflowSpec {
+    let is_file = matches!(origin, Origin::File { .. });
     WorkflowSpec {
         schedule: "days".into(),
         offset: Some("PT1H".into()),
         running_timeout: Some(TimeDelta::hours(3)),
-        runnable: true,
+        runs: if is_file { Runs::Image } else { Runs::Flyte },
         resources: Arc::from([Arc::from("warehouse")]),
+        retry_condition: is_file.then(|| "#tries < 3".into()),
+        mounts_secret: is_file,
         origin,
     }
 }
@@ -119,6 +124,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 execution: Some(execution()),
                 runner: Some("default".into()),
                 running_timeout: Some(TimeDelta::hours(24)),
+                retry_condition: Some("#exitCode != 1".into()),
             },
         ),
         (
@@ -128,6 +134,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 execution: Some(ExecutionId::Text("styx-run-x".into())),
                 runner: None,
                 running_timeout: None,
+                retry_condition: None,
             },
         ),
         ("submitted", Event::Submitted { execution: Some(execution()), runner: Some("default".into()) }),
@@ -160,6 +167,17 @@ pub(crate) fn records() -> Vec<(String, Record)> {
             ),
         ),
         ("workflow-stored-api".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Stored(stored(Origin::Api)))),
+        (
+            "workflow-stored-removed-file".to_owned(),
+            Fact::Workflow(
+                workflow(),
+                WorkflowEvent::Stored(stored(Origin::RemovedFile { path: "eu/daily.yaml".into() })),
+            ),
+        ),
+        (
+            "workflow-file-removed".to_owned(),
+            Fact::Workflow(workflow(), WorkflowEvent::FileRemoved { path: "eu/daily.yaml".into() }),
+        ),
         ("workflow-deleted".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Deleted)),
         ("workflow-switched".to_owned(), Fact::Workflow(workflow(), WorkflowEvent::Switched { enabled: true })),
         ("execution-cleaned".to_owned(), Fact::Execution(execution(), ExecutionEvent::Cleaned)),
@@ -272,6 +290,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
     run.runner = Some("default".into());
     run.description = Some(Description::Stored(Position(17)));
     run.running_timeout = Some(TimeDelta::hours(1));
+    run.retry_condition = Some("#exitCode != 1".into());
     run.resources = Some(Arc::from([Arc::from("a")]));
     let notes = [
         ("exit", Note::Exit(Some(20))),
@@ -301,6 +320,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         enabled: true,
         cursor: Some(cursor()),
     };
+    let removed = Workflow { spec: spec(Origin::RemovedFile { path: "eu/daily.yaml".into() }), ..workflow.clone() };
     let mut rows = vec![
         (
             "log".to_owned(),
@@ -314,6 +334,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         ("log-empty".to_owned(), Row::Log(LogRow::default())),
         ("config".to_owned(), Row::Config(Arc::new(Config::default()))),
         ("workflow".to_owned(), Row::Workflow(workflow)),
+        ("workflow-removed-file".to_owned(), Row::Workflow(removed)),
         ("run-new".to_owned(), Row::Run(Run::new(None, at(0)))),
         ("finished".to_owned(), Row::Finished(finished)),
     ];

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     event::{Event, Trigger},
     id::{InstanceId, Position, WorkflowId},
-    record::{ConfigEvent, Cursor, CursorMove, Fact, Record, RunEvent, WorkflowEvent, WorkflowSpec},
+    record::{ConfigEvent, Cursor, CursorMove, Fact, Record, RunEvent, Runs, WorkflowEvent, WorkflowSpec},
 };
 
 use super::{Check, Invariant, View};
@@ -95,6 +95,7 @@ impl FiresOnce {
         match event {
             WorkflowEvent::Stored(stored) => self.store(record.at, id, &stored.spec)?,
             WorkflowEvent::Deleted => drop(self.plans.remove(id)),
+            WorkflowEvent::FileRemoved { .. } => {}
             WorkflowEvent::Switched { enabled } => {
                 let plan = self.plans.get_mut(id).ok_or("a workflow that isn't there is switched")?;
                 let set = plan.set_by == Some(record.decision);
@@ -146,7 +147,7 @@ impl FiresOnce {
             CursorMove::Triggered => fired.as_ref() == Some(&instance),
             CursorMove::AlreadyActive => active,
             CursorMove::AlreadyCompleted => self.completed.contains(&instance),
-            _ => !plan.spec.runnable,
+            _ => plan.spec.runs != Runs::Image,
         };
         if !fits {
             return Err(format!("{instance} is due, and the cursor moves ({why:?}), with a trigger of {fired:?}"));

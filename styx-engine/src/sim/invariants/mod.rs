@@ -12,6 +12,7 @@ mod lives;
 mod one_at_a_time;
 mod order;
 mod owed;
+mod replays;
 mod starts_once;
 
 use chrono::{DateTime, Utc};
@@ -96,7 +97,7 @@ pub(super) trait Invariant {
 
 /// All invariants, or the one of a name.
 pub(super) fn all(only: Option<&str>) -> Vec<Box<dyn Invariant>> {
-    let all: [Box<dyn Invariant>; 11] = [
+    let all: [Box<dyn Invariant>; 12] = [
         Box::<fires_once::FiresOnce>::default(),
         Box::<starts_once::StartsOnce>::default(),
         Box::<one_at_a_time::OneAtATime>::default(),
@@ -108,6 +109,7 @@ pub(super) fn all(only: Option<&str>) -> Vec<Box<dyn Invariant>> {
         Box::<owed::Owed>::default(),
         Box::<bounded::Bounded>::default(),
         Box::<ends::Ends>::default(),
+        Box::<replays::Replays>::default(),
     ];
     all.into_iter().filter(|invariant| only.is_none_or(|only| invariant.name() == only)).collect()
 }

@@ -83,15 +83,16 @@ impl Simulation {
         // A limit of none would hold everything back for ever.
         let config = Arc::new(self.workload.config());
         let wall = self.wall();
-        let workflows: Vec<_> = process.machine.world().workflows().keys().cloned().collect();
-        for id in workflows {
-            let request = match self.random.below(4) {
+        let world = process.machine.world();
+        let mut requests = Vec::new();
+        for id in world.workflows().keys().cloned() {
+            requests.push(match self.random.below(4) {
                 0 => workload::enable(id, false),
-                1 => Request::DeleteWorkflow { id },
+                1 => workload::take_away(world, id),
                 _ => workload::postpone(id, wall + TimeDelta::days(3_650)),
-            };
-            self.ask(request);
+            });
         }
+        requests.into_iter().for_each(|request| self.ask(request));
         self.ask(Request::Configure(config));
         if self.random.chance(80) {
             self.phase = Phase::Released;

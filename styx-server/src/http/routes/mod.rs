@@ -1,5 +1,7 @@
 //! The routes: one function for each endpoint.
 
+mod instances;
+pub(super) mod log;
 mod scheduler;
 mod status;
 mod workflows;
@@ -52,6 +54,10 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
         Route::PatchState { component, workflow } => {
             workflows::patch_state(call, WorkflowId::new(component, workflow)).await
         }
+        Route::Instances { component, workflow } => instances::list(call, WorkflowId::new(component, workflow)).await,
+        Route::Instance { component, workflow, parameter } => {
+            instances::get(call, InstanceId::new(WorkflowId::new(component, workflow), parameter)).await
+        }
         Route::Events { component, workflow, parameter } => {
             status::events(call, InstanceId::new(WorkflowId::new(component, workflow), parameter)).await
         }
@@ -59,6 +65,9 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
         Route::Trigger => scheduler::trigger(call).await,
         Route::Halt => scheduler::halt(call).await,
         Route::Retry => scheduler::retry(call).await,
+        Route::Checkpoints => log::list_checkpoints(call).await,
+        Route::MakeCheckpoint => log::make_checkpoint(call).await,
+        Route::Records => log::records(call).await,
         Route::NotBuilt { what } => Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, format!("not built yet: {what}"))),
     }
 }

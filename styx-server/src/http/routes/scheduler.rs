@@ -9,7 +9,7 @@ use styx_core::{
     decide::{Reply, Request},
     event::TriggerParameters,
     id::{InstanceId, WorkflowId},
-    record::StoredWorkflow,
+    record::{Runs, StoredWorkflow},
     workflow::{WorkflowConfiguration, validate},
 };
 
@@ -24,7 +24,7 @@ pub(super) async fn trigger(call: &Call) -> Result<Response, ApiError> {
     let asked: TriggerRequest = call.payload.parse()?;
     let id = WorkflowId::from(&asked.workflow_id);
     let found = find_stored(call, &id).await?;
-    if let Some((_, stored)) = found.as_ref().filter(|(workflow, _)| workflow.spec.runnable) {
+    if let Some((_, stored)) = found.as_ref().filter(|(workflow, _)| workflow.spec.runs == Runs::Image) {
         check_trigger(call, &id, stored, &asked)?;
     }
     let env = asked.trigger_parameters.clone().unwrap_or_default().env;

@@ -21,7 +21,7 @@ use crate::{
         request::camel_case,
         response::{ApiError, no_content, ok, ok_raw, without_effect},
     },
-    views::{self, workflows::stored},
+    views,
 };
 
 /// E-02, and E-03 for one component.
@@ -79,24 +79,17 @@ pub(super) async fn store(call: &Call, component: &str) -> Result<Response, ApiE
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         return Err(ApiError::bad_request(format!("Invalid workflow configuration: [{}]", errors.join(", "))));
     }
-    let workflow = Arc::new(stored(&configuration, Origin::Api));
-    let before = find(call, &id).await?;
+    let workflow = Arc::new(StoredWorkflow::new(&configuration, Origin::Api));
     call.ask(Request::StoreWorkflow { id: id.clone(), workflow: Arc::clone(&workflow) }).await?;
-    if let Some(Origin::File { path, .. }) = before.map(|before| before.spec.origin) {
-        tracing::warn!(
-            "workflow {id} was replaced through the API; the next start takes it from the file {path} again"
-        );
-    }
     Ok(ok_raw(views::workflows::workflow(&id, &workflow.json)))
 }
 
 /// E-06.
 pub(super) async fn delete(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
-    let before = find(call, &id).await?.ok_or_else(|| ApiError::not_found("Workflow does not exist"))?;
-    call.ask(Request::DeleteWorkflow { id: id.clone() }).await?;
-    if let Origin::File { path, .. } = &before.spec.origin {
-        tracing::warn!("workflow {id} was deleted through the API; the next start takes it from the file {path} again");
+    if find(call, &id).await?.is_none() {
+        return Err(ApiError::not_found("Workflow does not exist"));
     }
+    call.ask(Request::DeleteWorkflow { id }).await?;
     Ok(no_content())
 }
 

@@ -1,0 +1,90 @@
+//! `workflow lint`: checks workflow files here, with the code of the server, and shows what they lead to.
+
+use std::{fs, path::Path};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use styx_core::schedule::{NaturalTrigger, Offset, Schedule};
+use styx_files::{FileError, FileWorkflow, Folder, read_file};
+
+use crate::failure::Failure;
+use crate::output::{Printer, Report, Upcoming};
+
+/// How many instants of a schedule are shown.
+const NEXT: usize = 5;
+
+/// Checks files and folders, and says what each workflow runs next after `now`.
+pub(crate) fn lint(
+    paths: &[impl AsRef<Path>],
+    max_running_timeout: Option<TimeDelta>,
+    now: DateTime<Utc>,
+    printer: &mut Printer,
+) -> Result<(), Failure> {
+    let mut report = Report::default();
+    for path in paths {
+        let path = path.as_ref();
+        let shown = path.display().to_string();
+        let unreadable = |error| Failure::Usage(format!("cannot read {shown}: {error}"));
+        if fs::metadata(path).map_err(unreadable)?.is_dir() {
+            let folder = Folder::read(path, max_running_timeout).map_err(|error| Failure::Usage(error.to_string()))?;
+            let below = |file: &str| path.join(file).display().to_string();
+            for mut error in folder.errors() {
+                error.path = below(&error.path);
+                report.errors.push(error);
+            }
+            folder.workflows().for_each(|(file, workflow)| look_ahead(&below(file), workflow, now, &mut report));
+        } else {
+            match read_file(&shown, path, max_running_timeout) {
+                Ok(workflows) => {
+                    workflows.iter().for_each(|workflow| look_ahead(&shown, workflow, now, &mut report));
+                }
+                Err(errors) => report.errors.extend(errors),
+            }
+        }
+    }
+    printer.report(&report)?;
+    match report.errors.len() {
+        0 => Ok(()),
+        count => Err(Failure::Findings(count)),
+    }
+}
+
+/// What a workflow without errors leads to.
+fn look_ahead(path: &str, workflow: &FileWorkflow, now: DateTime<Utc>, report: &mut Report) {
+    let FileWorkflow { id, configuration, enabled, place } = workflow;
+    let about = |field: &str, text: &str| FileError {
+        place: Some(*place),
+        field: Some(field.into()),
+        ..FileError::whole(path, text)
+    };
+    let schedule = Schedule::parse(configuration.schedule.as_str()).ok();
+    let offset = configuration.offset.as_deref().and_then(|offset| Offset::parse(offset).ok());
+    let next = schedule.as_ref().map(|schedule| {
+        let offset = offset.unwrap_or_else(|| schedule.default_offset());
+        let following = |trigger: &NaturalTrigger| schedule.following(&offset, trigger.instant);
+        let next = std::iter::successors(schedule.first_natural(&offset, now), following);
+        next.take(NEXT).map(|trigger| (trigger.fires_at, schedule.parameter(trigger.instant))).collect()
+    });
+    let next: Vec<_> = next.unwrap_or_default();
+    if next.is_empty() {
+        // As the engine says it.
+        return report.errors.push(about("schedule", "invalid schedule: no matching instant"));
+    }
+    if configuration.flyte_exec_conf.is_some() {
+        let text = "nothing runs Flyte here: its triggers are refused";
+        report.warnings.push(about("flyte_exec_conf", text));
+    } else if configuration.docker_image.is_none() && *enabled {
+        let text = "there is nothing to run: its triggers are skipped; give it a docker_image, or `enabled: false`";
+        report.warnings.push(about("docker_image", text));
+    }
+    report.workflows.push(Upcoming {
+        component_id: id.component().into(),
+        workflow_id: id.workflow().into(),
+        path: path.into(),
+        line: place.0,
+        column: place.1,
+        enabled: *enabled,
+        schedule: configuration.schedule.as_str().into(),
+        offset: configuration.offset.clone(),
+        next: next.into_iter().map(Into::into).collect(),
+    });
+}

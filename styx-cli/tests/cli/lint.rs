@@ -1,0 +1,171 @@
+//! `styx workflow lint`: the words, the codes, and what comes next.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{styx, text};
+
+const NOW: &str = "2026-03-29T06:30:00Z";
+
+/// Files in a folder of their own.
+struct Files(TempDir);
+
+impl Files {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let file = dir.path().join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        Self(dir)
+    }
+
+    fn lint(&self, args: &[&str]) -> Output {
+        styx(&[&["workflow", "lint", "--now", NOW], args].concat(), None, self.0.path(), "")
+    }
+
+    #[track_caller]
+    fn check(&self, args: &[&str], exit_code: i32, stdout: &str, stderr: &str) {
+        let output = self.lint(args);
+        assert_eq!(text(&output.stdout), stdout);
+        assert_eq!(text(&output.stderr), stderr);
+        assert_eq!(output.status.code(), Some(exit_code));
+    }
+}
+
+const HOURLY: &str = "- {id: hourly, schedule: hourly, docker_image: busybox}\n";
+
+#[test]
+fn sound_files_show_what_comes_next() {
+    let files = Files::new(&[
+        ("flows/sales.yaml", HOURLY),
+        (
+            "flows/eu/stock.json",
+            r#"{"id":"count","schedule":"0 0 31 12 *","offset":"P1D","docker_image":"a","enabled":false}"#,
+        ),
+        ("flows/notes.txt", "nothing"),
+    ]);
+    let pretty = "\
+WORKFLOW      SCHEDULE     FIRES                 PARAMETER
+stock#count   0 0 31 12 *  2027-01-01T00:00:00Z  2026-12-31T00:00:00Z  (disabled)
+                           2028-01-01T00:00:00Z  2027-12-31T00:00:00Z  (disabled)
+                           2029-01-01T00:00:00Z  2028-12-31T00:00:00Z  (disabled)
+                           2030-01-01T00:00:00Z  2029-12-31T00:00:00Z  (disabled)
+                           2031-01-01T00:00:00Z  2030-12-31T00:00:00Z  (disabled)
+sales#hourly  hours        2026-03-29T07:00:00Z  2026-03-29T06
+                           2026-03-29T08:00:00Z  2026-03-29T07
+                           2026-03-29T09:00:00Z  2026-03-29T08
+                           2026-03-29T10:00:00Z  2026-03-29T09
+                           2026-03-29T11:00:00Z  2026-03-29T10
+
+2 sound workflows, 0 errors, 0 warnings
+";
+    files.check(&["flows"], 0, pretty, "");
+    let plain = "\
+sales hourly 2026-03-29T07:00:00Z 2026-03-29T06
+sales hourly 2026-03-29T08:00:00Z 2026-03-29T07
+sales hourly 2026-03-29T09:00:00Z 2026-03-29T08
+sales hourly 2026-03-29T10:00:00Z 2026-03-29T09
+sales hourly 2026-03-29T11:00:00Z 2026-03-29T10
+";
+    files.check(&["--plain", "flows/sales.yaml"], 0, plain, "");
+    let coloured = text(&files.lint(&["--color=always", "flows"]).stdout);
+    assert!(coloured.contains("\x1b[34msales#hourly\x1b[m  hours  "), "{coloured}");
+}
+
+#[test]
+fn errors_are_a_line_each_and_exit_code_1() {
+    let files = Files::new(&[
+        ("flows/sales.yaml", "- id: a\n  shedule: daily\n- {id: b, schedule: 61 * * * *}\n"),
+        ("flows/never.yaml", "- {id: a, schedule: 0 0 31 2 *}\n"),
+        ("flows/eu/stock.yaml", HOURLY),
+        ("flows/us/stock.yaml", HOURLY),
+    ]);
+    let never = "flows/never.yaml:1:8: schedule: invalid schedule: no matching instant\n";
+    let errors = format!(
+        "\
+flows/eu/stock.yaml:1:8: id: the workflow stock#hourly is defined at us/stock.yaml:1:8 as well
+flows/sales.yaml:2:3: shedule: unknown key, did you mean `schedule`?
+flows/sales.yaml:3:20: schedule: invalid schedule: minute: `61` at column 1 is out of range, expected 0-59 [V-14]
+flows/us/stock.yaml:1:8: id: the workflow stock#hourly is defined at eu/stock.yaml:1:8 as well
+{never}"
+    );
+    files.check(&["flows"], 1, &format!("{errors}\n0 sound workflows, 5 errors, 0 warnings\n"), "5 errors\n");
+    files.check(&["-p", "flows/never.yaml"], 1, never, "1 error\n");
+    // Files that are named may be of different folders.
+    let output = files.lint(&["-p", "flows/eu/stock.yaml", "flows/us/stock.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn programs_get_json() {
+    let files = Files::new(&[
+        ("bad.yaml", "id: a\nschedule: daily\nrunning_timeout: 1\n"),
+        ("empty.yaml", "- {id: a, schedule: yearly}\n"),
+    ]);
+    let output = files.lint(&["--json", "bad.yaml", "empty.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let instants = (2026..2031)
+        .map(|year| json!({ "fires_at": format!("{}-01-01T00:00:00Z", year + 1), "parameter": year.to_string() }));
+    let expected = json!({
+        "errors": [{
+            "path": "bad.yaml", "line": 3, "column": 18, "field": "running_timeout",
+            "text": "running timeout is too small: PT1S, limit = PT1M", "rule": "V-15",
+        }],
+        "warnings": [{
+            "path": "empty.yaml", "line": 1, "column": 8, "field": "docker_image",
+            "text": "there is nothing to run: its triggers are skipped; give it a docker_image, or `enabled: false`",
+            "rule": null,
+        }],
+        "workflows": [{
+            "component_id": "empty", "workflow_id": "a", "path": "empty.yaml", "line": 1, "column": 8, "enabled": true,
+            "schedule": "years", "offset": null, "next": instants.collect::<Vec<_>>(),
+        }],
+    });
+    assert_eq!(report, expected);
+}
+
+#[test]
+fn warnings_leave_the_exit_code_alone() {
+    let files = Files::new(&[("a.yaml", "- {id: a, schedule: yearly}\n- {id: b, schedule: yearly, enabled: false}\n")]);
+    let output = files.lint(&["a.yaml"]);
+    assert_eq!(output.status.code(), Some(0));
+    let first = "a.yaml:1:8: docker_image: warning: there is nothing to run: its triggers are skipped; give it a \
+                 docker_image, or `enabled: false`\n\nWORKFLOW  SCHEDULE  FIRES";
+    assert!(text(&output.stdout).starts_with(first), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).ends_with("\n2 sound workflows, 0 errors, 1 warning\n"));
+}
+
+#[test]
+fn the_server_s_limit_can_be_given() {
+    let files = Files::new(&[("a.yaml", "{id: a, schedule: daily, docker_image: b, running_timeout: PT3H}\n")]);
+    assert_eq!(files.lint(&["a.yaml"]).status.code(), Some(0));
+    let said = "a.yaml:1:60: running_timeout: running timeout is too big: PT3H, limit = PT2H [V-26]\n";
+    files.check(&["-p", "--max-running-timeout", "PT2H", "a.yaml"], 1, said, "1 error\n");
+    for span in ["2h", "-PT2H"] {
+        assert_eq!(files.lint(&["--max-running-timeout", span, "a.yaml"]).status.code(), Some(2), "{span}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_an_argument_that_cannot_be_followed() {
+    let files = Files::new(&[]);
+    let said = "styx: error: cannot read none.yaml: No such file or directory (os error 2)\n";
+    files.check(&["none.yaml"], 2, "", said);
+    assert_eq!(files.lint(&[]).status.code(), Some(2));
+    files.check(&["."], 0, "\n0 sound workflows, 0 errors, 0 warnings\n", "");
+}
+
+#[test]
+fn the_examples_are_sound() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/workflows");
+    let output = Files::new(&[]).lint(&[examples.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains(" 0 errors, 0 warnings\n"), "{}", text(&output.stdout));
+}

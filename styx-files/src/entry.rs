@@ -1,0 +1,164 @@
+//! One workflow of a file: all that is wrong with it, or the workflow.
+
+use chrono::TimeDelta;
+use styx_core::{
+    id::WorkflowId,
+    schedule::Schedule,
+    workflow::{JsonError, ValidationError, WorkflowConfiguration, unsupported, validate},
+};
+
+use crate::{
+    FileWorkflow,
+    error::Problem,
+    keys,
+    tree::{Member, Tree, Value},
+};
+
+/// Reads a workflow of the component.
+pub(super) fn read(
+    component: &str,
+    tree: Tree,
+    max_running_timeout: Option<TimeDelta>,
+) -> Result<FileWorkflow, Vec<Problem>> {
+    let mut reader = Reader { tree, problems: Vec::new(), broken: Vec::new() };
+    if !matches!(reader.tree.value, Value::Map(_)) {
+        let text = "expected a workflow, that is keys and values, or a list of workflows";
+        let place = Some(reader.tree.place);
+        return Err(vec![Problem { place, field: None, text: text.into(), rule: None }]);
+    }
+    reader.refuse_unknown_keys();
+    let enabled = reader.enabled();
+    let configuration = reader.configuration();
+    if let Some(configuration) = &configuration {
+        let rules = validate(component, &configuration.id, configuration, max_running_timeout);
+        for error in rules.into_iter().chain(unsupported(configuration)) {
+            reader.broken_rule(error, configuration);
+        }
+    }
+    let place = reader.tree.find("id").place.into();
+    match configuration {
+        Some(configuration) if reader.problems.is_empty() => {
+            let id = WorkflowId::new(component, configuration.id.as_str());
+            Ok(FileWorkflow { id, configuration, enabled, place })
+        }
+        _ => Err(reader.problems),
+    }
+}
+
+/// A workflow on the way from text to configuration.
+struct Reader {
+    tree: Tree,
+    problems: Vec<Problem>,
+    /// Top-level fields that have an error already: no rule is told about what stands in for them.
+    broken: Vec<String>,
+}
+
+impl Reader {
+    /// Unknown keys are mistakes: a file was written by somebody, and what it says is wanted.
+    fn refuse_unknown_keys(&mut self) {
+        for (problem, meant) in keys::unknown(&self.tree) {
+            self.problems.push(problem);
+            self.broken.extend(meant.as_deref().map(top_level));
+        }
+    }
+
+    fn enabled(&mut self) -> bool {
+        let Some(tree) = self.tree.member("enabled") else { return true };
+        let enabled = match &tree.value {
+            Value::Bool(enabled) => Some(*enabled),
+            Value::Text(text) if ["True", "TRUE"].contains(&text.as_str()) => Some(true),
+            Value::Text(text) if ["False", "FALSE"].contains(&text.as_str()) => Some(false),
+            _ => None,
+        };
+        if let Some(enabled) = enabled {
+            return enabled;
+        }
+        let (place, text) = (Some(tree.place), "expected true or false".into());
+        self.problems.push(Problem { place, field: Some("enabled".into()), text, rule: None });
+        true
+    }
+
+    /// Reads the configuration. A field that can't be read is told about and left out, so that one reading finds all.
+    fn configuration(&mut self) -> Option<WorkflowConfiguration> {
+        let mut members = match &self.tree.value {
+            Value::Map(members) => members.clone(),
+            _ => Vec::new(),
+        };
+        members.retain(|member| member.name != "enabled");
+        // Each round takes a field out or puts a stand-in for one of the two that have to be there.
+        for _ in 0..members.len() + 3 {
+            let tree = Tree { place: self.tree.place, value: Value::Map(members.clone()) };
+            let error = match WorkflowConfiguration::from_json(&tree.to_json()) {
+                Ok(configuration) => return Some(configuration),
+                Err(error) => error,
+            };
+            let field = top_level(error.path().unwrap_or_default());
+            self.unreadable(&error, &field);
+            members.retain(|member| member.name != field);
+            if let Some(text) = stand_in(&field) {
+                let place = self.tree.place;
+                let tree = Tree { place, value: Value::Text(text.into()) };
+                members.push(Member { place, name: field.clone(), tree });
+            }
+            self.broken.push(field);
+        }
+        None
+    }
+
+    fn unreadable(&mut self, error: &JsonError, field: &str) {
+        let is_meant = self.broken.iter().any(|broken| broken == field);
+        let path = error.path().unwrap_or_default();
+        let (path, text) = match error {
+            JsonError::Missing { .. } if is_meant => return,
+            JsonError::Missing { path } => (path.clone(), "is required".into()),
+            JsonError::Unexpected { expected, found, .. } => {
+                let mut text = format!("expected {expected}, found {found}");
+                if path.starts_with("docker_args[") && is_empty_map(self.tree.find(path)) {
+                    text.push_str("; the placeholder needs quotes: \"{}\"");
+                }
+                (path.into(), text)
+            }
+            JsonError::NullElement { path, key } => {
+                let is_list = matches!(self.tree.find(path).value, Value::List(_));
+                let path = if is_list { format!("{path}[{key}]") } else { format!("{path}.{key}") };
+                (path, "value cannot be null".into())
+            }
+            error => (path.into(), error.to_string()),
+        };
+        let place = Some(self.tree.find(&path).place);
+        self.problems.push(Problem { place, field: Some(path), text, rule: None });
+    }
+
+    fn broken_rule(&mut self, error: ValidationError, configuration: &WorkflowConfiguration) {
+        let ValidationError { rule, field, mut text } = error;
+        if self.broken.iter().any(|broken| *broken == top_level(field)) {
+            return;
+        }
+        if field == "schedule"
+            && let Err(reason) = Schedule::parse(configuration.schedule.as_str())
+        {
+            text = format!("{text}: {reason}");
+        }
+        // The component is the file's name, which stands nowhere in it.
+        let place = (field != "component_id").then(|| self.tree.find(field).place);
+        self.problems.push(Problem { place, field: Some(field.into()), text, rule: Some(rule) });
+    }
+}
+
+/// The field of the workflow that a path leads into.
+fn top_level(path: &str) -> String {
+    path.split(['.', '[']).next().unwrap_or_default().into()
+}
+
+/// What keeps the rules in the place of a field that has to be there.
+fn stand_in(field: &str) -> Option<&'static str> {
+    match field {
+        "id" => Some("id"),
+        "schedule" => Some("hours"),
+        _ => None,
+    }
+}
+
+fn is_empty_map(tree: &Tree) -> bool {
+    matches!(&tree.value, Value::Map(members) if members.is_empty())
+}

@@ -1,0 +1,135 @@
+//! The keys that a workflow may have, and what was probably meant by another one.
+
+use crate::{
+    error::Problem,
+    tree::{Tree, Value},
+};
+
+/// The keys at each level, under the path that leads there.
+const KEYS: [(&str, &[&str]); 5] = [
+    (
+        "",
+        &[
+            "id",
+            "enabled",
+            "schedule",
+            "offset",
+            "commit_sha",
+            "docker_image",
+            "docker_args",
+            "docker_termination_logging",
+            "service_account",
+            "resources",
+            "env",
+            "running_timeout",
+            "retry_condition",
+            "flyte_exec_conf",
+            "deployment_source",
+            "deployment_time",
+            "secret",
+        ],
+    ),
+    ("flyte_exec_conf", &["reference_id", "input_fields"]),
+    ("flyte_exec_conf.reference_id", &["resource_type", "project", "domain", "name", "version"]),
+    ("deployment_source", &["repository", "source"]),
+    ("secret", &["name", "mount_path"]),
+];
+
+/// Finds the keys that there are not. With each comes the key that was probably meant, as a path.
+pub(super) fn unknown(tree: &Tree) -> Vec<(Problem, Option<String>)> {
+    let mut found = Vec::new();
+    unknown_below(tree, "", &mut found);
+    found
+}
+
+fn unknown_below(tree: &Tree, path: &str, found: &mut Vec<(Problem, Option<String>)>) {
+    let Some((_, keys)) = KEYS.iter().find(|(of, _)| *of == path) else { return };
+    let Value::Map(members) = &tree.value else { return };
+    for member in members {
+        let below = join(path, &member.name);
+        if keys.contains(&member.name.as_str()) {
+            unknown_below(&member.tree, &below, found);
+            continue;
+        }
+        let meant = nearest(&member.name, keys);
+        let text = match (meant, member.name.as_str()) {
+            (_, "component" | "component_id") if path.is_empty() => {
+                "unknown key; the component is the file's name without extension".into()
+            }
+            (Some(meant), _) => format!("unknown key, did you mean `{meant}`?"),
+            (None, _) => "unknown key".into(),
+        };
+        let problem = Problem { place: Some(member.place), field: Some(below), text, rule: None };
+        found.push((problem, meant.map(|meant| join(path, meant))));
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.into() } else { format!("{path}.{name}") }
+}
+
+/// The key that is written almost like this one: at most one letter in three differs, case and separators aside.
+fn nearest(name: &str, keys: &[&'static str]) -> Option<&'static str> {
+    let name = plain(name);
+    let near = keys.iter().map(|key| (distance(&name, &plain(key)), *key));
+    near.filter(|(distance, key)| *distance * 3 <= key.len()).min_by_key(|(distance, _)| *distance).map(|(_, key)| key)
+}
+
+fn plain(name: &str) -> Vec<char> {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// How many letters are to be changed, added, left out or swapped with their neighbour.
+fn distance(from: &[char], to: &[char]) -> usize {
+    let mut before_last = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for (row, &letter) in from.iter().enumerate() {
+        let mut this = vec![row + 1];
+        for (column, &other) in to.iter().enumerate() {
+            let changed = last[column] + usize::from(letter != other);
+            let mut least = changed.min(last[column + 1] + 1).min(this[column] + 1);
+            if row > 0 && column > 0 && letter == to[column - 1] && from[row - 1] == other {
+                let swapped: &Vec<usize> = &before_last;
+                least = least.min(swapped[column - 1] + 1);
+            }
+            this.push(least);
+        }
+        before_last = std::mem::replace(&mut last, this);
+    }
+    last[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_misses() {
+        let keys = KEYS[0].1;
+        for (name, meant) in [
+            ("docker_imgae", Some("docker_image")),
+            ("dockerImage", Some("docker_image")),
+            ("docker-args", Some("docker_args")),
+            ("Schedule", Some("schedule")),
+            ("shedule", Some("schedule")),
+            ("enable", Some("enabled")),
+            ("timeout", None),
+            ("running_time_out", Some("running_timeout")),
+            ("image", None),
+            ("xy", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(name, keys), meant, "{name}");
+        }
+    }
+
+    #[test]
+    fn distances() {
+        let distance = |from, to| distance(&plain(from), &plain(to));
+        assert_eq!(distance("abc", "abc"), 0);
+        assert_eq!(distance("abc", "acb"), 1);
+        assert_eq!(distance("abc", "ab"), 1);
+        assert_eq!(distance("", "ab"), 2);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,107 @@
+//! Workflow files: what somebody wrote in YAML or JSON, as workflows, and what is wrong with it, by line and column.
+//!
+//! The server's workflow folder and the commands `styx workflow create` and `styx workflow lint` read through this crate,
+//! so that all of them see the same. A file holds one workflow or a list of them; `---` documents count as well. Its name
+//! without extension is the component, as in Styx. A file with an error contributes nothing.
+//!
+//! ```
+//! let text = "id: report\nschedule: daily\ndocker_imgae: busybox\n";
+//! let errors = styx_files::read_text("eu/sales.yaml", text, None).unwrap_err();
+//! let said = errors[0].to_string();
+//! assert_eq!(said, "eu/sales.yaml:3:1: docker_imgae: unknown key, did you mean `docker_image`?");
+//! ```
+
+mod duplicates;
+mod entry;
+mod error;
+mod folder;
+mod keys;
+mod sent;
+mod tree;
+mod walk;
+
+use std::path::Path;
+
+use chrono::TimeDelta;
+use styx_core::{id::WorkflowId, workflow::WorkflowConfiguration};
+
+use self::tree::{Tree, Value};
+pub use self::{
+    error::FileError,
+    folder::Folder,
+    sent::{Unreadable, configurations},
+    walk::{Looking, is_candidate},
+};
+
+/// The largest file that is read: whatever is longer isn't a workflow that somebody wrote.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// A workflow of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileWorkflow {
+    /// Its name; the component is the file's name without extension.
+    pub id: WorkflowId,
+    /// How it is to be run.
+    pub configuration: WorkflowConfiguration,
+    /// Its `enabled` line; true without one.
+    pub enabled: bool,
+    /// Line and column of its id, counted from 1.
+    pub place: (u64, u64),
+}
+
+/// Reads the text of a file. `path` names it in errors, and its component.
+///
+/// `max_running_timeout` is the server's limit of `running_timeout` (V-26), if it is known.
+///
+/// # Errors
+///
+/// All that is wrong with it.
+pub fn read_text(
+    path: &str,
+    text: &str,
+    max_running_timeout: Option<TimeDelta>,
+) -> Result<Vec<FileWorkflow>, Vec<FileError>> {
+    if text.trim().is_empty() {
+        // What is being written begins empty: that it defines nothing any more has to be said in a comment.
+        return Err(vec![FileError::whole(path, "is empty; a comment would say that it's meant to be")]);
+    }
+    let documents = tree::parse(text).map_err(|problem| vec![FileError::at(path, problem)])?;
+    let (mut workflows, mut problems) = (Vec::new(), Vec::new());
+    for tree in documents.into_iter().flat_map(members) {
+        match entry::read(component(path), tree, max_running_timeout) {
+            Ok(workflow) => workflows.push(workflow),
+            Err(of_entry) => problems.extend(of_entry),
+        }
+    }
+    let mut errors: Vec<_> = problems.into_iter().map(|problem| FileError::at(path, problem)).collect();
+    errors.extend(duplicates::find(workflows.iter().map(|workflow| (path, workflow))));
+    if errors.is_empty() { Ok(workflows) } else { Err(errors) }
+}
+
+/// Reads a file that stands alone. `path` names it in errors.
+///
+/// # Errors
+///
+/// As [`read_text`], and when there is no text to be had.
+pub fn read_file(
+    path: &str,
+    file: &Path,
+    max_running_timeout: Option<TimeDelta>,
+) -> Result<Vec<FileWorkflow>, Vec<FileError>> {
+    let text = walk::text(file, MAX_BYTES).map_err(|text| vec![FileError::whole(path, text)])?;
+    read_text(path, &text, max_running_timeout)
+}
+
+/// The workflows of a document: itself, or its members if it is a list.
+fn members(document: Tree) -> Vec<Tree> {
+    match document.value {
+        Value::List(members) => members,
+        _ => vec![document],
+    }
+}
+
+/// The component of a file's workflows: the file's name without its extension.
+pub fn component(path: &str) -> &str {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}

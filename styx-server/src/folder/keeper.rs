@@ -1,0 +1,220 @@
+//! Keeps the log in step with the workflow folder while the server runs.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use chrono::{SubsecRound, TimeDelta};
+use styx_engine::{
+    clock::Clock,
+    engine::{Busy, EngineHandle},
+};
+use styx_store::rocks::free_bytes;
+
+use super::{
+    debounce::{Debounce, Look, Seen},
+    loader::{Load, Loader},
+    watch::{Stop, Watch, Woken},
+};
+
+/// How often it is looked whether the folder is still the same one: what leads to it may change unseen.
+const LOOK_UP: Duration = Duration::from_secs(30);
+/// How often it is looked whether a folder that is missing is back, or whether what had to wait can be done.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// How many files are asked about at a time; the engine's inbox is for others, too.
+const AT_A_TIME: usize = 256;
+
+/// A workflow folder that is watched.
+pub(crate) struct Keeper {
+    /// What its files say.
+    pub(crate) loader: Loader,
+    watch: Watch,
+    /// Components of which something changed that the engine wasn't asked about yet.
+    pending: BTreeSet<String>,
+    /// Said, and not over yet.
+    is_missing: bool,
+    is_held_up: bool,
+    is_watched: bool,
+}
+
+/// What a keeper works with.
+pub(crate) struct Surroundings {
+    /// Takes what the files say, and knows what is held.
+    pub(crate) engine: EngineHandle,
+    /// What time it is.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The data folder, on whose disk space must be left.
+    pub(crate) data: PathBuf,
+    /// How much.
+    pub(crate) disk_reserve: u64,
+}
+
+/// A keeper's thread.
+pub(crate) struct KeeperThread {
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Looks at a folder for the first time. Whatever happens to it from here on will be seen.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be listed, or the system has nothing to watch it with.
+    pub(crate) fn open(dir: &Path, max_running_timeout: TimeDelta) -> io::Result<Self> {
+        let watch = Watch::new(dir).map_err(|error| {
+            let hint = "sysctl fs.inotify.max_user_instances sets how many may be watching";
+            io::Error::new(error.kind(), format!("can't watch it: {error}; {hint}"))
+        })?;
+        let (loader, pending) = (Loader::new(dir, max_running_timeout), BTreeSet::new());
+        let mut keeper = Self { loader, watch, pending, is_missing: false, is_held_up: false, is_watched: true };
+        keeper.look_at_all(&BTreeSet::new())?;
+        Ok(keeper)
+    }
+
+    /// Goes on on a thread of its own; the log holds what was seen so far.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread to give.
+    pub(crate) fn start(mut self, surroundings: Surroundings) -> io::Result<KeeperThread> {
+        let stop = self.watch.stopper()?;
+        self.pending.clear();
+        let keep = move || {
+            if let Err(error) = self.keep(&surroundings) {
+                tracing::error!("the workflow folder isn't watched any more: {error}");
+            }
+        };
+        let thread = thread::Builder::new().name("styx-folder".into()).spawn(keep)?;
+        Ok(KeeperThread { stop, thread })
+    }
+
+    /// Until it is told to stop, or the engine has stopped.
+    fn keep(&mut self, surroundings: &Surroundings) -> io::Result<()> {
+        let mut debounce = Debounce::default();
+        loop {
+            let waits = self.is_missing || !self.pending.is_empty();
+            let idle = Instant::now() + if waits { TRY_AGAIN } else { LOOK_UP };
+            let woken = self.watch.wait(debounce.due().map_or(idle, |due| due.min(idle)))?;
+            let now = Instant::now();
+            match woken {
+                Woken::Stop => return Ok(()),
+                Woken::Seen(all) => all.into_iter().for_each(|seen| debounce.note(seen, now)),
+                Woken::Time => {
+                    if now >= idle && (self.is_missing || !self.is_watched || self.watch.is_elsewhere()) {
+                        debounce.note(Seen::Any, now);
+                    }
+                }
+            }
+            if let Some(look) = debounce.take(now) {
+                self.look(look);
+            }
+            if !self.pending.is_empty() && self.ask(surroundings).is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn look(&mut self, look: Look) {
+        let all = match look {
+            Look::All { alone } => alone,
+            Look::Files(files) => {
+                let watch = &mut self.watch;
+                match self.loader.folder.look_at(&files, &mut |looking| watch.looking(looking)) {
+                    Some(changed) => return self.pending.extend(changed),
+                    None => BTreeSet::new(),
+                }
+            }
+        };
+        match self.look_at_all(&all) {
+            Ok(()) if std::mem::take(&mut self.is_missing) => tracing::info!("the workflow folder is back"),
+            Ok(()) => {}
+            Err(error) if !std::mem::replace(&mut self.is_missing, true) => self.loader.missing(&error),
+            Err(_) => {}
+        }
+    }
+
+    fn look_at_all(&mut self, alone: &BTreeSet<String>) -> io::Result<()> {
+        let watch = &mut self.watch;
+        watch.begin();
+        let changed = self.loader.folder.look(alone, &mut |looking| watch.looking(looking));
+        watch.end();
+        let failed = watch.failed();
+        if let Some(reason) = failed.filter(|_| self.is_watched) {
+            tracing::warn!("not all of the workflow folder can be watched, it is listed every 30 s instead: {reason}");
+        }
+        self.is_watched = failed.is_none();
+        self.pending.extend(changed?);
+        Ok(())
+    }
+
+    /// Asks the engine to take over what is pending; what can't be asked now stays pending.
+    fn ask(&mut self, surroundings: &Surroundings) -> Result<(), Busy> {
+        let Surroundings { engine, clock, data, disk_reserve } = surroundings;
+        if free_bytes(data).is_ok_and(|free| free < *disk_reserve) {
+            self.hold_up("the disk of the data folder is nearly full");
+            return Ok(());
+        }
+        match self.loader.loads(engine.reader(), &self.pending, clock.now().trunc_subsecs(3)) {
+            Ok(loads) => {
+                for some in loads.chunks(AT_A_TIME) {
+                    if !self.ask_some(engine, some)? {
+                        self.hold_up("the engine has too much to do");
+                        return Ok(());
+                    }
+                }
+                self.loader.say();
+                self.is_held_up = false;
+                self.pending.clear();
+            }
+            Err(error) => self.hold_up(&error.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Says whether the engine took them all; those that it took will be held when it is asked again.
+    fn ask_some(&mut self, engine: &EngineHandle, loads: &[Load]) -> Result<bool, Busy> {
+        let (sender, replies) = mpsc::channel();
+        let mut asked = 0;
+        for load in loads {
+            let (request, operator) = load.request();
+            let sender = sender.clone();
+            let answer = move |reply| drop(sender.send((asked, reply)));
+            match engine.ask(request, operator, answer) {
+                Ok(()) => asked += 1,
+                Err(Busy::Full) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        drop(sender);
+        let mut answered = 0;
+        for (at, reply) in replies {
+            answered += 1;
+            if self.loader.answered(&loads[at], &reply) {
+                tracing::info!("{}", loads[at]);
+            }
+        }
+        // Who isn't answered asks an engine that has stopped.
+        if answered < asked { Err(Busy::Stopped) } else { Ok(asked == loads.len()) }
+    }
+
+    fn hold_up(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.is_held_up, true) {
+            tracing::error!("what changed in the workflow folder has to wait: {reason}");
+        }
+    }
+}
+
+impl KeeperThread {
+    /// Ends it after what it is doing.
+    pub(crate) fn stop(self) {
+        self.stop.stop();
+        // A panic has been logged.
+        let _ = self.thread.join();
+    }
+}

@@ -1,0 +1,306 @@
+//! Watches a workflow folder with inotify: every folder that is listed, and all that decides where a path leads.
+//!
+//! Only changes are asked for, no openings: what is read makes no events
+//! (ADR 8).
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fs, io,
+    mem::MaybeUninit,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    path::{Component, Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
+    fd::OwnedFd,
+    fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags},
+    io::Errno,
+};
+use styx_files::{Looking, is_candidate};
+
+use super::debounce::{How, Seen};
+
+/// What is asked for in a folder.
+const CHANGES: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MODIFY)
+    .union(WatchFlags::CLOSE_WRITE)
+    .union(WatchFlags::MOVED_FROM)
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::ATTRIB)
+    .union(ITSELF);
+/// What is asked for about a folder that leads to the watched one.
+const ITSELF: WatchFlags =
+    WatchFlags::DELETE_SELF.union(WatchFlags::MOVE_SELF).union(WatchFlags::ONLYDIR).union(WatchFlags::MASK_ADD);
+/// How many links a path may lead through.
+const HOPS: usize = 40;
+
+/// Watches a folder.
+pub(crate) struct Watch {
+    inotify: OwnedFd,
+    stop: OwnedFd,
+    dir: PathBuf,
+    watched: BTreeMap<i32, Watched>,
+    /// Folders of the listing before, until the one that is under way has ended.
+    before: BTreeMap<i32, Watched>,
+    /// Why something can't be watched.
+    failed: Option<String>,
+    /// Device and file of the folder that was listed.
+    root: Option<(u64, u64)>,
+}
+
+/// What a folder that is watched means.
+#[derive(Debug, Default)]
+struct Watched {
+    /// Its path relative to the workflow folder, if it was listed.
+    prefix: Option<String>,
+    /// Names in it that decide where a link leads, and the one file that follows it, or any.
+    names: BTreeMap<OsString, Option<String>>,
+}
+
+/// What ended the waiting.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// Something was seen.
+    Seen(Vec<Seen>),
+    /// The time has come.
+    Time,
+    /// It is to stop.
+    Stop,
+}
+
+/// Ends a watch from another thread.
+pub(crate) struct Stop(OwnedFd);
+
+impl Stop {
+    pub(crate) fn stop(&self) {
+        // It can only fail when it was done already.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+}
+
+impl Watch {
+    /// Watches nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no more watches to give.
+    pub(crate) fn new(dir: &Path) -> io::Result<Self> {
+        Ok(Self {
+            inotify: inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?,
+            stop: eventfd(0, EventfdFlags::CLOEXEC)?,
+            dir: std::path::absolute(dir)?,
+            watched: BTreeMap::new(),
+            before: BTreeMap::new(),
+            failed: None,
+            root: None,
+        })
+    }
+
+    /// Something that ends [`wait`](Self::wait).
+    pub(crate) fn stopper(&self) -> io::Result<Stop> {
+        Ok(Stop(self.stop.try_clone()?))
+    }
+
+    /// A listing begins.
+    pub(super) fn begin(&mut self) {
+        self.before = std::mem::take(&mut self.watched);
+        self.failed = None;
+        self.root = fs::metadata(&self.dir).ok().map(|about| (about.dev(), about.ino()));
+        self.follow(&self.dir.clone(), None, true);
+    }
+
+    /// It has ended: what it didn't come by is watched no more.
+    pub(super) fn end(&mut self) {
+        for wd in std::mem::take(&mut self.before).into_keys().filter(|wd| !self.watched.contains_key(wd)) {
+            // It may be gone already.
+            let _ = inotify::remove_watch(&self.inotify, wd);
+        }
+    }
+
+    /// Watches what is about to be looked at.
+    pub(super) fn looking(&mut self, looking: Looking<'_>) {
+        match looking {
+            Looking::Folder { dir, prefix } => {
+                if let Some(watched) = self.add(dir, CHANGES) {
+                    watched.prefix = Some(prefix.to_owned());
+                }
+            }
+            Looking::Link { link, path } => self.follow(link, Some(path), false),
+        }
+    }
+
+    /// Why something isn't watched, if that is so.
+    pub(super) fn failed(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+
+    /// Whether the folder's path leads to another folder than the one that was listed.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.root != fs::metadata(&self.dir).ok().map(|about| (about.dev(), about.ino()))
+    }
+
+    /// Waits until something is seen, or until then.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses; nothing more will be seen.
+    pub(super) fn wait(&mut self, until: Instant) -> io::Result<Woken> {
+        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+        let mut fds = [PollFd::new(&self.inotify, PollFlags::IN), PollFd::new(&self.stop, PollFlags::IN)];
+        match poll(&mut fds, Some(&timeout)) {
+            Err(Errno::INTR) => return Ok(Woken::Seen(Vec::new())),
+            result => result?,
+        };
+        let [inotify, stop] = fds.map(|fd| !fd.revents().is_empty());
+        match (inotify, stop) {
+            (_, true) => Ok(Woken::Stop),
+            (true, false) => Ok(Woken::Seen(self.read()?)),
+            (false, false) => Ok(Woken::Time),
+        }
+    }
+
+    fn read(&mut self) -> io::Result<Vec<Seen>> {
+        let mut all = Vec::new();
+        let mut buffer = [MaybeUninit::uninit(); 16 * 1024];
+        let mut reader = Reader::new(&self.inotify, &mut buffer);
+        loop {
+            match reader.next() {
+                Ok(event) => {
+                    let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
+                    if event.events().contains(ReadFlags::IGNORED) {
+                        self.watched.remove(&event.wd());
+                    }
+                    all.extend(seen(&self.dir, &self.watched, event.wd(), event.events(), name));
+                }
+                Err(Errno::WOULDBLOCK) => return Ok(all),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Watches a folder; notes why it can't.
+    fn add(&mut self, dir: &Path, flags: WatchFlags) -> Option<&mut Watched> {
+        match inotify::add_watch(&self.inotify, dir, flags) {
+            Ok(wd) => Some(self.watched.entry(wd).or_default()),
+            // What isn't there can't be listed either, and where it would be is watched.
+            Err(Errno::NOENT | Errno::NOTDIR) => None,
+            Err(error) => {
+                let hint = match error {
+                    Errno::NOSPC => "; sysctl fs.inotify.max_user_watches sets how many there may be",
+                    _ => "",
+                };
+                self.failed.get_or_insert(format!("{}: {error}{hint}", dir.display()));
+                None
+            }
+        }
+    }
+
+    /// Watches every place that decides where a path leads: the folder of each link on its way, of what is missing, and
+    /// of its end. With `folders` also the folders that it leads through.
+    fn follow(&mut self, path: &Path, file: Option<&str>, folders: bool) {
+        let mut left: Vec<PathBuf> = parts(path);
+        let mut dir = PathBuf::from("/");
+        let mut hops = 0;
+        while let Some(part) = left.pop() {
+            if part == Path::new("..") {
+                dir.pop();
+                continue;
+            }
+            if folders {
+                self.add(&dir, ITSELF);
+            }
+            let next = dir.join(&part);
+            let mut about = fs::symlink_metadata(&next);
+            let is_link = |about: &io::Result<fs::Metadata>| about.as_ref().is_ok_and(fs::Metadata::is_symlink);
+            let is_end = left.is_empty() && !folders && !is_link(&about);
+            if about.is_err() || is_link(&about) || is_end {
+                let follows = file.filter(|_| is_end || next == path).map(str::to_owned);
+                if let Some(watched) = self.add(&dir, CHANGES) {
+                    let known = watched.names.entry(part.into_os_string()).or_insert_with(|| follows.clone());
+                    if *known != follows {
+                        *known = None;
+                    }
+                }
+                // It may have come before it was watched.
+                about = fs::symlink_metadata(&next);
+            }
+            match about {
+                Ok(about) if about.is_symlink() => {
+                    hops += 1;
+                    let Some(target) = fs::read_link(&next).ok().filter(|_| hops <= HOPS) else { return };
+                    if target.is_absolute() {
+                        dir = PathBuf::from("/");
+                    }
+                    left.extend(parts(&target));
+                }
+                Ok(_) => dir = next,
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// The parts of a path, the last one first.
+fn parts(path: &Path) -> Vec<PathBuf> {
+    let parts = path.components().rev().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    parts.map(|part| PathBuf::from(part.as_os_str())).collect()
+}
+
+/// What an event means.
+fn seen(
+    root: &Path,
+    watched: &BTreeMap<i32, Watched>,
+    wd: i32,
+    events: ReadFlags,
+    name: Option<&OsStr>,
+) -> Option<Seen> {
+    if events.intersects(ReadFlags::QUEUE_OVERFLOW | ReadFlags::UNMOUNT) {
+        return Some(Seen::Any);
+    }
+    let folder = watched.get(&wd)?;
+    let Some(name) = name else {
+        return events.intersects(ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF).then_some(Seen::Any);
+    };
+    let created = events.contains(ReadFlags::CREATE);
+    let how = |file: &Path| match events {
+        _ if events.contains(ReadFlags::CLOSE_WRITE) => How::Closed,
+        _ if events.contains(ReadFlags::MODIFY) => How::Written,
+        // Whoever made an empty file is about to write to it.
+        _ if created && fs::symlink_metadata(file).is_ok_and(|about| about.is_file() && about.len() == 0) => {
+            How::Written
+        }
+        _ if events.contains(ReadFlags::ATTRIB) => How::Touched,
+        _ => How::Replaced,
+    };
+    if let Some(follows) = folder.names.get(name) {
+        return Some(match follows {
+            Some(file) => Seen::File(file.clone(), how(&root.join(file))),
+            None => Seen::Any,
+        });
+    }
+    let prefix = folder.prefix.as_deref()?;
+    let Some(text) = name.to_str() else {
+        return Some(Seen::Any);
+    };
+    let path = format!("{prefix}{text}");
+    if name.as_bytes().starts_with(b".") {
+        return None;
+    }
+    if events.contains(ReadFlags::ISDIR) {
+        return Some(Seen::Any);
+    }
+    let file = root.join(&path);
+    if is_candidate(&path) {
+        return Some(Seen::File(path, how(&file)));
+    }
+    // A link may lead to a folder.
+    let comes = events.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
+    let is_link = comes && fs::symlink_metadata(&file).is_ok_and(|about| about.is_symlink());
+    is_link.then_some(Seen::Any)
+}

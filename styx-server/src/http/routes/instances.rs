@@ -1,0 +1,154 @@
+//! What ran for the instances of a workflow (E-09, E-10).
+
+use std::{collections::VecDeque, sync::Arc};
+
+use axum::{BoxError, response::Response};
+use futures_util::{Stream, stream};
+use styx_client::json;
+use styx_core::{
+    id::{InstanceId, WorkflowId},
+    log::{LogError, LogReader},
+    schedule::Schedule,
+};
+
+use super::workflows::find;
+use crate::{
+    http::{
+        Call,
+        response::{ApiError, ok, ok_raw, ok_stream},
+    },
+    views::{Descriptions, history, instances::Instances, workflows},
+};
+
+/// How many instances a list has unless it is said.
+const DEFAULT_LIMIT: i64 = 168;
+/// How many periods `tail` may reach back: some schedules have to be gone through one by one.
+const MAX_TAIL: i64 = 1_000_000;
+
+/// E-09.
+pub(super) async fn list(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
+    let limit = limit(call)?;
+    let instances = if call.query.is_true("tail") {
+        tail(call, id, limit).await?
+    } else if let Some(start) = call.query.filter("start") {
+        let range = Instances::from(id, start, usize::MAX);
+        call.query.filter("stop").into_iter().fold(range, Instances::up_to)
+    } else {
+        let at_most = if limit <= 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+        Instances::from(id, call.query.filter("offset").unwrap_or_default(), at_most)
+    };
+    let mut list = List::of(instances);
+    let (first, list) = call.read(move |reader| Ok((list.next_piece(reader)?, list))).await?;
+    Ok(if list.ended { ok_raw(first) } else { ok_stream(pieces(call, first, list)) })
+}
+
+/// The pieces of a list, each made when the one before has been sent: neither a long list nor a slow client takes memory.
+fn pieces(call: &Call, first: String, list: List) -> impl Stream<Item = Result<String, BoxError>> + use<> {
+    let (app, operator) = (Arc::clone(&call.app), Arc::clone(&call.operator));
+    stream::try_unfold((Some(first), list), move |(first, mut list)| {
+        let (app, operator) = (Arc::clone(&app), Arc::clone(&operator));
+        async move {
+            if first.is_some() {
+                return Ok(first.map(|piece| (piece, (None, list))));
+            }
+            if list.ended {
+                return Ok(None);
+            }
+            let read = tokio::task::spawn_blocking(move || (list.next_piece(app.engine.reader()), list));
+            let (piece, list) = read.await?;
+            let piece = piece.inspect_err(|error| {
+                tracing::error!(request_id = &*operator.request_id, "a list of instances is cut: {error}");
+            })?;
+            Ok(Some((piece, (None, list))))
+        }
+    })
+}
+
+/// E-10.
+pub(super) async fn get(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
+    let id = instance.clone();
+    let found = call.read(move |reader| history::history(reader, &id, &mut descriptions(reader))).await?;
+    let history = found.ok_or_else(|| ApiError::not_found("Workflow instance not found"))?;
+    let told = history.end();
+    let triggers =
+        told.map_err(|problem| ApiError::internal(&call.operator.request_id, "UntellableHistory", problem))?;
+    Ok(ok(&history::execution_data(&instance, triggers)))
+}
+
+/// Of what was run; its environment is not shown.
+fn descriptions(reader: &dyn LogReader) -> Descriptions<'_> {
+    Descriptions::new(reader, false)
+}
+
+fn limit(call: &Call) -> Result<i64, ApiError> {
+    let Some(text) = call.query.get("limit") else {
+        return Ok(DEFAULT_LIMIT);
+    };
+    text.parse()
+        .map_err(|_| ApiError::bad_request(format!("limit: {text} is not a whole number such as {DEFAULT_LIMIT}")))
+}
+
+/// The instances of the last periods before the next natural trigger.
+async fn tail(call: &Call, id: WorkflowId, limit: i64) -> Result<Instances, ApiError> {
+    if limit > MAX_TAIL {
+        return Err(ApiError::bad_request(format!("limit: {limit} is more than {MAX_TAIL}, the most with tail")));
+    }
+    let workflow = find(call, &id).await?.ok_or_else(|| ApiError::not_found("Could not find workflow."))?;
+    let next = workflows::state(&workflow, call.app.clock.now()).next_natural_trigger;
+    let next = next.ok_or_else(|| ApiError::not_found("No next natural trigger for workflow."))?;
+    let schedule = Schedule::parse(&workflow.spec.schedule)
+        .map_err(|error| ApiError::internal(&call.operator.request_id, "Schedule", error))?;
+    // Some schedules are gone through step by step, which is nothing for a thread that serves others.
+    let bounds = call.read(move |_| {
+        let first = schedule.moved(next, -limit.max(0));
+        // Where the schedule doesn't reach back so far, its first instance is the first of all.
+        Ok((first.map(|first| schedule.parameter(first)).unwrap_or_default(), schedule.parameter(next)))
+    });
+    let (first, end) = bounds.await?;
+    Ok(Instances::from(id, &first, if limit <= 0 { 0 } else { usize::MAX }).up_to(&end))
+}
+
+/// A JSON list of instances with their histories, made piece by piece.
+struct List {
+    instances: Instances,
+    waiting: VecDeque<InstanceId>,
+    begun: bool,
+    ended: bool,
+}
+
+impl List {
+    /// How many instances are looked up at a time.
+    const PAGE: usize = 100;
+    /// A piece ends with the instance that makes it this long, in bytes.
+    const PIECE: usize = 64 * 1024;
+
+    fn of(instances: Instances) -> Self {
+        Self { instances, waiting: VecDeque::new(), begun: false, ended: false }
+    }
+
+    /// The next piece; the list has ended when it is the last one.
+    fn next_piece(&mut self, reader: &dyn LogReader) -> Result<String, LogError> {
+        let mut piece = String::new();
+        let mut descriptions = descriptions(reader);
+        while piece.len() < Self::PIECE {
+            if self.waiting.is_empty() {
+                self.waiting = self.instances.next_page(reader, Self::PAGE)?.into();
+            }
+            let Some(instance) = self.waiting.pop_front() else {
+                piece += if self.begun { "]" } else { "[]" };
+                self.ended = true;
+                break;
+            };
+            piece.push(if self.begun { ',' } else { '[' });
+            self.begun = true;
+            let history = history::history(reader, &instance, &mut descriptions)?.unwrap_or_default();
+            let triggers = history.end().unwrap_or_else(|problem| {
+                tracing::warn!("{instance} is listed without its triggers: {problem}");
+                Vec::new()
+            });
+            let data = history::execution_data(&instance, triggers);
+            piece += &json::to_string(&data).unwrap_or_else(|_| "null".to_owned());
+        }
+        Ok(piece)
+    }
+}

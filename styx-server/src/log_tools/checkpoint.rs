@@ -1,0 +1,58 @@
+//! `styx-server log checkpoint`: has the server of a data folder make a checkpoint.
+
+use std::{
+    fs,
+    io::{self, Write},
+};
+
+use clap::Args;
+use styx_client::{Client, Host};
+
+use super::{CLEAN, DataArgs, UNUSABLE};
+
+/// Of which server.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+The checkpoint is a data folder of its own, below `checkpoints` in the server's: all log tools work on it while the server
+runs on. Its tables are shared with the server's as long as both have them; nobody removes old checkpoints but you.
+
+Exit codes: 0 it is made; 2 no server answers, or it refuses.")]
+pub struct CheckpointArgs {
+    /// The running server's data folder
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// Asks the server that the folder's `address` file names.
+pub(super) fn run(args: &CheckpointArgs, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
+    let data = &args.data.data;
+    let path = data.join("address");
+    let address = match fs::read_to_string(&path) {
+        Ok(text) => text.trim().to_owned(),
+        Err(error) => {
+            writeln!(
+                notes,
+                "styx-server: no server runs on {}, as far as {} says: {error}; without a server the log tools read the \
+                 folder itself",
+                data.display(),
+                path.display()
+            )?;
+            return Ok(UNUSABLE);
+        }
+    };
+    let asked = Host::parse(&format!("http://{address}"))
+        .map_err(|error| error.to_string())
+        .and_then(|host| Client::new(&host).map_err(|error| error.to_string()))
+        .and_then(|client| client.create_checkpoint().map_err(|error| error.to_string()));
+    match asked {
+        Ok(checkpoint) => {
+            writeln!(out, "checkpoint of everything up to record {}", checkpoint.position)?;
+            writeln!(out, "{}", data.join(&checkpoint.path).display())?;
+            Ok(CLEAN)
+        }
+        Err(error) => {
+            writeln!(notes, "styx-server: {error}")?;
+            Ok(UNUSABLE)
+        }
+    }
+}

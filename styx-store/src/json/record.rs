@@ -1,0 +1,490 @@
+//! A record as a JSON object, with everything that it holds.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use styx_core::{
+    event::{Event, TriggerParameters},
+    id::{Counter, Epoch, InstanceId, Position, WorkflowId},
+    record::{Cause, ConfigEvent, ExecutionEvent, Fact, LogEvent, Operator, Record, RunEvent, WorkflowEvent},
+};
+
+use super::{
+    parts::{
+        ConfigJson, CursorJson, CursorMoveJson, DescriptionJson, EndingJson, FailureClassJson, MessageJson,
+        ObservedJson, StoredWorkflowJson, TriggerJson, shared, texts,
+    },
+    values::{EvidenceJson, ExecutionIdJson, InstantJson, MillisJson, SpanJson, UuidJson},
+};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordJson {
+    pub(super) position: u64,
+    pub(super) decision: u64,
+    at: MillisJson,
+    epoch: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<String>,
+    fact: FactJson,
+    cause: CauseJson,
+}
+
+impl From<&Record> for RecordJson {
+    fn from(record: &Record) -> Self {
+        Self {
+            position: record.position.0,
+            decision: record.decision.0,
+            at: MillisJson(record.at),
+            epoch: record.epoch.0,
+            idempotency_key: record.idempotency_key.as_ref().map(ToString::to_string),
+            fact: (&record.fact).into(),
+            cause: (&record.cause).into(),
+        }
+    }
+}
+
+impl From<RecordJson> for Record {
+    fn from(json: RecordJson) -> Self {
+        Self {
+            position: Position(json.position),
+            decision: Position(json.decision),
+            at: json.at.0,
+            epoch: Epoch(json.epoch),
+            idempotency_key: json.idempotency_key.map(Into::into),
+            cause: json.cause.into(),
+            fact: json.fact.into(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FactJson {
+    Log(LogEventJson),
+    Config(ConfigEventJson),
+    Workflow(WorkflowFactJson),
+    Run(RunFactJson),
+    Execution(ExecutionFactJson),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WorkflowFactJson {
+    component: String,
+    workflow: String,
+    event: WorkflowEventJson,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunFactJson {
+    component: String,
+    workflow: String,
+    parameter: String,
+    counter: u64,
+    event: EventJson,
+    /// Why the event is without effect; only imported ones are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignored: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExecutionFactJson {
+    id: ExecutionIdJson,
+    event: ExecutionEventJson,
+}
+
+impl From<&Fact> for FactJson {
+    fn from(fact: &Fact) -> Self {
+        match fact {
+            Fact::Log(event) => Self::Log(event.into()),
+            Fact::Config(event) => Self::Config(event.into()),
+            Fact::Workflow(id, event) => Self::Workflow(WorkflowFactJson {
+                component: id.component().into(),
+                workflow: id.workflow().into(),
+                event: event.into(),
+            }),
+            Fact::Run(id, event) => {
+                let (counter, event, ignored) = match event {
+                    RunEvent::Styx { counter, event } => (counter, event, None),
+                    RunEvent::Ignored { counter, event, error } => (counter, event, Some(error.to_string())),
+                };
+                Self::Run(RunFactJson {
+                    component: id.workflow().component().into(),
+                    workflow: id.workflow().workflow().into(),
+                    parameter: id.parameter().into(),
+                    counter: counter.0,
+                    event: event.into(),
+                    ignored,
+                })
+            }
+            Fact::Execution(id, event) => {
+                Self::Execution(ExecutionFactJson { id: ExecutionIdJson(id.clone()), event: event.into() })
+            }
+        }
+    }
+}
+
+impl From<FactJson> for Fact {
+    fn from(json: FactJson) -> Self {
+        match json {
+            FactJson::Log(event) => Self::Log(event.into()),
+            FactJson::Config(event) => Self::Config(event.into()),
+            FactJson::Workflow(WorkflowFactJson { component, workflow, event }) => {
+                Self::Workflow(WorkflowId::new(component, workflow), event.into())
+            }
+            FactJson::Run(RunFactJson { component, workflow, parameter, counter, event, ignored }) => {
+                let (counter, event) = (Counter(counter), event.into());
+                let event = match ignored {
+                    None => RunEvent::Styx { counter, event },
+                    Some(error) => RunEvent::Ignored { counter, event, error: error.into() },
+                };
+                Self::Run(InstanceId::new(WorkflowId::new(component, workflow), parameter), event)
+            }
+            FactJson::Execution(ExecutionFactJson { id, event }) => Self::Execution(id.0, event.into()),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum LogEventJson {
+    Started { log_id: UuidJson, root_seed: UuidJson },
+    Forked { log_id: UuidJson, root_seed: UuidJson },
+}
+
+impl From<&LogEvent> for LogEventJson {
+    fn from(event: &LogEvent) -> Self {
+        match *event {
+            LogEvent::Started { log_id, root_seed } => {
+                Self::Started { log_id: UuidJson(log_id), root_seed: UuidJson(root_seed) }
+            }
+            LogEvent::Forked { log_id, root_seed } => {
+                Self::Forked { log_id: UuidJson(log_id), root_seed: UuidJson(root_seed) }
+            }
+        }
+    }
+}
+
+impl From<LogEventJson> for LogEvent {
+    fn from(json: LogEventJson) -> Self {
+        match json {
+            LogEventJson::Started { log_id, root_seed } => Self::Started { log_id: log_id.0, root_seed: root_seed.0 },
+            LogEventJson::Forked { log_id, root_seed } => Self::Forked { log_id: log_id.0, root_seed: root_seed.0 },
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum ConfigEventJson {
+    Set(Box<ConfigJson>),
+    SchedulingSwitched { enabled: bool },
+}
+
+impl From<&ConfigEvent> for ConfigEventJson {
+    fn from(event: &ConfigEvent) -> Self {
+        match event {
+            ConfigEvent::Set(config) => Self::Set(Box::new((&**config).into())),
+            ConfigEvent::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled: *enabled },
+        }
+    }
+}
+
+impl From<ConfigEventJson> for ConfigEvent {
+    fn from(json: ConfigEventJson) -> Self {
+        match json {
+            ConfigEventJson::Set(config) => Self::Set(Arc::new((*config).into())),
+            ConfigEventJson::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled },
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum WorkflowEventJson {
+    Stored(Box<StoredWorkflowJson>),
+    Deleted,
+    FileRemoved {
+        path: String,
+    },
+    Switched {
+        enabled: bool,
+    },
+    CursorMoved {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<CursorJson>,
+        why: CursorMoveJson,
+    },
+}
+
+impl From<&WorkflowEvent> for WorkflowEventJson {
+    fn from(event: &WorkflowEvent) -> Self {
+        match event {
+            WorkflowEvent::Stored(stored) => Self::Stored(Box::new((&**stored).into())),
+            WorkflowEvent::Deleted => Self::Deleted,
+            WorkflowEvent::FileRemoved { path } => Self::FileRemoved { path: path.to_string() },
+            WorkflowEvent::Switched { enabled } => Self::Switched { enabled: *enabled },
+            WorkflowEvent::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: (*why).into() },
+        }
+    }
+}
+
+impl From<WorkflowEventJson> for WorkflowEvent {
+    fn from(json: WorkflowEventJson) -> Self {
+        match json {
+            WorkflowEventJson::Stored(stored) => Self::Stored(Arc::new((*stored).into())),
+            WorkflowEventJson::Deleted => Self::Deleted,
+            WorkflowEventJson::FileRemoved { path } => Self::FileRemoved { path: path.into() },
+            WorkflowEventJson::Switched { enabled } => Self::Switched { enabled },
+            WorkflowEventJson::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: why.into() },
+        }
+    }
+}
+
+/// Styx's events, under Styx's names.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum EventJson {
+    TriggerExecution {
+        trigger: TriggerJson,
+        env: BTreeMap<String, String>,
+        missed: bool,
+    },
+    Info {
+        message: MessageJson,
+    },
+    Dequeue {
+        resources: Vec<String>,
+    },
+    Submit {
+        description: DescriptionJson,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        execution: Option<ExecutionIdJson>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        runner: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        running_timeout: Option<SpanJson>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_condition: Option<String>,
+    },
+    Submitted {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        execution: Option<ExecutionIdJson>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        runner: Option<String>,
+    },
+    Started,
+    Terminate {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exit_code: Option<i32>,
+    },
+    RunError {
+        message: String,
+        class: FailureClassJson,
+    },
+    Success,
+    RetryAfter {
+        delay_millis: i64,
+    },
+    Stop {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    Timeout {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    Halt {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    TimeTrigger,
+    Created {
+        execution: ExecutionIdJson,
+        docker_image: String,
+    },
+    Retry,
+}
+
+impl From<&Event> for EventJson {
+    fn from(event: &Event) -> Self {
+        let text = |text: &Option<Arc<str>>| text.as_ref().map(ToString::to_string);
+        match event {
+            Event::TriggerExecution { trigger, parameters, missed } => Self::TriggerExecution {
+                trigger: trigger.into(),
+                env: BTreeMap::clone(&parameters.env),
+                missed: *missed,
+            },
+            Event::Info { message } => Self::Info { message: message.into() },
+            Event::Dequeue { resources } => Self::Dequeue { resources: texts(resources) },
+            Event::Submit { description, execution, runner, running_timeout, retry_condition } => Self::Submit {
+                description: description.into(),
+                execution: execution.clone().map(ExecutionIdJson),
+                runner: text(runner),
+                running_timeout: running_timeout.map(SpanJson),
+                retry_condition: text(retry_condition),
+            },
+            Event::Submitted { execution, runner } => {
+                Self::Submitted { execution: execution.clone().map(ExecutionIdJson), runner: text(runner) }
+            }
+            Event::Started => Self::Started,
+            Event::Terminate { exit_code } => Self::Terminate { exit_code: *exit_code },
+            Event::RunError { message, class } => {
+                Self::RunError { message: message.to_string(), class: (*class).into() }
+            }
+            Event::Success => Self::Success,
+            Event::RetryAfter { delay_millis } => Self::RetryAfter { delay_millis: *delay_millis },
+            Event::Stop { reason } => Self::Stop { reason: text(reason) },
+            Event::Timeout { reason } => Self::Timeout { reason: text(reason) },
+            Event::Halt { reason } => Self::Halt { reason: text(reason) },
+            Event::TimeTrigger => Self::TimeTrigger,
+            Event::Created { execution, docker_image } => {
+                Self::Created { execution: ExecutionIdJson(execution.clone()), docker_image: docker_image.to_string() }
+            }
+            Event::Retry => Self::Retry,
+        }
+    }
+}
+
+impl From<EventJson> for Event {
+    fn from(json: EventJson) -> Self {
+        match json {
+            EventJson::TriggerExecution { trigger, env, missed } => Self::TriggerExecution {
+                trigger: trigger.into(),
+                parameters: TriggerParameters { env: Arc::new(env) },
+                missed,
+            },
+            EventJson::Info { message } => Self::Info { message: message.into() },
+            EventJson::Dequeue { resources } => Self::Dequeue { resources: shared(resources) },
+            EventJson::Submit { description, execution, runner, running_timeout, retry_condition } => Self::Submit {
+                description: description.into(),
+                execution: execution.map(|ExecutionIdJson(id)| id),
+                runner: runner.map(Into::into),
+                running_timeout: running_timeout.map(|SpanJson(span)| span),
+                retry_condition: retry_condition.map(Into::into),
+            },
+            EventJson::Submitted { execution, runner } => {
+                Self::Submitted { execution: execution.map(|ExecutionIdJson(id)| id), runner: runner.map(Into::into) }
+            }
+            EventJson::Started => Self::Started,
+            EventJson::Terminate { exit_code } => Self::Terminate { exit_code },
+            EventJson::RunError { message, class } => Self::RunError { message: message.into(), class: class.into() },
+            EventJson::Success => Self::Success,
+            EventJson::RetryAfter { delay_millis } => Self::RetryAfter { delay_millis },
+            EventJson::Stop { reason } => Self::Stop { reason: reason.map(Into::into) },
+            EventJson::Timeout { reason } => Self::Timeout { reason: reason.map(Into::into) },
+            EventJson::Halt { reason } => Self::Halt { reason: reason.map(Into::into) },
+            EventJson::TimeTrigger => Self::TimeTrigger,
+            EventJson::Created { execution, docker_image } => {
+                Self::Created { execution: execution.0, docker_image: docker_image.into() }
+            }
+            EventJson::Retry => Self::Retry,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum ExecutionEventJson {
+    Ended(EndingJson),
+    Cleaned,
+    Refused { retry_at: InstantJson, reason: String },
+}
+
+impl From<&ExecutionEvent> for ExecutionEventJson {
+    fn from(event: &ExecutionEvent) -> Self {
+        match event {
+            ExecutionEvent::Ended(ending) => Self::Ended((*ending).into()),
+            ExecutionEvent::Cleaned => Self::Cleaned,
+            ExecutionEvent::Refused { retry_at, reason } => {
+                Self::Refused { retry_at: InstantJson(*retry_at), reason: reason.to_string() }
+            }
+        }
+    }
+}
+
+impl From<ExecutionEventJson> for ExecutionEvent {
+    fn from(json: ExecutionEventJson) -> Self {
+        match json {
+            ExecutionEventJson::Ended(ending) => Self::Ended(ending.into()),
+            ExecutionEventJson::Cleaned => Self::Cleaned,
+            ExecutionEventJson::Refused { retry_at, reason } => {
+                Self::Refused { retry_at: retry_at.0, reason: reason.into() }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum CauseJson {
+    Decision,
+    Schedule,
+    Timer,
+    Engine,
+    Operator {
+        actor: String,
+        request_id: String,
+        /// The text itself.
+        request: String,
+    },
+    Executor {
+        runner: String,
+        observed: ObservedJson,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        observed_at: Option<InstantJson>,
+        evidence: EvidenceJson,
+    },
+    Imported {
+        at: InstantJson,
+    },
+}
+
+impl From<&Cause> for CauseJson {
+    fn from(cause: &Cause) -> Self {
+        match cause {
+            Cause::Decision => Self::Decision,
+            Cause::Schedule => Self::Schedule,
+            Cause::Timer => Self::Timer,
+            Cause::Engine => Self::Engine,
+            Cause::Operator(operator) => Self::Operator {
+                actor: operator.actor.to_string(),
+                request_id: operator.request_id.to_string(),
+                request: operator.request.to_string(),
+            },
+            Cause::Executor { runner, what, observed_at, evidence } => Self::Executor {
+                runner: runner.to_string(),
+                observed: what.into(),
+                observed_at: observed_at.map(InstantJson),
+                evidence: EvidenceJson(evidence.to_vec()),
+            },
+            Cause::Imported { at } => Self::Imported { at: InstantJson(*at) },
+        }
+    }
+}
+
+impl From<CauseJson> for Cause {
+    fn from(json: CauseJson) -> Self {
+        match json {
+            CauseJson::Decision => Self::Decision,
+            CauseJson::Schedule => Self::Schedule,
+            CauseJson::Timer => Self::Timer,
+            CauseJson::Engine => Self::Engine,
+            CauseJson::Operator { actor, request_id, request } => Self::Operator(Arc::new(Operator {
+                actor: actor.into(),
+                request_id: request_id.into(),
+                request: request.into(),
+            })),
+            CauseJson::Executor { runner, observed, observed_at, evidence } => Self::Executor {
+                runner: runner.into(),
+                what: observed.into(),
+                observed_at: observed_at.map(|InstantJson(at)| at),
+                evidence: evidence.0.into(),
+            },
+            CauseJson::Imported { at } => Self::Imported { at: at.0 },
+        }
+    }
+}
