@@ -1,6 +1,6 @@
 //! Makes a large log of finished runs, to try the log tools on.
 //!
-//! `cargo run --profile dev --workspace --all-features --example make_log -- DIR RECORDS [WORKFLOWS]`
+//! `cargo run --workspace --all-features --example make_log -- DIR RECORDS [WORKFLOWS]`
 
 use std::{env, error::Error, time::Instant};
 

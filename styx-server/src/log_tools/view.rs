@@ -84,16 +84,8 @@ pub(super) fn config(config: &Config) -> View {
 /// The fields of a workflow; its configuration is in the record that `stored_at` names.
 pub(super) fn workflow(workflow: &Workflow) -> View {
     let Workflow { stored_at, deployed_at, json_digest, spec, enabled, cursor } = workflow;
-    let WorkflowSpec {
-        schedule,
-        offset,
-        running_timeout,
-        runs,
-        resources,
-        retry_condition,
-        mounts_secret,
-        origin,
-    } = spec;
+    let WorkflowSpec { schedule, offset, running_timeout, runs, resources, retry_condition, mounts_secret, origin } =
+        spec;
     let runs = match runs {
         Runs::Nothing => None,
         Runs::Image => Some("image"),

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use serde_json::Value;
 use styx_core::{
     explain::{explain, explain_workflow},
-    id::{ExecutionId, InstanceId, WorkflowId},
+    id::{ExecutionId, InstanceId, Position, WorkflowId},
     log::stored_workflow,
     owed::owed,
+    record::Subject,
     world::RowKey,
 };
 
@@ -37,9 +38,11 @@ pub(super) fn instance(
                 Err(why) => return stopped(why, &args.data, notes),
             };
             let Some(run) = steps.into_iter().rev().find_map(|step| step.run.after) else {
-                let later =
-                    past.reader.known_instances(id.workflow(), usize::MAX).is_ok_and(|known| known.contains(id));
-                let why = if later { format!("{id} wasn't triggered yet") } else { near::no_instance(past.reader, id) };
+                let why = if is_known(past, &Subject::Run(id.clone())) {
+                    format!("{id} wasn't triggered yet")
+                } else {
+                    near::no_instance(past.reader, id)
+                };
                 writeln!(notes, "styx-server: {why}")?;
                 return Ok(UNUSABLE);
             };
@@ -62,8 +65,7 @@ pub(super) fn workflow(
     notes: &mut dyn Write,
 ) -> io::Result<u8> {
     let Some(workflow) = past.world.workflows().get(id) else {
-        let is_known = past.reader.known_workflows(usize::MAX).is_ok_and(|known| known.contains(id));
-        let why = if is_known {
+        let why = if is_known(past, &Subject::Workflow(id.clone())) {
             format!("workflow {id} didn't exist after record {}", past.found.position)
         } else {
             near::no_workflow(past.reader, id)
@@ -111,6 +113,11 @@ pub(super) fn execution(
 /// What all decisions depended on.
 pub(super) fn config(past: &Past<'_>, args: &AtArgs, out: &mut dyn Write) -> io::Result<u8> {
     write(view::config(past.world.config()), args, out)
+}
+
+/// Whether the log has records about it, perhaps later ones.
+fn is_known(past: &Past<'_>, subject: &Subject) -> bool {
+    past.reader.positions(subject, Position::FIRST).is_ok_and(|positions| !positions.is_empty())
 }
 
 fn write(object: View, args: &AtArgs, out: &mut dyn Write) -> io::Result<u8> {
