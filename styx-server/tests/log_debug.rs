@@ -133,30 +133,31 @@ fn a_run_as_it_was() {
         dir.path(),
         &["at", "14", "--instance", late],
         expect![[r#"
-        instance                 examples#best-product#2026-03-29T06
-        state                    QUEUED
-        since                    2026-03-29T07:00:00.152Z
-        trigger                  {"kind":"natural","id":"natural-trigger"}
-        parameters               {"env":{}}
-        missed                   false
-        imported                 false
-        tries                    1
-        consecutive_failures     0
-        infrastructure_failures  0
-        retry_cost               0.1
-        last_exit                20
-        retry_delay_millis       10000
-        eligible_at              2026-03-29T07:00:10.152Z
-        execution                -
-        runner                   local
-        description              -
-        running_timeout          -
-        resources                -
-        message                  Exit code: 20
-        counter                  6
-        last_event_at            2026-03-29T07:00:00.152Z
-        waits_for                waits for its delay until 2026-03-29T07:00:10Z
-    "#]],
+            instance                 examples#best-product#2026-03-29T06
+            state                    QUEUED
+            since                    2026-03-29T07:00:00.152Z
+            trigger                  {"kind":"natural","id":"natural-trigger"}
+            parameters               {"env":{}}
+            missed                   false
+            imported                 false
+            tries                    1
+            consecutive_failures     0
+            infrastructure_failures  0
+            retry_cost               0.1
+            last_exit                20
+            retry_delay_millis       10000
+            eligible_at              2026-03-29T07:00:10.152Z
+            execution                -
+            runner                   local
+            description              -
+            running_timeout          -
+            retry_condition          -
+            resources                -
+            message                  Exit code: 20
+            counter                  6
+            last_event_at            2026-03-29T07:00:00.152Z
+            waits_for                waits for its delay until 2026-03-29T07:00:10Z
+        "#]],
     );
     // It runs: what it waits for is its end.
     let run = json(dir.path(), &["at", "11", "--instance", late]).remove(0);
@@ -191,25 +192,27 @@ fn workflows_executions_and_the_configuration_as_they_were() {
         dir.path(),
         &["at", "14", "--workflow", "examples#best-product"],
         expect![[r#"
-        workflow                     examples#best-product
-        enabled                      true
-        next_natural_trigger         2026-03-29T07:00:00Z
-        next_natural_offset_trigger  2026-03-29T08:00:00Z
-        schedule                     hours
-        offset                       -
-        running_timeout              -
-        runnable                     true
-        resources                    []
-        origin                       file examples.yaml
-        stored_at                    3
-        deployed_at                  2026-03-29T06:59:59.000Z
-        configuration_digest         163d048a-cae6-5dae-8011-f4f480fff2ad
-        active_runs                  1
-        waits_for                    the next natural trigger fires at 2026-03-29T08:00:00Z
-        configuration.id             best-product
-        configuration.schedule       hours
-        configuration.env            {"TOKEN":"***"}
-    "#]],
+            workflow                     examples#best-product
+            enabled                      true
+            next_natural_trigger         2026-03-29T07:00:00Z
+            next_natural_offset_trigger  2026-03-29T08:00:00Z
+            schedule                     hours
+            offset                       -
+            running_timeout              -
+            runs                         image
+            resources                    []
+            retry_condition              -
+            mounts_secret                false
+            origin                       file examples.yaml
+            stored_at                    3
+            deployed_at                  2026-03-29T06:59:59.000Z
+            configuration_digest         163d048a-cae6-5dae-8011-f4f480fff2ad
+            active_runs                  1
+            waits_for                    the next natural trigger fires at 2026-03-29T08:00:00Z
+            configuration.id             best-product
+            configuration.schedule       hours
+            configuration.env            {"TOKEN":"***"}
+        "#]],
     );
     check(
         dir.path(),
@@ -251,25 +254,26 @@ fn workflows_executions_and_the_configuration_as_they_were() {
         dir.path(),
         &["at", "2", "--config"],
         expect![[r#"
-        scheduling                           true
-        max_executions                       8
-        catch_up                             10
-        max_cost                             50.0
-        missing_dependencies_delay           PT10M
-        backoff.base                         PT3M
-        backoff.max_exponent                 4
-        infrastructure_backoff.base          PT30S
-        infrastructure_backoff.max_exponent  5
-        timeouts.default                     PT48H
-        timeouts.max_running                 PT48H
-        timeouts.new                         PT30M
-        timeouts.submitted                   PT10M
-        timeouts.running                     PT24H
-        timeouts.terminated                  PT30M
-        timeouts.failed                      PT30M
-        runner                               default
-        runs_api_workflows                   true
-    "#]],
+            scheduling                           true
+            max_executions                       8
+            catch_up                             10
+            max_cost                             50.0
+            missing_dependencies_delay           PT10M
+            backoff.base                         PT3M
+            backoff.max_exponent                 4
+            infrastructure_backoff.base          PT30S
+            infrastructure_backoff.max_exponent  5
+            timeouts.default                     PT48H
+            timeouts.max_running                 PT48H
+            timeouts.new                         PT30M
+            timeouts.submitted                   PT10M
+            timeouts.running                     PT24H
+            timeouts.terminated                  PT30M
+            timeouts.failed                      PT30M
+            runner                               default
+            runs_api_workflows                   true
+            mounts_secrets                       true
+        "#]],
     );
     check(
         dir.path(),
@@ -514,7 +518,7 @@ fn a_life_as_json_goes_on_where_it_was() {
         }
         assert_eq!(before, step["after"]);
     }
-    expect![[r#"{"position":11,"at":"2026-03-29T07:00:00.012Z","decision":10,"subject":{"kind":"run","id":"examples#best-product#2026-03-29T06","component":"examples","workflow":"best-product","parameter":"2026-03-29T06"},"event":{"name":"started","info":"","counter":4},"cause":{"kind":"executor","runner":"local","observed":"started","observed_at":null,"evidence":{"pid":4711,"env":[{"name":"TOKEN","value":"***"}]}},"before":{"state":"SUBMITTED","since":"2026-03-29T07:00:00.012Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.0,"last_exit":null,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"resources":[],"message":null,"counter":3,"last_event_at":"2026-03-29T07:00:00.012Z"},"after":{"state":"RUNNING","since":"2026-03-29T07:00:00.012Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.0,"last_exit":null,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"resources":[],"message":null,"counter":4,"last_event_at":"2026-03-29T07:00:00.012Z"},"changes":[{"field":"state","before":"SUBMITTED","after":"RUNNING"},{"field":"counter","before":3,"after":4}],"execution":{"id":"styx-run-00000000-0000-4000-8000-000000000001","before":{"instance":"examples#best-product#2026-03-29T06","phase":"launched","since":"2026-03-29T07:00:00.012Z","ending":null,"exit_code":null,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"after":{"instance":"examples#best-product#2026-03-29T06","phase":"running","since":"2026-03-29T07:00:00.012Z","ending":null,"exit_code":null,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"changes":[{"field":"phase","before":"launched","after":"running"}]},"refused":null}"#]].assert_eq(&steps[4].to_string());
+    expect![[r#"{"position":11,"at":"2026-03-29T07:00:00.012Z","decision":10,"subject":{"kind":"run","id":"examples#best-product#2026-03-29T06","component":"examples","workflow":"best-product","parameter":"2026-03-29T06"},"event":{"name":"started","info":"","counter":4},"cause":{"kind":"executor","runner":"local","observed":"started","observed_at":null,"evidence":{"pid":4711,"env":[{"name":"TOKEN","value":"***"}]}},"before":{"state":"SUBMITTED","since":"2026-03-29T07:00:00.012Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.0,"last_exit":null,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"retry_condition":null,"resources":[],"message":null,"counter":3,"last_event_at":"2026-03-29T07:00:00.012Z"},"after":{"state":"RUNNING","since":"2026-03-29T07:00:00.012Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.0,"last_exit":null,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"retry_condition":null,"resources":[],"message":null,"counter":4,"last_event_at":"2026-03-29T07:00:00.012Z"},"changes":[{"field":"state","before":"SUBMITTED","after":"RUNNING"},{"field":"counter","before":3,"after":4}],"execution":{"id":"styx-run-00000000-0000-4000-8000-000000000001","before":{"instance":"examples#best-product#2026-03-29T06","phase":"launched","since":"2026-03-29T07:00:00.012Z","ending":null,"exit_code":null,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"after":{"instance":"examples#best-product#2026-03-29T06","phase":"running","since":"2026-03-29T07:00:00.012Z","ending":null,"exit_code":null,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"changes":[{"field":"phase","before":"launched","after":"running"}]},"refused":null}"#]].assert_eq(&steps[4].to_string());
 }
 
 /// Sets a field that may lie within others.
@@ -595,7 +599,7 @@ fn what_differs() {
     "#]],
     );
     let difference = json(dir.path(), &["diff", "10", "12"]).remove(0);
-    expect![[r#"{"from":{"position":10,"at":"2026-03-29T07:00:00.012Z"},"to":{"position":12,"at":"2026-03-29T07:00:00.152Z"},"config":null,"workflows":[],"runs":[{"id":"examples#best-product#2026-03-29T06","before":{"state":"SUBMITTED","since":"2026-03-29T07:00:00.012Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.0,"last_exit":null,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"resources":[],"message":null,"counter":3,"last_event_at":"2026-03-29T07:00:00.012Z"},"after":{"state":"TERMINATED","since":"2026-03-29T07:00:00.152Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.1,"last_exit":20,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"resources":[],"message":{"level":"WARNING","line":"Exit code: 20"},"counter":5,"last_event_at":"2026-03-29T07:00:00.152Z"},"changes":[{"field":"state","before":"SUBMITTED","after":"TERMINATED"},{"field":"since","before":"2026-03-29T07:00:00.012Z","after":"2026-03-29T07:00:00.152Z"},{"field":"retry_cost","before":0.0,"after":0.1},{"field":"last_exit","before":null,"after":20},{"field":"message","before":null,"after":{"level":"WARNING","line":"Exit code: 20"}},{"field":"counter","before":3,"after":5},{"field":"last_event_at","before":"2026-03-29T07:00:00.012Z","after":"2026-03-29T07:00:00.152Z"}],"outcome":null}],"executions":[{"id":"styx-run-00000000-0000-4000-8000-000000000001","before":{"instance":"examples#best-product#2026-03-29T06","phase":"launched","since":"2026-03-29T07:00:00.012Z","ending":null,"exit_code":null,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"after":{"instance":"examples#best-product#2026-03-29T06","phase":"ended","since":"2026-03-29T07:00:00.152Z","ending":"exit","exit_code":20,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"changes":[{"field":"phase","before":"launched","after":"ended"},{"field":"since","before":"2026-03-29T07:00:00.012Z","after":"2026-03-29T07:00:00.152Z"},{"field":"ending","before":null,"after":"exit"},{"field":"exit_code","before":null,"after":20}],"outcome":null}],"runs_done_between":0,"runs_failed_between":0}"#]].assert_eq(&difference.to_string());
+    expect![[r#"{"from":{"position":10,"at":"2026-03-29T07:00:00.012Z"},"to":{"position":12,"at":"2026-03-29T07:00:00.152Z"},"config":null,"workflows":[],"runs":[{"id":"examples#best-product#2026-03-29T06","before":{"state":"SUBMITTED","since":"2026-03-29T07:00:00.012Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.0,"last_exit":null,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"retry_condition":null,"resources":[],"message":null,"counter":3,"last_event_at":"2026-03-29T07:00:00.012Z"},"after":{"state":"TERMINATED","since":"2026-03-29T07:00:00.152Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.1,"last_exit":20,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"retry_condition":null,"resources":[],"message":{"level":"WARNING","line":"Exit code: 20"},"counter":5,"last_event_at":"2026-03-29T07:00:00.152Z"},"changes":[{"field":"state","before":"SUBMITTED","after":"TERMINATED"},{"field":"since","before":"2026-03-29T07:00:00.012Z","after":"2026-03-29T07:00:00.152Z"},{"field":"retry_cost","before":0.0,"after":0.1},{"field":"last_exit","before":null,"after":20},{"field":"message","before":null,"after":{"level":"WARNING","line":"Exit code: 20"}},{"field":"counter","before":3,"after":5},{"field":"last_event_at","before":"2026-03-29T07:00:00.012Z","after":"2026-03-29T07:00:00.152Z"}],"outcome":null}],"executions":[{"id":"styx-run-00000000-0000-4000-8000-000000000001","before":{"instance":"examples#best-product#2026-03-29T06","phase":"launched","since":"2026-03-29T07:00:00.012Z","ending":null,"exit_code":null,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"after":{"instance":"examples#best-product#2026-03-29T06","phase":"ended","since":"2026-03-29T07:00:00.152Z","ending":"exit","exit_code":20,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"changes":[{"field":"phase","before":"launched","after":"ended"},{"field":"since","before":"2026-03-29T07:00:00.012Z","after":"2026-03-29T07:00:00.152Z"},{"field":"ending","before":null,"after":"exit"},{"field":"exit_code","before":null,"after":20}],"outcome":null}],"runs_done_between":0,"runs_failed_between":0}"#]].assert_eq(&difference.to_string());
 }
 
 #[test]

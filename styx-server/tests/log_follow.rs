@@ -144,7 +144,7 @@ fn a_running_server_is_found_by_its_folder_and_tells_what_happens() {
     let server = common::Server::start(&data);
     let before = server.get("/api/v4/records?from=1").body.lines().count();
     let limit = (before + 1).to_string();
-    let args = ["show", "--from", "1", "--limit", &limit];
+    let args = ["show", "--format", "json", "--from", "1", "--limit", &limit];
     let followed = thread::scope(|scope| {
         scope.spawn(|| {
             thread::sleep(Duration::from_millis(300));
@@ -154,7 +154,7 @@ fn a_running_server_is_found_by_its_folder_and_tells_what_happens() {
         run(&data, &[&args[..], &["--follow"]].concat())
     });
     drop(server);
-    assert!(followed.1.contains("workflow sales#report"), "{followed:?}");
+    assert!(followed.1.contains("\"sales#report\""), "{followed:?}");
     assert_eq!(followed, run(&data, &args));
 }
 
