@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     config::Timeouts,
-    decide::obstacle,
+    decide::{obstacle, unfit},
     execution::Phase,
     id::{ExecutionId, InstanceId, WorkflowId},
+    record::Runs,
     run::State,
     world::World,
 };
@@ -67,6 +68,16 @@ pub enum Reason {
     },
     /// The schedule has no further instant.
     NoInstant,
+    /// The instants of a workflow are skipped, since it runs nothing that can be run.
+    Skipped {
+        /// Why it can't.
+        why: Arc<str>,
+    },
+    /// The runs of a workflow are halted before they begin an execution, since the executor can't run them.
+    Halted {
+        /// Why it can't.
+        why: Arc<str>,
+    },
 }
 
 /// What an active run waits for at `now`, all reasons at once; `None` when the instance isn't active.
@@ -140,6 +151,11 @@ pub fn explain_workflow(world: &World, id: &WorkflowId) -> Option<Vec<Reason>> {
     if world.index().missed(id) >= config.catch_up.max(1) {
         reasons.push(Reason::CatchUp { max: config.catch_up });
     }
+    if let Some(refusal) = unfit(config, workflow) {
+        let why = refusal.to_string().into();
+        let is_skipped = workflow.spec.runs != Runs::Image;
+        reasons.push(if is_skipped { Reason::Skipped { why } } else { Reason::Halted { why } });
+    }
     reasons.push(workflow.cursor.map_or(Reason::NoInstant, |cursor| Reason::NextTrigger { at: cursor.fires_at }));
     Some(reasons)
 }
@@ -174,6 +190,8 @@ impl fmt::Display for Reason {
             }
             Self::NextTrigger { at } => write!(f, "the next natural trigger fires at {}", Second(*at)),
             Self::NoInstant => f.write_str("the schedule has no further instant"),
+            Self::Skipped { why } => write!(f, "its instants are skipped: {why}"),
+            Self::Halted { why } => write!(f, "its runs are halted: {why}"),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! No clock, no randomness, no I/O: time and seed are arguments, and what they decided stands in the record.
 
+pub mod condition;
 pub mod config;
 pub mod decide;
 pub mod event;

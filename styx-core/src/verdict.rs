@@ -53,7 +53,7 @@ pub enum StopReason {
     CostLimit,
     /// It exited with [`EXIT_UNRECOVERABLE`].
     Unrecoverable,
-    /// Its retry condition doesn't hold.
+    /// Its retry condition doesn't hold; what is recorded says more.
     ConditionNotMet,
 }
 

@@ -10,6 +10,8 @@ use styx_core::{
     event::TriggerParameters,
     executor::Observed,
     explain::{Reason, explain, explain_workflow},
+    record::Origin,
+    workflow::{FlyteExecConf, FlyteIdentifier, Secret, WorkflowConfiguration},
 };
 
 use teller::{Teller, id, instance};
@@ -55,6 +57,148 @@ fn a_partition_runs_when_its_hour_is_over_and_is_tried_again() {
         29 01:10:00   and: 2026-03-29T00 #10 started
         29 01:10:00   and: 2026-03-29T00 #11 terminate Some(0)
         29 01:10:00   and: 2026-03-29T00 #12 success
+    "#]]
+    .assert_eq(&story.told());
+}
+
+/// A workflow whose tries are repeated under a condition.
+fn conditional(story: &mut Teller, condition: &str) {
+    let mut configuration = WorkflowConfiguration::new("report", "hours");
+    configuration.docker_image = Some("busybox".to_owned());
+    configuration.retry_condition = Some(condition.to_owned());
+    story.store_configuration(&configuration, Origin::Api);
+}
+
+#[test]
+fn the_condition_that_submit_recorded_decides() {
+    let mut story = Teller::begin("2026-03-29T01:30:00Z", Config::default());
+    conditional(&mut story, "#exitCode == 1 && #tries < 2");
+    story.ask(trigger("2026-03-29T00"));
+    // Too late for the try that runs.
+    conditional(&mut story, "false");
+    story.forget();
+    story.see("report", "2026-03-29T00", Observed::Exited { code: Some(1) });
+    // A lost node doesn't ask; what the workflow says now counts for this try.
+    story.wait_for_next_due();
+    story.see("report", "2026-03-29T00", Observed::Lost { reason: "the node is gone".into() });
+    story.wait_for_next_due();
+    story.see("report", "2026-03-29T00", Observed::Exited { code: Some(1) });
+    expect![[r#"
+        29 01:30:00 saw Exited { code: Some(1) }: 2026-03-29T00 #3 submitted
+        29 01:30:00   and: 2026-03-29T00 #4 started
+        29 01:30:00   and: 2026-03-29T00 #5 terminate Some(1)
+        29 01:30:00   and: 2026-03-29T00 #6 retryAfter 182069 ms
+        29 01:33:02 timer: 2026-03-29T00 #7 dequeue
+        29 01:33:02   and: 2026-03-29T00 #8 submit
+        29 01:33:02 saw Lost { reason: "the node is gone" }: 2026-03-29T00 #9 runError
+        29 01:33:02   and: execution ended Lost
+        29 01:33:02   and: 2026-03-29T00 #10 retryAfter 47529 ms
+        29 01:33:49 timer: 2026-03-29T00 #11 dequeue
+        29 01:33:49   and: 2026-03-29T00 #12 submit
+        29 01:33:49 saw Exited { code: Some(1) }: 2026-03-29T00 #13 submitted
+        29 01:33:49   and: 2026-03-29T00 #14 started
+        29 01:33:49   and: 2026-03-29T00 #15 terminate Some(1)
+        29 01:33:49   and: 2026-03-29T00 #16 stop retry condition not met: `false` with exitCode 1, tries 2, consecutiveFailures 2, triggerType adhoc
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn a_condition_that_has_no_value_is_not_met_and_says_why() {
+    let mut story = Teller::begin("2026-03-29T01:30:00Z", Config::default());
+    conditional(&mut story, "#triggerType == 'adhoc' && 10 / (#tries - 1) > 1");
+    story.ask(trigger("2026-03-29T00"));
+    story.forget();
+    story.see("report", "2026-03-29T00", Observed::NotLaunchable { reason: "no such image".into() });
+    conditional(&mut story, "#tries < 3");
+    story.ask(trigger("2026-03-29T00"));
+    story.see("report", "2026-03-29T00", Observed::Exited { code: Some(50) });
+    story.ask(trigger("2026-03-29T00"));
+    story.see("report", "2026-03-29T00", Observed::Exited { code: Some(0) });
+    story.ask(trigger("2026-03-29T01"));
+    story.see("report", "2026-03-29T01", Observed::Exited { code: Some(20) });
+    conditional(&mut story, "#tries / 0 == 1");
+    story.wait_for_next_due();
+    story.see("report", "2026-03-29T01", Observed::Exited { code: Some(20) });
+    expect![[r#"
+        29 01:30:00 saw NotLaunchable { reason: "no such image" }: 2026-03-29T00 #3 runError
+        29 01:30:00   and: execution ended NeverStarted
+        29 01:30:00   and: 2026-03-29T00 #4 stop retry condition not met: `#triggerType == 'adhoc' && 10 / (#tries - 1) > 1` with exitCode null, tries 0, consecutiveFailures 1, triggerType adhoc
+        29 01:30:00 ann: sales#report stored
+        29 01:30:00 ann: 2026-03-29T00 #5 triggerExecution adhoc
+        29 01:30:00   and: 2026-03-29T00 #6 dequeue
+        29 01:30:00   and: 2026-03-29T00 #7 submit
+        29 01:30:00 saw Exited { code: Some(50) }: 2026-03-29T00 #8 submitted
+        29 01:30:00   and: 2026-03-29T00 #9 started
+        29 01:30:00   and: 2026-03-29T00 #10 terminate Some(50)
+        29 01:30:00   and: 2026-03-29T00 #11 stop exit code 50: unrecoverable
+        29 01:30:00 ann: 2026-03-29T00 #12 triggerExecution adhoc
+        29 01:30:00   and: 2026-03-29T00 #13 dequeue
+        29 01:30:00   and: 2026-03-29T00 #14 submit
+        29 01:30:00 saw Exited { code: Some(0) }: 2026-03-29T00 #15 submitted
+        29 01:30:00   and: 2026-03-29T00 #16 started
+        29 01:30:00   and: 2026-03-29T00 #17 terminate Some(0)
+        29 01:30:00   and: 2026-03-29T00 #18 success
+        29 01:30:00 ann: 2026-03-29T01 #0 triggerExecution adhoc
+        29 01:30:00   and: 2026-03-29T01 #1 dequeue
+        29 01:30:00   and: 2026-03-29T01 #2 submit
+        29 01:30:00 saw Exited { code: Some(20) }: 2026-03-29T01 #3 submitted
+        29 01:30:00   and: 2026-03-29T01 #4 started
+        29 01:30:00   and: 2026-03-29T01 #5 terminate Some(20)
+        29 01:30:00   and: 2026-03-29T01 #6 retryAfter 600000 ms
+        29 01:30:00 ann: sales#report stored
+        29 01:40:00 timer: 2026-03-29T01 #7 dequeue
+        29 01:40:00   and: 2026-03-29T01 #8 submit
+        29 01:40:00 saw Exited { code: Some(20) }: 2026-03-29T01 #9 submitted
+        29 01:40:00   and: 2026-03-29T01 #10 started
+        29 01:40:00   and: 2026-03-29T01 #11 terminate Some(20)
+        29 01:40:00   and: 2026-03-29T01 #12 stop retry condition not met, column 8: a whole number is divided by zero: `#tries / 0 == 1` with exitCode 20, tries 2, consecutiveFailures 0, triggerType adhoc
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn what_no_executor_can_run_is_refused_or_skipped_and_explained() {
+    let mut config = Config::default();
+    config.executor.runner = "local".into();
+    config.executor.mounts_secrets = false;
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", config);
+    let mut configuration = WorkflowConfiguration::new("report", "hours");
+    let (resource_type, project) = ("LAUNCH_PLAN".to_owned(), "ml".to_owned());
+    let (domain, name, version) = ("production".to_owned(), "score".to_owned(), "1".to_owned());
+    let reference_id = FlyteIdentifier { resource_type, project, domain, name, version };
+    configuration.flyte_exec_conf = Some(FlyteExecConf { reference_id, input_fields: Default::default() });
+    story.store_configuration(&configuration, Origin::Api);
+    story.forget();
+    story.ask(trigger("2026-03-28T00"));
+    story.enable("report", true);
+    story.load_configuration("sales.yaml", &configuration);
+    story.until("2026-03-29T01:00:00Z");
+    assert_eq!(
+        said(explain_workflow(story.world(), &id("report")))[0],
+        "its instants are skipped: Flyte workflows can't be run yet"
+    );
+    configuration.flyte_exec_conf = None;
+    configuration.docker_image = Some("busybox".to_owned());
+    configuration.secret = Some(Secret { name: "key".into(), mount_path: "/etc/key".into() });
+    story.load_configuration("sales.yaml", &configuration);
+    story.ask(trigger("2026-03-28T00"));
+    story.until("2026-03-29T02:00:00Z");
+    assert_eq!(
+        said(explain_workflow(story.world(), &id("report")))[0],
+        "its runs are halted: the local executor can't mount a secret"
+    );
+    expect![[r#"
+        29 00:30:00 refused: Flyte workflows can't be run yet
+        29 00:30:00 refused: Flyte workflows can't be run yet
+        29 00:30:00 ann: sales#report stored
+        29 00:30:00   and: sales#report enabled: true
+        29 01:00:00 schedule: sales#report cursor 29T01:00 fires 29T02:00 (NoExecution)
+        29 01:00:00 ann: sales#report stored
+        29 01:00:00 refused: the local executor can't mount a secret
+        29 02:00:00 schedule: 2026-03-29T01 #0 triggerExecution natural
+        29 02:00:00   and: sales#report cursor 29T02:00 fires 29T03:00 (Triggered)
+        29 02:00:00   and: 2026-03-29T01 #1 halt the local executor can't mount a secret
     "#]]
     .assert_eq(&story.told());
 }

@@ -49,5 +49,5 @@ fn vectors_timeout() {
 
 #[test]
 fn vectors_retry() {
-    harness::run_where("retry", retry::is_in_scope, retry::RULES, retry::check);
+    harness::run("retry", retry::RULES, retry::check);
 }

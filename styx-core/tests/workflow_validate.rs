@@ -1,7 +1,7 @@
 //! The rules for workflows, each at its limit and beyond it.
 
 use chrono::TimeDelta;
-use styx_core::workflow::{FlyteExecConf, FlyteIdentifier, Secret, Span, WorkflowConfiguration, unsupported, validate};
+use styx_core::workflow::{FlyteExecConf, FlyteIdentifier, Secret, Span, WorkflowConfiguration, validate};
 
 /// A configuration that keeps every rule, but for what `change` does to it.
 fn with(change: impl FnOnce(&mut WorkflowConfiguration)) -> WorkflowConfiguration {
@@ -71,9 +71,9 @@ fn lengths() {
         |c| c.service_account = Some(account),
         &["V-7 service_account: service account too long: 257, limit = 256"],
     );
-    accepted(|c| c.retry_condition = Some(wide(256)));
+    accepted(|c| c.retry_condition = Some(format!("'{}'", wide(254))));
     refused(
-        |c| c.retry_condition = Some(wide(258)),
+        |c| c.retry_condition = Some(format!("'{}'", wide(256))),
         &["V-11 retry_condition: retry condition too long: 258, limit = 256"],
     );
 }
@@ -178,20 +178,41 @@ fn flyte_workflows() {
 }
 
 #[test]
-fn what_is_not_supported_yet_is_refused_by_name() {
-    assert_eq!(unsupported(&with(|_| ())), []);
-    let mut configuration = flyte(|_| ());
-    configuration.resources = vec!["r".into()];
-    configuration.retry_condition = Some("#tries < 4".into());
-    configuration.secret = Some(Secret { name: "keys".into(), mount_path: "/etc/keys".into() });
-    let texts: Vec<String> = unsupported(&configuration).iter().map(ToString::to_string).collect();
-    assert_eq!(
-        texts,
-        [
-            "resources is not supported yet",
-            "retry_condition is not supported yet",
-            "flyte_exec_conf is not supported yet",
-            "secret is not supported yet",
-        ]
+fn a_retry_condition_has_the_syntax_of_one() {
+    let condition = |text: &str| {
+        let text = text.to_owned();
+        move |c: &mut WorkflowConfiguration| c.retry_condition = Some(text)
+    };
+    accepted(condition("#exitCode == 1 && #tries < 4"));
+    accepted(condition("T(java.lang.Math).random() > 0.5"));
+    refused(
+        condition("#tries <"),
+        &["V-17 retry_condition: invalid retry condition: column 9: expected an operand, found the end"],
     );
+    refused(condition(&"(".repeat(257)), &["V-11 retry_condition: retry condition too long: 257, limit = 256"]);
+}
+
+#[test]
+fn a_secret_is_one_that_kubernetes_can_mount() {
+    let secret = |name: &str, mount_path: &str| {
+        let secret = Secret { name: name.into(), mount_path: mount_path.into() };
+        move |c: &mut WorkflowConfiguration| c.secret = Some(secret)
+    };
+    accepted(secret("my-secret", "/etc/my-keys"));
+    accepted(secret("a.b-c.0", "/etc/styx-wf-sa-keys-of-mine"));
+    for name in ["", "A", "a_b", "-a", "a-", "a..b", "ä", &"a".repeat(254)] {
+        let text = format!(
+            "S-1 secret.name: secret name is not valid, only lower-case letters, digits, inner - and . (at most 253): {name}"
+        );
+        refused(secret(name, "/keys"), &[&text]);
+    }
+    for path in ["", "keys", "./keys", "/a:b", "/a/../etc"] {
+        let text =
+            format!("S-2 secret.mount_path: secret mount path must be an absolute path without : and ..: {path}");
+        refused(secret("keys", path), &[&text]);
+    }
+    for path in ["/etc/styx-wf-sa-keys", "/etc/styx-wf-sa-keys/", "/etc/styx-wf-sa-keys/a"] {
+        let text = format!("S-2 secret.mount_path: secret mount path must not be under /etc/styx-wf-sa-keys: {path}");
+        refused(secret("keys", path), &[&text]);
+    }
 }

@@ -15,6 +15,7 @@ const BITES: &[(&str, Sabotage)] = &[
     ("order", Sabotage::FinishedForgotten),
     ("owed", Sabotage::StopsForgotten),
     ("bounded", Sabotage::CostForgotten),
+    ("conditional", Sabotage::ConditionForgotten),
     ("ends", Sabotage::StopNeverAnswers),
     ("replays", Sabotage::StaleCursor),
 ];

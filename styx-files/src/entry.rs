@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use styx_core::{
     id::WorkflowId,
     schedule::Schedule,
-    workflow::{JsonError, ValidationError, WorkflowConfiguration, unsupported, validate},
+    workflow::{JsonError, ValidationError, WorkflowConfiguration, validate},
 };
 
 use crate::{
@@ -30,8 +30,7 @@ pub(super) fn read(
     let enabled = reader.enabled();
     let configuration = reader.configuration();
     if let Some(configuration) = &configuration {
-        let rules = validate(component, &configuration.id, configuration, max_running_timeout);
-        for error in rules.into_iter().chain(unsupported(configuration)) {
+        for error in validate(component, &configuration.id, configuration, max_running_timeout) {
             reader.broken_rule(error, configuration);
         }
     }

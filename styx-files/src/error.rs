@@ -15,7 +15,7 @@ pub struct FileError {
     pub field: Option<String>,
     /// What is wrong.
     pub text: String,
-    /// The rule of Styx that is broken, such as `V-14`; `unsupported` for what can't be done yet.
+    /// The rule of Styx that is broken, such as `V-14`.
     pub rule: Option<&'static str>,
 }
 

@@ -29,6 +29,15 @@ pub struct Folder {
     unlisted: Vec<FileError>,
 }
 
+/// What came of a look at some files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    /// The components of files that came, changed or went.
+    pub changed: BTreeSet<String>,
+    /// Whether that is all; not so when a folder stands where a file was expected.
+    pub is_whole: bool,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 struct File {
     /// Tells one text from another; `None` when there was none to be had.
@@ -99,27 +108,22 @@ impl Folder {
         Ok(changed)
     }
 
-    /// Reads some files again, by their paths relative to the folder. Returns the components of those that came, changed
-    /// or went; `None` when one is a folder, so that all has to be looked at.
+    /// Reads some files again, by their paths relative to the folder.
     ///
     /// `looking` is told of every link just before it is followed.
-    pub fn look_at(
-        &mut self,
-        paths: &BTreeSet<String>,
-        looking: &mut dyn FnMut(Looking<'_>),
-    ) -> Option<BTreeSet<String>> {
-        let mut changed = BTreeSet::new();
+    pub fn look_at(&mut self, paths: &BTreeSet<String>, looking: &mut dyn FnMut(Looking<'_>)) -> Looked {
+        let (mut changed, mut is_whole) = (BTreeSet::new(), true);
         for path in paths {
             match walk::named(&self.dir, path, looking) {
                 Standing::File(file) => self.read_again(path, &file, &mut changed),
-                Standing::Folder(_) => return None,
+                Standing::Folder(_) => is_whole = false,
                 Standing::Nothing => self.put(path, None, &mut changed),
                 Standing::Wrong(error) => {
                     self.put(path, Some(File { digest: None, said: Err(vec![error]) }), &mut changed);
                 }
             }
         }
-        Some(changed)
+        Looked { changed, is_whole }
     }
 
     /// The components of which there are files, ascending.

@@ -28,7 +28,7 @@ use styx_core::{id::WorkflowId, workflow::WorkflowConfiguration};
 use self::tree::{Tree, Value};
 pub use self::{
     error::FileError,
-    folder::Folder,
+    folder::{Folder, Looked},
     sent::{Unreadable, configurations},
     walk::{Looking, is_candidate},
 };

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::Path};
 
 use chrono::TimeDelta;
 use styx_files::{FileWorkflow, Folder};
@@ -282,24 +282,23 @@ sales.yaml:7:18: running_timeout: running timeout is too small: PT59S, limit = P
 }
 
 #[test]
-fn what_cannot_be_done_yet() {
+fn rules_of_what_workflows_rarely_have() {
     refuse(
         r##"
 id: a
 schedule: daily
 resources: [warehouse]
-retry_condition: "#tries < 4"
+retry_condition: "#tries < 4 &&"
 secret:
-  name: my-secret
-  mount_path: /etc/my-keys
+  name: My_Secret
+  mount_path: etc/my-keys
 flyte_exec_conf:
   reference_id: {resource_type: TASK, project: "", domain: d, name: n, version: v}
 "##,
         r##"
-sales.yaml:4:12: resources: resources is not supported yet [unsupported]
-sales.yaml:5:18: retry_condition: retry_condition is not supported yet [unsupported]
-sales.yaml:7:3: secret: secret is not supported yet [unsupported]
-sales.yaml:10:3: flyte_exec_conf: flyte_exec_conf is not supported yet [unsupported]
+sales.yaml:5:18: retry_condition: invalid retry condition: column 14: expected an operand, found the end [V-17]
+sales.yaml:7:9: secret.name: secret name is not valid, only lower-case letters, digits, inner - and . (at most 253): My_Secret [S-1]
+sales.yaml:8:15: secret.mount_path: secret mount path must be an absolute path without : and ..: etc/my-keys [S-2]
 sales.yaml:10:33: flyte_exec_conf.reference_id.resource_type: only launch plans ("LAUNCH_PLAN") are supported as resource type, but received: TASK [V-21]
 sales.yaml:10:48: flyte_exec_conf.reference_id.project: project cannot be empty [V-23]
 "##,
@@ -321,6 +320,42 @@ latin.yaml: isn't UTF-8 at byte 7
 lost.yaml: can't be read: No such file or directory (os error 2)
 "
     );
-    let error = Folder::read(&dir.path().join("missing"), None).unwrap_err();
+    let error = Folder::read(dir.path().join("missing"), None).unwrap_err();
     assert!(error.to_string().ends_with("missing: No such file or directory (os error 2)"), "{error}");
+}
+
+#[test]
+fn a_text_that_would_grow_without_bound_is_refused() {
+    let mut text = "a: &l0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let above = vec![format!("*l{}", level - 1); 10].join(", ");
+        text += &format!("b{level}: &l{level} [{above}]\n");
+    }
+    let folder = read(&[("sales.yaml", &text)]);
+    assert!(errors(&folder).starts_with("sales.yaml:"), "{}", errors(&folder));
+    assert!(errors(&folder).len() < 1_000, "{}", errors(&folder).len());
+}
+
+#[test]
+fn a_look_tells_of_what_changed_and_of_nothing_else() {
+    let text = "id: one\nschedule: daily\n";
+    let dir = tempfile::tempdir().unwrap();
+    for path in ["a.yaml", "b.yaml", "eu/c.yaml"] {
+        write(dir.path(), path, text);
+    }
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let mut folder = Folder::new(dir.path(), None);
+    let look = |folder: &mut Folder, alone: &[&str]| folder.look(&set(alone), &mut |_| {}).unwrap();
+    assert_eq!(look(&mut folder, &["b.yaml"]), set(&["a", "c"]));
+    assert_eq!(look(&mut folder, &[]), set(&["b"]));
+    assert_eq!(look(&mut folder, &[]), set(&[]));
+    // Written again as it was: nothing changed.
+    write(dir.path(), "a.yaml", text);
+    write(dir.path(), "b.yaml", "id: two\nschedule: daily\n");
+    fs::remove_file(dir.path().join("eu/c.yaml")).unwrap();
+    fs::create_dir(dir.path().join("d.yaml")).unwrap();
+    let looked = folder.look_at(&set(&["a.yaml", "b.yaml", "eu/c.yaml", "d.yaml", "none.yaml"]), &mut |_| {});
+    assert_eq!((looked.changed, looked.is_whole), (set(&["b", "c"]), false));
+    assert_eq!(names(&folder), ["a.yaml a#one", "b.yaml b#two"]);
+    assert_eq!(look(&mut folder, &[]), set(&[]));
 }

@@ -130,12 +130,13 @@ fn wrong_workflows_are_refused_with_the_texts_of_the_original() {
     hash.check(400, "Invalid workflow configuration: [component id cannot contain #]");
     let empty = server.post("/api/v3/workflows//", r#"{"id":"","schedule":"days"}"#);
     empty.check(400, "Invalid workflow configuration: [component id cannot be empty, workflow id cannot be empty]");
-    let resources =
-        post(r#"{"id":"a","schedule":"days","docker_image":"b","resources":["r"],"retry_condition":"true"}"#);
-    resources.check(
+    let condition = post(r##"{"id":"a","schedule":"days","docker_image":"b","retry_condition":"#tries <"}"##);
+    condition.check(
         400,
-        "Invalid workflow configuration: [resources is not supported yet, retry_condition is not supported yet]",
+        "Invalid workflow configuration: [invalid retry condition: column 9: expected an operand, found the end]",
     );
+    let secret = post(r#"{"id":"a","schedule":"days","secret":{"name":"k","mount_path":"keys"}}"#);
+    assert!(secret.status == 400 && secret.reason.contains("secret mount path must be an absolute path"), "{secret:?}");
     assert!(post(r#"{"id":"a","schedule":"0 0 30 2 *"}"#).reason.starts_with("invalid schedule"));
     assert_eq!(server.get("/api/v3/workflows").body, "[]");
 
@@ -146,6 +147,28 @@ fn wrong_workflows_are_refused_with_the_texts_of_the_original() {
     for body in ["", "null", r#"{"enabled":"yes"}"#, r#"{"next_natural_trigger":"soon"}"#] {
         patch("/api/v3/workflows/c/w/state", Some(body)).check(400, "Invalid payload.");
     }
+}
+
+#[test]
+fn all_of_the_configuration_is_stored_and_what_cannot_run_is_refused() {
+    let (_dir, data) = data();
+    let server = Server::start(&data);
+    let conditional =
+        r##"{"id":"w","schedule":"days","docker_image":"b","resources":["r"],"retry_condition":"#tries < 4"}"##;
+    let stored = server.post("/api/v3/workflows/c", conditional);
+    assert_eq!((stored.status, &stored.json()["configuration"]["resources"]), (200, &json!(["r"])));
+    assert_eq!(server.get("/api/v3/workflows/c/w").json()["configuration"]["retry_condition"], json!("#tries < 4"));
+
+    let flyte = r#"{"id":"f","schedule":"days","flyte_exec_conf":{"reference_id":{"resource_type":"LAUNCH_PLAN",
+        "project":"ml","domain":"production","name":"score","version":"v1"},"input_fields":{"day":"{}"}}}"#;
+    let stored = server.post("/api/v3/workflows/c", flyte);
+    assert_eq!(stored.status, 200, "{stored:?}");
+    assert!(server.get("/api/v3/workflows").body.contains(r#""input_fields":{"day":"{}"}"#));
+    let trigger = r#"{"workflow_id":{"component_id":"c","id":"f"},"parameter":"2024-05-06"}"#;
+    server.post("/api/v3/scheduler/trigger", trigger).check(400, "Flyte workflows can't be run yet");
+    let enable = server.ask("PATCH", "/api/v3/workflows/c/f/state", &[], Some(r#"{"enabled":true}"#));
+    enable.check(400, "Flyte workflows can't be run yet");
+    assert_eq!(server.get("/api/v3/workflows/c/f/state").json()["enabled"], json!(false));
 }
 
 #[test]

@@ -4,7 +4,6 @@
 
 mod common;
 #[path = "../../styx-core/tests/vectors/harness.rs"]
-#[allow(dead_code, reason = "only what reads events is needed")]
 mod harness;
 #[path = "../../styx-core/tests/vectors/state_machine.rs"]
 #[allow(dead_code, reason = "only what reads events is needed")]

@@ -19,7 +19,12 @@ use clap::Parser;
 use common::Server;
 use log_tools_story::SECRET;
 use serde_json::Value;
+use styx_core::{
+    event::Event,
+    record::{Fact, RunEvent},
+};
 use styx_server::log_tools::{self, LogCommand};
+use styx_store::json::{ExportReader, ExportWriter};
 use tempfile::TempDir;
 
 #[derive(Debug, Parser)]
@@ -122,6 +127,26 @@ fn a_log_goes_round() {
     let show = |data: &str| done(dir.path(), &["show", "--format", "json", "--data", data]);
     assert_eq!(show("DIR/data"), show("DIR/new"));
     assert_eq!(names(dir.path()), ["data", "new", "one", "two"]);
+}
+
+/// Nothing on the way to standard output takes texts for colours or the like.
+#[test]
+fn an_export_is_written_byte_for_byte() {
+    let dir = story();
+    let story = done(dir.path(), &["export", "--data", "DIR/data"]);
+    let mut reader = ExportReader::begin(story.as_bytes()).unwrap();
+    let mut writer = ExportWriter::begin(Vec::new(), reader.header()).unwrap();
+    while let Some(mut record) = reader.next_record().unwrap() {
+        if let Fact::Run(_, RunEvent::Styx { event: Event::Halt { reason }, .. }) = &mut record.fact {
+            *reason = Some("\u{9b}31m\u{1b}[31m\u{90}x\u{9c}\u{7f}\u{fffd}".into());
+        }
+        writer.add(&record).unwrap();
+    }
+    fs::write(dir.path().join("one"), writer.finish().unwrap()).unwrap();
+    done(dir.path(), &["import", "--data", "DIR/new", "DIR/one"]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_styx-server"));
+    let output = command.args(["log", "export", "--data"]).arg(dir.path().join("new")).output().unwrap();
+    assert_eq!(output.stdout, fs::read(dir.path().join("one")).unwrap());
 }
 
 #[test]

@@ -205,6 +205,18 @@ clean
 }
 
 #[test]
+fn a_quick_look_is_at_the_end_only() {
+    let dir = story();
+    let (code, out, notes) = run(dir.path(), &["verify", "--quick"]);
+    assert_eq!((code, notes.as_str()), (0, ""));
+    assert!(out.starts_with("data folder     DATA\nlast record     23\nhead hash       "), "{out}");
+    assert!(out.ends_with("\n\nits end is clean; what comes before wasn't looked at\n"), "{out}");
+    change_last_file(dir.path(), |bytes| bytes.truncate(bytes.len() / 2));
+    let (code, out, _) = run(dir.path(), &["verify", "--quick", "--format", "json"]);
+    assert!(code == 1 && out.starts_with(r#"{"clean":false,"#) && out.contains("but 23 was durable before"), "{out}");
+}
+
+#[test]
 fn records_that_are_gone_are_missed() {
     let dir = story();
     change_last_file(dir.path(), |bytes| bytes.truncate(bytes.len() / 2));

@@ -41,6 +41,7 @@ pub(crate) fn lint(
             }
         }
     }
+    report.errors.sort();
     printer.report(&report)?;
     match report.errors.len() {
         0 => Ok(()),

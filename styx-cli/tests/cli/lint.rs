@@ -90,10 +90,10 @@ fn errors_are_a_line_each_and_exit_code_1() {
     let errors = format!(
         "\
 flows/eu/stock.yaml:1:8: id: the workflow stock#hourly is defined at us/stock.yaml:1:8 as well
-flows/sales.yaml:2:3: shedule: unknown key, did you mean `schedule`?
-flows/sales.yaml:3:20: schedule: invalid schedule: minute: `61` at column 1 is out of range, expected 0-59 [V-14]
+{never}flows/sales.yaml:2:3: shedule: unknown key, did you mean `schedule`?
+flows/sales.yaml:3:21: schedule: invalid schedule: minute: `61` at column 1 is out of range, expected 0-59 [V-14]
 flows/us/stock.yaml:1:8: id: the workflow stock#hourly is defined at eu/stock.yaml:1:8 as well
-{never}"
+"
     );
     files.check(&["flows"], 1, &format!("{errors}\n0 sound workflows, 5 errors, 0 warnings\n"), "5 errors\n");
     files.check(&["-p", "flows/never.yaml"], 1, never, "1 error\n");

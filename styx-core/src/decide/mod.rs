@@ -1,6 +1,7 @@
 //! All policy: what follows from an input, given the world. Nothing is performed and the answer is the same every time.
 
 mod admission;
+mod condition;
 mod files;
 mod observed;
 mod operator;
@@ -15,7 +16,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use self::plan::Plan;
-pub(crate) use self::plan::obstacle;
+pub(crate) use self::plan::{obstacle, unfit};
 pub use self::workflows::first_cursor;
 use crate::{
     config::Config,
@@ -229,6 +230,15 @@ pub enum Refusal {
     /// A cursor that isn't an instant of the schedule.
     #[error("next_natural_trigger not aligned with schedule")]
     UnalignedCursor,
+    /// It runs in Flyte.
+    #[error("Flyte workflows can't be run yet")]
+    Flyte,
+    /// The executor can't mount the workflow's secret.
+    #[error("the {runner} executor can't mount a secret")]
+    Secret {
+        /// The executor.
+        runner: Arc<str>,
+    },
     /// The executor runs only workflows of the folder.
     #[error(
         "the {runner} executor runs only workflows of the workflow folder: start the server with --run-api-workflows \

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Context, Decisions, Refusal, workflows::foreign};
+use super::{Context, Decisions, Refusal, condition::unmet, workflows::foreign};
 use crate::{
+    config::Config,
     event::{Description, Event, FailureClass, Trigger},
     id::{Counter, ExecutionId, InstanceId},
     record::{Cause, Ending, ExecutionEvent, Fact, RunEvent, Runs},
     run::{IllegalTransition, Rules, Run, State},
-    verdict::{Delay, Ended, Verdict, verdict},
+    verdict::{Delay, Ended, StopReason, Verdict, verdict},
     world::{Workflow, World},
 };
 
@@ -123,18 +124,20 @@ impl<'a> Plan<'a> {
     /// Drafts what follows from TERMINATED or FAILED (spec SM §18): these states never rest.
     pub(super) fn judge(&mut self) {
         let config = self.context.world.config();
+        let unmet = unmet(self.context.world, &self.instance, &self.run);
         let ended = Ended {
             state: self.run.state,
             last_exit: self.run.last_exit,
             cost_tenths: self.run.cost_tenths,
             infrastructure_failures: self.run.infrastructure_failures,
-            condition_met: true,
+            condition_met: unmet.is_none(),
         };
         let Some(verdict) = verdict(&ended, config.max_cost_tenths) else {
             return;
         };
         let event = match verdict {
             Verdict::Success => Event::Success,
+            Verdict::Stop(StopReason::ConditionNotMet) => Event::Stop { reason: unmet.map(Into::into) },
             Verdict::Stop(reason) => Event::Stop { reason: Some(reason.as_str().into()) },
             Verdict::Retry(delay) => {
                 let random = self.context.seed.delay(&self.instance, self.run.counter.unwrap_or_default().next());
@@ -166,16 +169,18 @@ pub(crate) fn obstacle(world: &World, run: &Run, workflow: Option<&Workflow>) ->
     match workflow {
         None => Some("workflow deleted".into()),
         Some(workflow) if natural && !workflow.enabled => Some("workflow disabled".into()),
-        Some(workflow) if workflow.spec.runs == Runs::Nothing => {
-            Some("workflow has neither docker_image nor flyte_exec_conf".into())
-        }
-        Some(workflow) if workflow.spec.runs == Runs::Flyte => Some("Flyte workflows can't be run yet".into()),
-        Some(workflow) => match foreign(world.config(), workflow)? {
-            Refusal::RemovedFile { path, .. } => Some(format!("the file {path} of the workflow was removed").into()),
-            _ => {
-                let runner = &world.config().executor.runner;
-                Some(format!("the {runner} executor runs only workflows of the workflow folder").into())
-            }
-        },
+        Some(workflow) => unfit(world.config(), workflow).map(|refusal| refusal.to_string().into()),
+    }
+}
+
+/// Why no execution of a workflow may begin, whoever asks for it: it runs nothing, or nothing that the executor runs.
+pub(crate) fn unfit(config: &Config, workflow: &Workflow) -> Option<Refusal> {
+    match workflow.spec.runs {
+        Runs::Nothing => Some(Refusal::NotRunnable),
+        Runs::Flyte => Some(Refusal::Flyte),
+        Runs::Image => foreign(config, workflow).or_else(|| {
+            let is_unfit = workflow.spec.mounts_secret && !config.executor.mounts_secrets;
+            is_unfit.then(|| Refusal::Secret { runner: Arc::clone(&config.executor.runner) })
+        }),
     }
 }

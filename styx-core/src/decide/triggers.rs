@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BOUND, Context, Decisions, Plan, Refusal, Reply, admission, workflows::foreign};
+use super::{BOUND, Context, Decisions, Plan, Refusal, Reply, admission, unfit};
 use crate::{
     event::{Event, Trigger, TriggerParameters},
     id::{InstanceId, WorkflowId, generated_id},
@@ -89,10 +89,7 @@ pub(super) fn asked(
 ) -> Result<Reply, Refusal> {
     let Context { world, facts, now, seed } = context;
     let workflow = world.workflows().get(asked.workflow).ok_or(Refusal::TriggerOfUnknownWorkflow)?;
-    if workflow.spec.runs != Runs::Image {
-        return Err(Refusal::NotRunnable);
-    }
-    if let Some(refusal) = foreign(world.config(), workflow) {
+    if let Some(refusal) = unfit(world.config(), workflow) {
         return Err(refusal);
     }
     let bad = |reason: String| Refusal::BadParameter { parameter: Arc::clone(asked.parameter), reason };

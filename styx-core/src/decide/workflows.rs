@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Context, Decisions, Refusal, Reply, triggers::parse};
+use super::{Context, Decisions, Refusal, Reply, triggers::parse, unfit};
 use crate::{
     config::Config,
     id::WorkflowId,
@@ -112,7 +112,9 @@ pub(super) fn patch(
 ) -> Result<Reply, Refusal> {
     let workflow = context.world.workflows().get(id).ok_or(Refusal::UnknownWorkflow)?;
     let enables = patch.enabled == Some(true) && !workflow.enabled;
-    if enables && let Some(refusal) = foreign(context.world.config(), workflow) {
+    // One that runs nothing may be enabled: its instants are skipped (TR-15).
+    let refusal = unfit(context.world.config(), workflow).filter(|refusal| *refusal != Refusal::NotRunnable);
+    if let Some(refusal) = refusal.filter(|_| enables) {
         return Err(refusal);
     }
     let passed = workflow.cursor.is_none_or(|cursor| cursor.fires_at <= context.now);

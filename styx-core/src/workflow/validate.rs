@@ -1,7 +1,6 @@
 //! The rules that a workflow must keep to be stored, triggered or run.
 //!
-//! They are numbered as in Styx's description of its API, V-1 to V-26, and reported in that order. V-17, the syntax of
-//! a retry condition, is not here yet: a retry condition is refused by [`unsupported`] as a whole.
+//! They are numbered as in Styx's description of its API, V-1 to V-26, and reported in that order.
 
 use std::fmt;
 
@@ -9,7 +8,8 @@ use chrono::TimeDelta;
 
 use super::email::is_email;
 use super::image::image_errors;
-use super::{FlyteExecConf, Span, WorkflowConfiguration};
+use super::{FlyteExecConf, Secret, Span, WorkflowConfiguration};
+use crate::condition::Condition;
 use crate::schedule::{Offset, Schedule};
 
 const MAX_LENGTH: usize = 256;
@@ -17,12 +17,15 @@ const MAX_RESOURCES: usize = 5;
 const MAX_ENV_VARS: usize = 128;
 const MAX_ENV_SIZE: usize = 16_384;
 const MAX_ARGS_SIZE: usize = 1_000_000;
+const MAX_SECRET_NAME: usize = 253;
+/// Where Styx mounts the keys of service accounts.
+const OWN_KEYS: &str = "/etc/styx-wf-sa-keys";
 const MIN_RUNNING_TIMEOUT: Span = Span::from_seconds(60);
 
 /// A rule that a workflow breaks. It is shown as Styx tells it to its users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidationError {
-    /// The rule, such as `V-14`; `unsupported` for what Styx allows and we cannot do yet.
+    /// The rule, such as `V-14`; `S-1` and `S-2` are about the `secret`, which Styx 2.x doesn't have.
     pub rule: &'static str,
     /// The field that it is about, such as `schedule`. Names within other fields are joined by dots. It is
     /// `component_id` for the one thing that is not part of the configuration.
@@ -65,25 +68,13 @@ pub fn validate(
     if let Some(flyte) = &configuration.flyte_exec_conf {
         check_flyte(flyte, &mut errors);
     }
+    if let Some(secret) = &configuration.secret {
+        check_secret(secret, &mut errors);
+    }
     if let (Some(timeout), Some(limit)) = (configuration.running_timeout, max_running_timeout.map(Span::from))
         && timeout > limit
     {
         errors.limit("V-26", "running_timeout", "running timeout is too big", timeout, limit);
-    }
-    errors.0
-}
-
-/// Names what the configuration asks for that Styx would do and we cannot do yet. It is refused, never ignored.
-pub fn unsupported(configuration: &WorkflowConfiguration) -> Vec<ValidationError> {
-    let asked_for = [
-        ("resources", !configuration.resources.is_empty()),
-        ("retry_condition", configuration.retry_condition.is_some()),
-        ("flyte_exec_conf", configuration.flyte_exec_conf.is_some()),
-        ("secret", configuration.secret.is_some()),
-    ];
-    let mut errors = Errors(Vec::new());
-    for (field, _) in asked_for.into_iter().filter(|(_, is_asked_for)| *is_asked_for) {
-        errors.add("unsupported", field, format!("{field} is not supported yet"));
     }
     errors.0
 }
@@ -138,7 +129,13 @@ fn check_execution(configuration: &WorkflowConfiguration, errors: &mut Errors) {
     {
         errors.add("V-16", "service_account", format!("service account is not a valid email address: {account}"));
     }
-    // V-17, the syntax of `retry_condition`, has its place here.
+    // One that is too long is that and isn't read.
+    if let Some(condition) = &configuration.retry_condition
+        && utf16_length(condition) <= MAX_LENGTH
+        && let Err(error) = Condition::parse(condition)
+    {
+        errors.add("V-17", "retry_condition", format!("invalid retry condition: {error}"));
+    }
     let has_docker = configuration.docker_image.is_some() || configuration.docker_args.is_some();
     if configuration.flyte_exec_conf.is_some() && has_docker {
         errors.add("V-18", "flyte_exec_conf", "configuration cannot specify both docker and flyte parameters");
@@ -172,6 +169,28 @@ fn check_flyte(flyte: &FlyteExecConf, errors: &mut Errors) {
         if value.is_empty() {
             errors.add(rule, field, format!("{name} cannot be empty"));
         }
+    }
+}
+
+/// What Kubernetes takes as the name of a secret and as a place to mount it, less the place of Styx's own keys.
+fn check_secret(secret: &Secret, errors: &mut Errors) {
+    let Secret { name, mount_path } = secret;
+    let is_label = |label: &str| {
+        let is_inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        !label.is_empty() && label.bytes().all(is_inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if name.len() > MAX_SECRET_NAME || !name.split('.').all(is_label) {
+        let text = format!(
+            "secret name is not valid, only lower-case letters, digits, inner - and . (at most {MAX_SECRET_NAME}): {name}"
+        );
+        errors.add("S-1", "secret.name", text);
+    }
+    let is_own = mount_path.strip_prefix(OWN_KEYS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if !mount_path.starts_with('/') || mount_path.contains(':') || mount_path.split('/').any(|piece| piece == "..") {
+        let text = format!("secret mount path must be an absolute path without : and ..: {mount_path}");
+        errors.add("S-2", "secret.mount_path", text);
+    } else if is_own {
+        errors.add("S-2", "secret.mount_path", format!("secret mount path must not be under {OWN_KEYS}: {mount_path}"));
     }
 }
 

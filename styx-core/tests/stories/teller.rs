@@ -81,6 +81,13 @@ impl Teller {
         self.ask(Request::LoadFile { path: path.into(), workflows: workflows.collect(), elsewhere });
     }
 
+    /// A file defines this workflow alone.
+    pub(crate) fn load_configuration(&mut self, path: &str, configuration: &WorkflowConfiguration) {
+        let origin = Origin::File { path: path.into(), enabled: true };
+        let workflow = (id(&configuration.id), Arc::new(StoredWorkflow::new(configuration, origin)));
+        self.ask(Request::LoadFile { path: path.into(), workflows: [workflow].into(), elsewhere: Arc::default() });
+    }
+
     pub(crate) fn enable(&mut self, name: &str, enabled: bool) {
         let patch =
             Request::PatchWorkflow { id: id(name), enabled: Some(enabled), next_instant: None, next_fires_at: None };

@@ -3,30 +3,85 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 use styx_core::{
+    condition::{Condition, Problem, Variables},
     config::{Backoff, Config},
     run::State,
     verdict::{Delay, Ended, Verdict, verdict},
 };
 
-use crate::harness::{Case, Rule};
+use crate::harness::{Case, Rule, Seen, Verdict as Answer};
 
-/// Lines without a condition carry no quirk.
-pub(crate) const RULES: &[Rule] = &[];
-
-/// Whether a line needs no retry condition: those come with the issue that reads conditions.
-pub(crate) fn is_in_scope(line: &Value) -> bool {
-    match line["kind"].as_str() {
-        Some("decision") => line["retry_condition"].is_null(),
-        Some("condition") => false,
-        _ => true,
-    }
-}
+/// What we do with the quirks of `retry.jsonl`.
+pub(crate) const RULES: &[Rule] = &[
+    Rule {
+        quirk: "division_by_zero",
+        kinds: &[],
+        verdict: Answer::Refused(expect_error_for_crash),
+        seen: Seen::Here,
+        reason: "a division by zero is an error like any other, and not met (W-6)",
+        anchor: "condition-division-by-zero",
+    },
+    Rule {
+        quirk: "variable_changed",
+        kinds: &["condition"],
+        verdict: Answer::Refused(expect_error),
+        seen: Seen::Here,
+        reason: "a condition changes nothing",
+        anchor: "condition-changes-nothing",
+    },
+    Rule {
+        quirk: "history_dependent",
+        kinds: &["condition"],
+        verdict: Answer::Copied,
+        seen: Seen::Here,
+        reason: "the answer is always that of a first evaluation",
+        anchor: "",
+    },
+];
 
 pub(crate) fn check(case: &mut Case) {
     match case.text("kind").as_str() {
+        "condition" => check_condition(case),
         "decision" => check_decision(case),
         "backoff" => check_backoff(case),
         kind => case.fail(format!("the kind {kind} is not known")),
+    }
+}
+
+fn check_condition(case: &mut Case) {
+    let condition = Condition::parse(&case.text("expression"));
+    case.expect("accepted_by_validation", condition.is_ok());
+    for (index, expected) in case.member("cases").as_array().into_iter().flatten().enumerate() {
+        let trigger = expected["trigger_type"].as_str();
+        let answer = condition.as_ref().map(|condition| condition.evaluate(&variables(expected, trigger)));
+        // `condition-properties`: a property that isn't known is never met.
+        if matches!(&answer, Ok(Err(error)) if matches!(error.problem, Problem::UnknownProperty { .. })) {
+            continue;
+        }
+        let outcome = match &answer {
+            Ok(Ok(Some(true))) => "true",
+            Ok(Ok(Some(false))) => "false",
+            Ok(Ok(None)) => "null",
+            Ok(Err(_)) => "error",
+            Err(_) => "unparsable",
+        };
+        if expected["outcome"] != outcome || expected["retry"] != (outcome == "true") {
+            case.fail(format!(
+                "`{}`, case {index}: expected {expected}, got {outcome} {answer:?}",
+                case.text("expression")
+            ));
+        }
+    }
+}
+
+/// The variables as a line gives them.
+fn variables<'a>(line: &Value, trigger_type: Option<&'a str>) -> Variables<'a> {
+    let count = |member: &str| u32::try_from(line[member].as_u64().unwrap_or_default()).unwrap_or(u32::MAX);
+    Variables {
+        exit_code: line["exit_code"].as_i64().and_then(|code| i32::try_from(code).ok()),
+        tries: count("tries"),
+        consecutive_failures: count("consecutive_failures"),
+        trigger_type,
     }
 }
 
@@ -39,7 +94,7 @@ fn check_decision(case: &mut Case) {
         last_exit: case.member("last_exit").as_i64().and_then(|code| i32::try_from(code).ok()),
         cost_tenths: tenths(case.member("retry_cost").as_f64().unwrap_or_default()),
         infrastructure_failures: 0,
-        condition_met: true,
+        condition_met: condition_met(case),
     };
     let expected = case.member("expected");
     let got = verdict(&ended, Config::default().max_cost_tenths);
@@ -66,6 +121,40 @@ fn check_decision(case: &mut Case) {
         let millis = config.missing_dependencies_delay.num_milliseconds();
         case.expect_value("min_millis", &expected["delay"]["min_millis"], millis);
         case.expect_value("max_millis", &expected["delay"]["max_millis"], millis);
+    }
+}
+
+/// The condition counts if the workflow is known.
+fn condition_met(case: &Case) -> bool {
+    let condition = case.member("retry_condition");
+    let Some(text) = condition.as_str().filter(|_| case.member("workflow_known") == true) else {
+        return true;
+    };
+    let trigger = case.member("trigger_type");
+    let mut line = case.member("cases");
+    for member in ["tries", "consecutive_failures"] {
+        line[member] = case.member(member);
+    }
+    line["exit_code"] = case.member("last_exit");
+    let condition = Condition::parse(text);
+    condition.is_ok_and(|condition| condition.evaluate(&variables(&line, trigger.as_str())) == Ok(Some(true)))
+}
+
+fn expect_error_for_crash(line: &mut Value) {
+    if line["kind"] == "decision" {
+        line["expected"] = serde_json::json!({ "event": "stop" });
+    }
+    for case in line["cases"].as_array_mut().into_iter().flatten() {
+        if case["outcome"] == "crash" {
+            case["outcome"] = "error".into();
+        }
+    }
+}
+
+fn expect_error(line: &mut Value) {
+    for case in line["cases"].as_array_mut().into_iter().flatten() {
+        case["outcome"] = "error".into();
+        case["retry"] = false.into();
     }
 }
 

@@ -81,10 +81,15 @@ impl Marks {
                 Some(Situation::Lost)
             }
             Event::Stop { reason: Some(reason) } if reason.contains("cost") => Some(Situation::CostLimit),
+            Event::Stop { reason: Some(reason) } if reason.contains("divided by zero") => {
+                Some(Situation::ConditionWithoutValue)
+            }
+            Event::Stop { reason: Some(reason) } if reason.contains("condition") => Some(Situation::ConditionNotMet),
             Event::Stop { .. } => Some(Situation::Unrecoverable),
             Event::RetryAfter { .. } => match run {
                 Some(run) if run.state == State::Queued => Some(Situation::RetryOfQueued),
                 Some(run) if run.infrastructure_failures > 0 => Some(Situation::InfrastructureRetry),
+                Some(run) if run.retry_condition.is_some() => Some(Situation::ConditionMet),
                 Some(run) if run.last_exit == Some(20) => Some(Situation::MissingDependencies),
                 _ => None,
             },
@@ -146,6 +151,8 @@ impl Marks {
     pub(super) fn answer(reply: &Reply, coverage: &mut Coverage) {
         match reply {
             Reply::Refused(Refusal::ApiWorkflow { .. }) => coverage.reach(Situation::ApiWorkflowRefused),
+            Reply::Refused(Refusal::Flyte) => coverage.reach(Situation::FlyteRefused),
+            Reply::Refused(Refusal::Secret { .. }) => coverage.reach(Situation::SecretRefused),
             Reply::Refused(Refusal::OwnedByFile { .. }) => coverage.reach(Situation::OwnedByFile),
             Reply::Refused(Refusal::Future) => coverage.reach(Situation::FutureRefused),
             Reply::Refused(Refusal::BadParameter { .. }) => coverage.reach(Situation::BadParameter),

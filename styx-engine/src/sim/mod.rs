@@ -13,6 +13,7 @@
 //! ```
 
 mod calendar;
+mod conditions;
 mod coverage;
 mod describe;
 #[cfg(test)]

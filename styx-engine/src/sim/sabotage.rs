@@ -13,6 +13,8 @@ pub enum Sabotage {
     FinishedForgotten,
     /// The log forgets what a run has cost: after a restart it may go on for longer.
     CostForgotten,
+    /// The log forgets under which condition a run is tried again: after a restart it always is.
+    ConditionForgotten,
     /// Stops that are owed get lost between machine and executor.
     StopsForgotten,
     /// The executor starts an execution again when it is asked again.
@@ -35,6 +37,10 @@ impl Sabotage {
             }
             (Some(Self::CostForgotten), Some(Row::Run(mut run))) => {
                 run.cost_tenths = 0;
+                Some(Row::Run(run))
+            }
+            (Some(Self::ConditionForgotten), Some(Row::Run(mut run))) => {
+                run.retry_condition = None;
                 Some(Row::Run(run))
             }
             (Some(Self::FinishedForgotten), Some(Row::Finished(_))) => None,

@@ -10,12 +10,13 @@ use styx_core::{
     id::{InstanceId, WorkflowId},
     record::{Origin, StoredWorkflow},
     run::State,
-    workflow::{Span, WorkflowConfiguration},
+    workflow::{FlyteExecConf, FlyteIdentifier, Secret, Span, WorkflowConfiguration},
     world::{Workflow, World},
 };
 
 use super::{
     calendar::{OFFSETS, TIMETABLES, Timetable},
+    conditions::CONDITIONS,
     random::Random,
 };
 
@@ -43,7 +44,11 @@ impl Workload {
             (State::Submitted, random.seconds(20, 300)),
             (State::Running, random.seconds(60, 900)),
         ]);
-        let executor = ExecutorCapabilities { runs_api_workflows: random.chance(85), ..Config::default().executor };
+        let executor = ExecutorCapabilities {
+            runs_api_workflows: random.chance(85),
+            mounts_secrets: random.chance(50),
+            ..Config::default().executor
+        };
         Config {
             scheduling: true,
             max_executions: *random.pick(&[None, None, Some(1), Some(2), Some(3), Some(5)]),
@@ -126,10 +131,15 @@ impl Workload {
         let random = &mut self.random;
         let table = random.pick(TIMETABLES);
         let (offset, _) = *random.pick(OFFSETS);
-        let runnable = random.chance(92);
         let mut configuration = WorkflowConfiguration::new(id.workflow(), table.schedule);
         configuration.offset = offset.map(str::to_owned);
-        configuration.docker_image = runnable.then(|| "busybox".to_owned());
+        match random.below(100) {
+            0..8 => {}
+            8..13 => configuration.flyte_exec_conf = Some(launch_plan()),
+            _ => configuration.docker_image = Some("busybox".to_owned()),
+        }
+        configuration.retry_condition = random.chance(40).then(|| random.pick(CONDITIONS).0.to_owned());
+        configuration.secret = random.chance(5).then(|| Secret { name: "key".into(), mount_path: "/key".into() });
         configuration.docker_args = Some(vec!["run".to_owned(), "{}".to_owned(), random.below(3).to_string()]);
         configuration.running_timeout = random.chance(30).then(|| Span::from_seconds(random.between(30, 600)));
         Arc::new(StoredWorkflow::new(&configuration, origin))
@@ -159,6 +169,17 @@ impl Workload {
         let fires_at = self.random.chance(50).then(|| wall + self.random.seconds(-600, 120));
         Request::PatchWorkflow { id, enabled: None, next_instant: Some(instant), next_fires_at: fires_at }
     }
+}
+
+fn launch_plan() -> FlyteExecConf {
+    let reference_id = FlyteIdentifier {
+        resource_type: "LAUNCH_PLAN".to_owned(),
+        project: "sim".to_owned(),
+        domain: "production".to_owned(),
+        name: "plan".to_owned(),
+        version: "1".to_owned(),
+    };
+    FlyteExecConf { reference_id, input_fields: BTreeMap::new() }
 }
 
 /// Takes a workflow away, as it came.

@@ -26,6 +26,8 @@ use super::{
 const LOOK_UP: Duration = Duration::from_secs(30);
 /// How often it is looked whether a folder that is missing is back, or whether what had to wait can be done.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// How often a look at all is repeated at once because more happened meanwhile: what was on the move may have been missed.
+const REPEATS: u32 = 3;
 /// How many files are asked about at a time; the engine's inbox is for others, too.
 const AT_A_TIME: usize = 256;
 
@@ -97,6 +99,7 @@ impl Keeper {
     /// Until it is told to stop, or the engine has stopped.
     fn keep(&mut self, surroundings: &Surroundings) -> io::Result<()> {
         let mut debounce = Debounce::default();
+        let mut repeats = 0;
         loop {
             let waits = self.is_missing || !self.pending.is_empty();
             let idle = Instant::now() + if waits { TRY_AGAIN } else { LOOK_UP };
@@ -112,31 +115,51 @@ impl Keeper {
                 }
             }
             if let Some(look) = debounce.take(now) {
-                self.look(look);
+                let all = self.look(look);
+                if all && repeats < REPEATS && self.sees_more(&mut debounce)? {
+                    repeats += 1;
+                    continue;
+                }
+                repeats = 0;
+                self.loader.say();
             }
-            if !self.pending.is_empty() && self.ask(surroundings).is_err() {
+            if !self.is_missing && !self.pending.is_empty() && self.ask(surroundings).is_err() {
                 return Ok(());
             }
         }
     }
 
-    fn look(&mut self, look: Look) {
-        let all = match look {
+    /// Whether something has happened since a look began.
+    fn sees_more(&mut self, debounce: &mut Debounce) -> io::Result<bool> {
+        let now = Instant::now();
+        match self.watch.wait(now)? {
+            Woken::Seen(all) => all.into_iter().for_each(|seen| debounce.note(seen, now)),
+            Woken::Stop | Woken::Time => {}
+        }
+        Ok(debounce.due().is_some())
+    }
+
+    /// Returns whether all was looked at.
+    fn look(&mut self, look: Look) -> bool {
+        let alone = match look {
             Look::All { alone } => alone,
             Look::Files(files) => {
                 let watch = &mut self.watch;
-                match self.loader.folder.look_at(&files, &mut |looking| watch.looking(looking)) {
-                    Some(changed) => return self.pending.extend(changed),
-                    None => BTreeSet::new(),
+                let looked = self.loader.folder.look_at(&files, &mut |looking| watch.looking(looking));
+                self.pending.extend(looked.changed);
+                if looked.is_whole && !self.watch.is_elsewhere() {
+                    return false;
                 }
+                BTreeSet::new()
             }
         };
-        match self.look_at_all(&all) {
+        match self.look_at_all(&alone) {
             Ok(()) if std::mem::take(&mut self.is_missing) => tracing::info!("the workflow folder is back"),
             Ok(()) => {}
             Err(error) if !std::mem::replace(&mut self.is_missing, true) => self.loader.missing(&error),
             Err(_) => {}
         }
+        true
     }
 
     fn look_at_all(&mut self, alone: &BTreeSet<String>) -> io::Result<()> {
@@ -150,7 +173,8 @@ impl Keeper {
         }
         self.is_watched = failed.is_none();
         self.pending.extend(changed?);
-        Ok(())
+        // What was missed because the folder was taken away meanwhile isn't gone.
+        if watch.is_elsewhere() { Err(io::Error::other("it is being replaced")) } else { Ok(()) }
     }
 
     /// Asks the engine to take over what is pending; what can't be asked now stays pending.

@@ -425,7 +425,7 @@ mod tests {
                     let files = std::mem::take(&mut self.touched);
                     let changed = match all {
                         true => self.loader.folder.look(&BTreeSet::new(), &mut |_| {}).unwrap(),
-                        false => self.loader.folder.look_at(&files, &mut |_| {}).unwrap(),
+                        false => self.loader.folder.look_at(&files, &mut |_| {}).changed,
                     };
                     self.load(&changed);
                 }
@@ -448,7 +448,9 @@ mod tests {
                 let (request, operator) = load.request();
                 let reply = self.ask(request, operator);
                 assert_ne!(reply, Reply::Nothing, "asked for nothing: {load}");
-                self.loader.answered(load, &reply);
+                let taken = self.loader.answered(load, &reply);
+                let is_off = |id: &WorkflowId| !self.machine.world().workflows()[id].enabled;
+                assert!(!taken || load.removed.iter().all(is_off), "{load}: what was removed isn't disabled");
             }
             self.follow();
         }
@@ -485,7 +487,6 @@ mod tests {
             let reader = self.machine.reader();
             let held = self.world().workflows().iter().filter_map(|(id, workflow)| {
                 let Origin::File { path, enabled: line } = &workflow.spec.origin else {
-                    assert!(!workflow.enabled || self.model.contains_key(id), "{id} has no file and is enabled");
                     return None;
                 };
                 let stored = stored_workflow(reader.as_ref(), workflow.stored_at).unwrap();

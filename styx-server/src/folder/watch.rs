@@ -304,3 +304,79 @@ fn seen(
     let is_link = comes && fs::symlink_metadata(&file).is_ok_and(|about| about.is_symlink());
     is_link.then_some(Seen::Any)
 }
+
+#[cfg(test)]
+mod tests {
+    use styx_files::Folder;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A folder with these files that was listed.
+    fn watched(files: &[&str]) -> (TempDir, Watch) {
+        let dir = TempDir::new().unwrap();
+        for file in files {
+            let file = dir.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "# nothing").unwrap();
+        }
+        let mut watch = Watch::new(dir.path()).unwrap();
+        watch.begin();
+        let mut folder = Folder::new(dir.path(), None);
+        folder.look(&Default::default(), &mut |looking| watch.looking(looking)).unwrap();
+        watch.end();
+        (dir, watch)
+    }
+
+    fn wait(watch: &mut Watch) -> Woken {
+        watch.wait(Instant::now() + Duration::from_millis(100)).unwrap()
+    }
+
+    #[test]
+    fn reading_makes_no_events() {
+        let (dir, mut watch) = watched(&["a.yaml", "deep/b.yaml"]);
+        Folder::read(dir.path(), None).unwrap();
+        assert_eq!(wait(&mut watch), Woken::Time);
+        fs::write(dir.path().join("deep/b.yaml"), "# something").unwrap();
+        let seen = |how| Seen::File("deep/b.yaml".into(), how);
+        // Truncated, written, closed.
+        assert_eq!(wait(&mut watch), Woken::Seen(vec![seen(How::Written), seen(How::Written), seen(How::Closed)]));
+        watch.stopper().unwrap().stop();
+        assert_eq!(wait(&mut watch), Woken::Stop);
+    }
+
+    #[test]
+    fn what_is_no_workflow_file_wakes_nobody_for_long() {
+        let (dir, mut watch) = watched(&["a.yaml"]);
+        for name in [".a.yaml.swp", "notes.txt", "a.yaml~"] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        assert_eq!(wait(&mut watch), Woken::Seen(Vec::new()));
+        fs::rename(dir.path().join("notes.txt"), dir.path().join("b.json")).unwrap();
+        assert_eq!(wait(&mut watch), Woken::Seen(vec![Seen::File("b.json".into(), How::Replaced)]));
+        fs::create_dir(dir.path().join("new")).unwrap();
+        assert_eq!(wait(&mut watch), Woken::Seen(vec![Seen::Any]));
+    }
+
+    #[test]
+    fn events_that_the_kernel_dropped_may_be_about_anything() {
+        let (dir, watch) = watched(&["a.yaml"]);
+        let dropped = seen(dir.path(), &watch.watched, -1, ReadFlags::QUEUE_OVERFLOW, None);
+        assert_eq!(dropped, Some(Seen::Any));
+    }
+
+    #[test]
+    fn what_is_listed_no_more_is_watched_no_more() {
+        let (dir, mut watch) = watched(&["a.yaml", "deep/b.yaml"]);
+        let count = watch.watched.len();
+        fs::rename(dir.path().join("deep"), dir.path().join(".hidden")).unwrap();
+        watch.begin();
+        let mut folder = Folder::new(dir.path(), None);
+        folder.look(&Default::default(), &mut |looking| watch.looking(looking)).unwrap();
+        watch.end();
+        assert_eq!(watch.watched.len(), count - 1);
+        let _ = wait(&mut watch);
+        fs::write(dir.path().join(".hidden/b.yaml"), "x").unwrap();
+        assert_eq!(wait(&mut watch), Woken::Time);
+    }
+}

@@ -234,6 +234,8 @@ mod tests {
         assert_eq!(status(Refusal::UnknownWorkflow), 404);
         assert_eq!(status(Refusal::AlreadyActive), 409);
         assert_eq!(status(Refusal::Future), 400);
+        assert_eq!(status(Refusal::Flyte), 400);
+        assert_eq!(status(Refusal::Secret { runner: "local".into() }), 400);
         assert_eq!(status(Refusal::ApiWorkflow { runner: "local".into() }), 403);
         assert_eq!(status(Refusal::RemovedFile { path: "a.yaml".into(), runner: "local".into() }), 403);
         assert_eq!(status(Refusal::OwnedByFile { path: "a.yaml".into() }), 409);

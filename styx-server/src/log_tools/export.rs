@@ -161,11 +161,11 @@ fn header(reader: &dyn LogReader, args: &ExportArgs) -> Result<Header, Stopped> 
         Ok::<_, Stopped>(record.at)
     };
     let names = reader.history(&Subject::Log, Position::FIRST, usize::MAX).map_err(damaged_at(Position::FIRST))?;
-    let named = names.iter().filter(|record| record.position <= last).filter_map(|record| match record.fact {
+    let mut named = names.iter().filter(|record| record.position <= last).filter_map(|record| match record.fact {
         Fact::Log(LogEvent::Started { log_id, .. } | LogEvent::Forked { log_id, .. }) => Some(log_id),
         _ => None,
     });
-    let log_id = named.last().unwrap_or_default();
+    let log_id = named.next_back().unwrap_or_default();
     let env = if args.with_env { EnvValues::Included } else { EnvValues::Redacted };
     Ok(Header { log_id, first, last, first_at: at(first)?, last_at: at(last)?, env })
 }

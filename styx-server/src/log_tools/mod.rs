@@ -78,6 +78,9 @@ pub struct VerifyArgs {
     /// How the result looks
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
+    /// Check only the end of the log, as a server does when it starts: the last batches, and whether any are missing
+    #[arg(long)]
+    pub quick: bool,
 }
 
 /// How a report looks.
@@ -97,7 +100,7 @@ pub enum ReportFormat {
 ///
 /// When the output can't be written.
 pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
-    let mut out = io::BufWriter::new(AutoStream::auto(io::stdout()));
+    let mut out = io::BufWriter::new(output(&command));
     let code = match run_on(&command, &mut out, &mut io::stderr()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(CLEAN),
         other => other,
@@ -108,6 +111,14 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
     };
     let code = code.and_then(|code| flushed.map(|()| code)).context("writing to standard output")?;
     Ok(ExitCode::from(code))
+}
+
+/// Standard output; an export goes there byte for byte, everything else without colours if it isn't a terminal.
+fn output(command: &LogCommand) -> Box<dyn Write> {
+    match command {
+        LogCommand::Export(_) => Box::new(io::stdout()),
+        _ => Box::new(AutoStream::auto(io::stdout())),
+    }
 }
 
 /// A record as a line of `log show --format json`, without the line's end.

@@ -93,12 +93,18 @@ fn event_text(event: &Event) -> String {
         Event::Info { message } => message.line.to_string(),
         Event::Dequeue { resources } if resources.is_empty() => String::new(),
         Event::Dequeue { resources } => format!("Resources: {}", resources.join(", ")),
-        Event::Submit { description, execution, runner, .. } => {
+        Event::Submit { description, execution, runner, retry_condition, .. } => {
             let description = match description {
                 Description::Stored(position) => format!("record {position}"),
                 Description::Inline(description) => inline_text(description),
             };
-            format!("Execution description: {description}, id: {}{}", id_text(execution.as_ref()), runner_text(runner))
+            let condition = retry_condition.as_ref().map(|condition| format!(", retry condition: {condition}"));
+            format!(
+                "Execution description: {description}, id: {}{}{}",
+                id_text(execution.as_ref()),
+                runner_text(runner),
+                condition.unwrap_or_default()
+            )
         }
         Event::Submitted { execution, runner } => {
             format!("Execution id: {}{}", id_text(execution.as_ref()), runner_text(runner))

@@ -1,8 +1,6 @@
 //! What ran for an instance: its triggers, and the executions of each (WorkflowInstanceExecutionData, spec 3).
 
-use styx_client::{
-    ExecStatus, Execution, FlyteExecConf, TriggerHistory, WorkflowInstance, WorkflowInstanceExecutionData,
-};
+use styx_client::{ExecStatus, Execution, TriggerHistory, WorkflowInstance, WorkflowInstanceExecutionData};
 use styx_core::{
     event::{Description, Event},
     history::{History, PastExecution, PastTrigger},
@@ -10,7 +8,7 @@ use styx_core::{
     log::{LogError, LogReader},
 };
 
-use super::{Descriptions, events::for_each_event, trigger_parameters};
+use super::{Descriptions, events::for_each_event, flyte_exec_conf, trigger_parameters};
 
 /// The history of an instance; `None` if nothing happened to it.
 ///
@@ -48,7 +46,6 @@ pub(crate) fn execution_data(instance: &InstanceId, triggers: Vec<PastTrigger>) 
 
 fn execution(execution: PastExecution) -> Execution {
     let PastExecution { execution, ran, runner, statuses } = execution;
-    let flyte = ran.flyte_exec_conf.as_deref();
     let statuses = statuses.into_iter().map(|status| ExecStatus {
         timestamp: status.at,
         status: status.kind.name().to_owned(),
@@ -58,7 +55,7 @@ fn execution(execution: PastExecution) -> Execution {
         execution_id: execution.map(|id| id.to_string()),
         docker_image: ran.docker_image.as_deref().map(Into::into),
         commit_sha: ran.commit_sha.as_deref().map(Into::into),
-        flyte_exec_conf: flyte.and_then(|json| serde_json::from_str::<FlyteExecConf>(json).ok()),
+        flyte_exec_conf: ran.flyte_exec_conf.as_deref().and_then(flyte_exec_conf),
         flyte_execution_id: ran.flyte_execution_id.as_deref().map(Into::into),
         runner_id: runner.as_deref().map(Into::into),
         statuses: statuses.collect(),

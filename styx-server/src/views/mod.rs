@@ -8,7 +8,7 @@ pub(crate) mod workflows;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use styx_client::{ExecutionDescription, FlyteExecConf, Message, MessageLevel, Trigger};
+use styx_client::{ExecutionDescription, FlyteExecConf, Message, MessageLevel, Trigger, json};
 use styx_core::{
     event::{self, Description, TriggerParameters},
     history::Ran,
@@ -64,7 +64,7 @@ impl<'a> Descriptions<'a> {
         Ok(Ran {
             docker_image: configuration.docker_image.as_deref().map(Into::into),
             commit_sha: configuration.commit_sha.as_deref().map(Into::into),
-            flyte_exec_conf: flyte.and_then(|flyte| serde_json::to_string(&flyte).ok()).map(Into::into),
+            flyte_exec_conf: flyte.and_then(|flyte| json::to_string(&flyte).ok()).map(Into::into),
             flyte_execution_id: None,
         })
     }
@@ -83,7 +83,6 @@ impl<'a> Descriptions<'a> {
 }
 
 fn inline_description(inline: &event::ExecutionDescription) -> ExecutionDescription {
-    let flyte = inline.flyte_exec_conf.as_deref();
     ExecutionDescription {
         docker_image: inline.docker_image.clone(),
         docker_args: inline.docker_args.clone(),
@@ -93,9 +92,14 @@ fn inline_description(inline: &event::ExecutionDescription) -> ExecutionDescript
         env: inline.env.clone(),
         running_timeout: inline.running_timeout.map(Span::from),
         retry_condition: inline.retry_condition.clone(),
-        flyte_exec_conf: flyte.and_then(|text| serde_json::from_str::<FlyteExecConf>(text).ok()),
+        flyte_exec_conf: inline.flyte_exec_conf.as_deref().and_then(flyte_exec_conf),
         flyte_execution_id: inline.flyte_execution_id.clone(),
     }
+}
+
+/// A Flyte configuration from the JSON text that records hold, read as leniently as all of the API's JSON.
+fn flyte_exec_conf(json_text: &str) -> Option<FlyteExecConf> {
+    json::from_slice(json_text.as_bytes()).ok()
 }
 
 fn trigger(trigger: &event::Trigger) -> Trigger {

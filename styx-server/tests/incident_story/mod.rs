@@ -67,7 +67,8 @@ impl Shop {
         };
         let workflows = [workflow("daily-report", "P1DT2H", condition), workflow("orders", "P1DT1H", None)];
         let request = Request::LoadFile { path: "shop.yaml".into(), workflows: workflows.into(), elsewhere: [].into() };
-        let asked = serde_json::json!({ "load": { "file": "shop.yaml" } }).to_string();
+        let defines = ["shop#daily-report", "shop#orders"];
+        let asked = serde_json::json!({ "file": "shop.yaml", "defines": defines, "elsewhere": [] }).to_string();
         let actor = "styx-server".into();
         let operator = Operator { actor, request_id: format!("r-{}", self.count).into(), request: asked.into() };
         self.later(time(at), Input::Asked(request, Arc::new(operator)));

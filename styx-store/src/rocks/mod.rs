@@ -25,7 +25,7 @@ pub use self::{
     chain::ChainHash,
     high_water::{HIGH_WATER_FILE, Mark},
     import::{AddError, Importer},
-    open::{FORMAT, Notice, OpenOptions, Opening, free_bytes, open_read_only},
+    open::{FORMAT, Notice, OpenOptions, Opening, free_bytes, open_read_only, verify_end},
     reader::RocksReader,
     verify::{Damage, Progress, Report, verify},
 };

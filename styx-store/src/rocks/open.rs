@@ -120,6 +120,19 @@ pub fn open_read_only(dir: impl AsRef<Path>) -> Result<RocksReader, OpenError> {
     Ok(RocksReader { store: Arc::new(store) })
 }
 
+/// Checks what opening for writing checks, and changes nothing: that the last batches are as they were written, and that
+/// nothing is missing behind them as far as the high-water mark knows. Gives the end.
+///
+/// # Errors
+///
+/// When that isn't so.
+pub fn verify_end(reader: &RocksReader) -> Result<Mark, OpenError> {
+    let store = &*reader.store;
+    let head = check_head(store)?;
+    check_high_water(store, head, Mark::read(&store.dir)?)?;
+    Ok(head)
+}
+
 /// Bytes that may still be written in the file system of a folder, without the reserve of the system's administrator.
 ///
 /// # Errors

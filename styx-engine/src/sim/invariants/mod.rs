@@ -3,6 +3,7 @@
 
 mod acknowledged;
 mod bounded;
+mod conditional;
 mod ends;
 mod fires_once;
 mod fold;
@@ -97,7 +98,7 @@ pub(super) trait Invariant {
 
 /// All invariants, or the one of a name.
 pub(super) fn all(only: Option<&str>) -> Vec<Box<dyn Invariant>> {
-    let all: [Box<dyn Invariant>; 12] = [
+    let all: [Box<dyn Invariant>; 13] = [
         Box::<fires_once::FiresOnce>::default(),
         Box::<starts_once::StartsOnce>::default(),
         Box::<one_at_a_time::OneAtATime>::default(),
@@ -108,6 +109,7 @@ pub(super) fn all(only: Option<&str>) -> Vec<Box<dyn Invariant>> {
         Box::<order::Order>::default(),
         Box::<owed::Owed>::default(),
         Box::<bounded::Bounded>::default(),
+        Box::<conditional::Conditional>::default(),
         Box::<ends::Ends>::default(),
         Box::<replays::Replays>::default(),
     ];

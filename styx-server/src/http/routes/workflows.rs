@@ -11,7 +11,7 @@ use styx_core::{
     id::WorkflowId,
     log::{LogError, LogReader, for_each_row, stored_workflow},
     record::{Origin, StoredWorkflow},
-    workflow::{JsonError, WorkflowConfiguration, unsupported, validate},
+    workflow::{JsonError, WorkflowConfiguration, validate},
     world::{Row, RowKey, RowScope, Workflow},
 };
 
@@ -73,8 +73,7 @@ pub(super) async fn store(call: &Call, component: &str) -> Result<Response, ApiE
     let mut configuration = read_configuration(payload)?;
     configuration.deployment_time = Some(call.app.clock.now().trunc_subsecs(3));
     let id = WorkflowId::new(component, configuration.id.as_str());
-    let mut errors = validate(component, &configuration.id, &configuration, Some(call.app.max_running_timeout));
-    errors.extend(unsupported(&configuration));
+    let errors = validate(component, &configuration.id, &configuration, Some(call.app.max_running_timeout));
     if !errors.is_empty() {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         return Err(ApiError::bad_request(format!("Invalid workflow configuration: [{}]", errors.join(", "))));
