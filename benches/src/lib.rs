@@ -22,6 +22,7 @@ pub struct Runs {
     world: World,
     now: DateTime<Utc>,
     epoch: Epoch,
+    workflows: u64,
     begun: u64,
 }
 
@@ -32,9 +33,17 @@ impl Runs {
     ///
     /// Never: what is decided can be folded.
     pub fn begin(epoch: Epoch) -> (Self, Batch) {
-        let world = World::default();
-        let now = DateTime::from_timestamp(1_774_742_400, 0).unwrap_or_default();
-        let mut runs = Self { world, now, epoch, begun: 0 };
+        Self::of_workflows(epoch, 1)
+    }
+
+    /// As [`begin`](Self::begin), with so many workflows that take turns.
+    ///
+    /// # Panics
+    ///
+    /// When there are none.
+    pub fn of_workflows(epoch: Epoch, workflows: u64) -> (Self, Batch) {
+        assert!(workflows > 0, "runs are of workflows");
+        let mut runs = Self { world: World::default(), now: start(), epoch, workflows, begun: 0 };
         let mut batch = Batch::default();
         let config = Arc::new(Config::default());
         runs.take(&Input::Start { log_id: Uuid::from_u128(1), root_seed: Uuid::from_u128(2), config }, &mut batch);
@@ -42,17 +51,22 @@ impl Runs {
         configuration.docker_image = Some("sales/report:7".to_owned());
         configuration.docker_args = Some(vec!["{}".to_owned()]);
         let workflow = Arc::new(StoredWorkflow::new(&configuration, Origin::Api));
-        runs.ask(Request::StoreWorkflow { id: Self::workflow(), workflow }, &mut batch);
+        for number in 0..workflows {
+            let (id, workflow) = (Self::workflow(number), Arc::clone(&workflow));
+            runs.ask(Request::StoreWorkflow { id, workflow }, &mut batch);
+        }
         (runs, batch)
     }
 
     /// The records and rows of one whole run of one attempt that ends well.
     pub fn one_run(&mut self) -> Batch {
         let mut batch = Batch::default();
-        let instant = self.now - TimeDelta::minutes(i64::try_from(self.begun).unwrap_or_default());
+        let instant = start() - TimeDelta::minutes(i64::try_from(self.begun).unwrap_or_default());
+        let workflow = Self::workflow(self.begun % self.workflows);
         self.begun += 1;
+        self.now += TimeDelta::milliseconds(250);
         let trigger = Request::Trigger {
-            workflow: Self::workflow(),
+            workflow,
             parameter: instant.format("%Y-%m-%dT%H:%M:%SZ").to_string().into(),
             parameters: TriggerParameters::default(),
             allow_future: false,
@@ -70,8 +84,11 @@ impl Runs {
         &self.world
     }
 
-    fn workflow() -> WorkflowId {
-        WorkflowId::new("sales", "report")
+    fn workflow(number: u64) -> WorkflowId {
+        match number {
+            0 => WorkflowId::new("sales", "report"),
+            number => WorkflowId::new("sales", format!("report-{number}")),
+        }
     }
 
     fn ask(&mut self, request: Request, batch: &mut Batch) {
@@ -106,6 +123,11 @@ impl Runs {
         batch.rows.retain(|(key, _)| !dirty.contains(key));
         batch.rows.extend(dirty.into_iter().map(|key| (key.clone(), self.world.row(&key))));
     }
+}
+
+/// When the first run begins.
+fn start() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_774_742_400, 0).unwrap_or_default()
 }
 
 /// One batch of many: as a group commit puts them together.

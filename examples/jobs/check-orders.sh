@@ -1,5 +1,8 @@
 #!/bin/sh
 # Checks the orders of an hour: data/orders/HH.csv -> out/checks/PARTITION.txt
+#
+# Orders that can't be right stay wrong however often they are looked at: exit code 3, which the workflow's
+# retry_condition leaves out.
 set -eu
 cd "$(dirname "$0")/.."
 

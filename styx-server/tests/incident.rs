@@ -38,8 +38,9 @@ fn run(line: &str, dir: &Path) -> String {
         "shop-data" => format!("{dir}/shop-data"),
         _ => word,
     });
-    let Cli { command: Command::Log { command } } = Cli::try_parse_from(["styx-server".to_owned()].into_iter().chain(words))
-        .unwrap_or_else(|error| panic!("{line}: {error}"));
+    let Cli { command: Command::Log { command } } =
+        Cli::try_parse_from(["styx-server".to_owned()].into_iter().chain(words))
+            .unwrap_or_else(|error| panic!("{line}: {error}"));
     let (mut out, mut notes) = (Vec::new(), Vec::new());
     let code = log_tools::run_on(&command, &mut StripStream::new(&mut out), &mut notes).unwrap();
     let printed = String::from_utf8([out, notes].concat()).unwrap();

@@ -2,34 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
+mod log_command;
 mod log_tools_story;
 
 use std::{fs, io, path::Path};
 
-use anstream::StripStream;
 use clap::Parser;
+use log_command::{Cli, run};
 use log_tools_story::{FIRST, SECOND, SECRET};
-use styx_server::log_tools::{self, LogCommand};
+use styx_server::log_tools;
 use styx_store::rocks::RocksLog;
-
-#[derive(Debug, Parser)]
-struct Cli {
-    #[command(subcommand)]
-    command: LogCommand,
-}
-
-/// What a command printed and how it exited; the data folder reads as `DATA`.
-fn run(dir: &Path, args: &[&str]) -> (u8, String, String) {
-    let mut all = vec!["log"];
-    all.extend(args);
-    let data = dir.to_str().unwrap();
-    all.extend(["--data", data]);
-    let Cli { command } = Cli::parse_from(all);
-    let (mut out, mut notes) = (Vec::new(), Vec::new());
-    let code = log_tools::run_on(&command, &mut StripStream::new(&mut out), &mut notes).unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap().replace(data, "DATA");
-    (code, text(out), text(notes))
-}
 
 fn story() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();

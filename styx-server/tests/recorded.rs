@@ -33,19 +33,22 @@ const RULES: &[Rule] = &[
         answers: |answer| answer.status != 401,
     },
     Rule {
-        what: "resources, retry conditions and Flyte are refused by name",
+        what: "resources limit nothing yet (workflow-resources): the run that was blocked by one is over, not active",
         applies: |exchange| {
             let body: Value = serde_json::from_str(&exchange.body).unwrap_or_default();
-            let asks = |name: &str| !matches!(&body[name], Value::Null) && body[name] != Value::Array(Vec::new());
-            exchange.method == "POST"
-                && ["resources", "retry_condition", "flyte_exec_conf"].iter().any(|name| asks(name))
+            exchange.status == 409 && body["workflow_id"]["id"] == "blk"
         },
-        answers: |answer| answer.status == 400 && answer.reason.contains("is not supported yet"),
+        answers: |answer| answer.status == 200 || answer.status == 409,
     },
 ];
 
 /// Texts of which only the beginning is a promise.
-const FREE: &[&str] = &["Invalid payload. ", "Payload parsing failed: ", "Cannot parse time parameter "];
+const FREE: &[&str] = &[
+    "Invalid payload. ",
+    "Invalid workflow configuration: [invalid retry condition: ",
+    "Payload parsing failed: ",
+    "Cannot parse time parameter ",
+];
 
 /// One recorded exchange.
 struct Exchange {

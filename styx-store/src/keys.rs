@@ -65,6 +65,18 @@ pub(crate) fn put_subject(out: &mut Vec<u8>, subject: &Subject) {
     }
 }
 
+/// The start of all keys of the index by subject that are about workflows.
+pub(crate) fn all_workflows() -> Vec<u8> {
+    vec![WORKFLOW]
+}
+
+/// The start of all keys of the index by subject that are about runs of a workflow.
+pub(crate) fn runs_of(workflow: &WorkflowId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(64);
+    put_workflow(&mut key, RUN, workflow);
+    key
+}
+
 /// The key of an entry of the index by subject; the position is that of the first record that it names.
 pub fn subject_entry(of: &Subject, at: Position) -> Vec<u8> {
     let mut key = subject(of);

@@ -260,7 +260,7 @@ impl Load {
 impl std::fmt::Display for Load {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { path, workflows, changed, removed, .. } = self;
-        write!(f, "{path}: {} workflows, {changed} of them new or changed, {} removed", workflows.len(), removed.len())
+        write!(f, "took {path}: {changed} new or changed, {} removed, {} in all", removed.len(), workflows.len())
     }
 }
 

@@ -328,34 +328,39 @@ mod tests {
         (dir, watch)
     }
 
-    fn wait(watch: &mut Watch) -> Woken {
-        watch.wait(Instant::now() + Duration::from_millis(100)).unwrap()
+    /// All that is seen until nothing is for a while; the kernel may make one event of two that are alike.
+    fn all_seen(watch: &mut Watch) -> Vec<Seen> {
+        let mut all = Vec::new();
+        while let Woken::Seen(seen) = watch.wait(Instant::now() + Duration::from_millis(200)).unwrap() {
+            all.extend(seen);
+        }
+        all.dedup();
+        all
     }
 
     #[test]
     fn reading_makes_no_events() {
         let (dir, mut watch) = watched(&["a.yaml", "deep/b.yaml"]);
         Folder::read(dir.path(), None).unwrap();
-        assert_eq!(wait(&mut watch), Woken::Time);
+        assert_eq!(all_seen(&mut watch), []);
         fs::write(dir.path().join("deep/b.yaml"), "# something").unwrap();
         let seen = |how| Seen::File("deep/b.yaml".into(), how);
-        // Truncated, written, closed.
-        assert_eq!(wait(&mut watch), Woken::Seen(vec![seen(How::Written), seen(How::Written), seen(How::Closed)]));
+        assert_eq!(all_seen(&mut watch), [seen(How::Written), seen(How::Closed)]);
         watch.stopper().unwrap().stop();
-        assert_eq!(wait(&mut watch), Woken::Stop);
+        assert_eq!(watch.wait(Instant::now()).unwrap(), Woken::Stop);
     }
 
     #[test]
-    fn what_is_no_workflow_file_wakes_nobody_for_long() {
+    fn what_is_no_workflow_file_is_not_seen() {
         let (dir, mut watch) = watched(&["a.yaml"]);
         for name in [".a.yaml.swp", "notes.txt", "a.yaml~"] {
             fs::write(dir.path().join(name), "x").unwrap();
         }
-        assert_eq!(wait(&mut watch), Woken::Seen(Vec::new()));
+        assert_eq!(all_seen(&mut watch), []);
         fs::rename(dir.path().join("notes.txt"), dir.path().join("b.json")).unwrap();
-        assert_eq!(wait(&mut watch), Woken::Seen(vec![Seen::File("b.json".into(), How::Replaced)]));
+        assert_eq!(all_seen(&mut watch), [Seen::File("b.json".into(), How::Replaced)]);
         fs::create_dir(dir.path().join("new")).unwrap();
-        assert_eq!(wait(&mut watch), Woken::Seen(vec![Seen::Any]));
+        assert_eq!(all_seen(&mut watch), [Seen::Any]);
     }
 
     #[test]
@@ -375,8 +380,8 @@ mod tests {
         folder.look(&Default::default(), &mut |looking| watch.looking(looking)).unwrap();
         watch.end();
         assert_eq!(watch.watched.len(), count - 1);
-        let _ = wait(&mut watch);
+        all_seen(&mut watch);
         fs::write(dir.path().join(".hidden/b.yaml"), "x").unwrap();
-        assert_eq!(wait(&mut watch), Woken::Time);
+        assert_eq!(all_seen(&mut watch), []);
     }
 }

@@ -1,34 +1,30 @@
-//! Which records are asked for, and the way through the log to them.
+//! The way through the log to the records that may be about something: by the index, or past all of them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    cmp::Reverse,
+    collections::BinaryHeap,
     io,
-    ops::ControlFlow,
+    ops::{ControlFlow, RangeInclusive},
 };
 
-use chrono::{DateTime, Utc};
 use styx_core::{
-    event::{Event, EventKind},
-    id::{ExecutionId, InstanceId, Position, WorkflowId},
+    id::{ExecutionId, InstanceId, Position},
     log::{LogError, LogReader},
-    record::{Fact, Record, RunEvent, Subject},
+    record::{Fact, Record, Subject},
 };
+use styx_store::rocks::RocksReader;
+
+use super::{choice::About, facets::Facets};
 
 /// How many records are read at a time.
 const PAGE: usize = 512;
 
-/// What the records are about.
-#[derive(Debug, Clone)]
-pub(super) enum About {
-    /// Anything.
-    Everything,
-    /// A workflow, its runs and their executions.
-    Workflow(WorkflowId),
-    /// The runs of an instance and their executions.
-    Instance(InstanceId),
-    /// An execution, and what its run says while it is the run's.
-    Execution(ExecutionId),
-}
+/// By the index a record costs some ten times what it costs in passing. So a workflow of which more than this part of the log
+/// is about is found by reading all of it.
+const WORTH_AN_INDEX: u64 = 16;
+
+/// The most positions that are kept in memory.
+const MOST_POSITIONS: u64 = 8_000_000;
 
 /// Why not all records were visited.
 #[derive(Debug)]
@@ -40,46 +36,31 @@ pub(super) enum Stopped {
 }
 
 /// What a visitor says to a record: go on, or that it has enough.
-type Visit<'a> = &'a mut dyn FnMut(&Record) -> io::Result<ControlFlow<()>>;
+pub(super) type Visit<'a> = &'a mut dyn FnMut(&Record) -> io::Result<ControlFlow<()>>;
 
-impl About {
-    /// Shows the records to `visit`, in order, those from `from` on.
-    pub(super) fn visit(&self, reader: &dyn LogReader, from: Position, visit: Visit<'_>) -> Result<(), Stopped> {
-        match self {
-            Self::Everything => stream(|next, limit| reader.read(next, limit), from, visit),
-            Self::Workflow(id) => of_workflow(reader, id, from, visit),
-            Self::Instance(id) => visit_all(of_instance(reader, id)?, from, visit),
-            Self::Execution(id) => visit_all(of_execution(reader, id)?, from, visit),
-        }
-    }
-}
-
-/// The first position whose record isn't older than `since`: times never decrease along the log.
-pub(super) fn first_since(reader: &dyn LogReader, since: DateTime<Utc>) -> Result<Position, Stopped> {
-    let damaged_at = |position| move |error| Stopped::Log(position, error);
-    let mut low = reader.first().map_err(damaged_at(Position::FIRST))?.0;
-    let mut high = reader.tail().map_err(damaged_at(Position::FIRST))?.0 + 1;
-    while low < high {
-        let middle = Position(low + (high - low) / 2);
-        let record = reader.read(middle, 1).map_err(damaged_at(middle))?;
-        match record.first() {
-            Some(record) if record.at < since => low = middle.0 + 1,
-            _ => high = middle.0,
-        }
-    }
-    Ok(Position(low))
-}
-
-/// Reads page by page; before a damage record by record, so that all before it is seen.
-fn stream(
-    read: impl Fn(Position, usize) -> Result<Vec<Record>, LogError>,
-    from: Position,
+/// Visits, in order, at least all records that are about something, and of those without an `about` the ones in `range`.
+pub(super) fn visit(
+    reader: &RocksReader,
+    about: Option<&About>,
+    range: RangeInclusive<Position>,
     visit: Visit<'_>,
 ) -> Result<(), Stopped> {
-    let mut next = from.max(Position::FIRST);
+    let Some(about) = about else { return pass(reader, range, visit) };
+    let tail = reader.tail().map_err(|error| Stopped::Log(Position::FIRST, error))?;
+    let most = (tail.0 / WORTH_AN_INDEX).min(MOST_POSITIONS);
+    match Walk::begin(reader, about, usize::try_from(most).unwrap_or(usize::MAX))? {
+        Some(walk) => walk.visit(*range.end(), visit),
+        None => pass(reader, Position::FIRST..=*range.end(), visit),
+    }
+}
+
+/// Visits all records of a range; before a damage record by record, so that all before it is seen.
+fn pass(reader: &RocksReader, range: RangeInclusive<Position>, visit: Visit<'_>) -> Result<(), Stopped> {
+    let (mut next, end) = (*range.start().max(&Position::FIRST), *range.end());
     let mut limit = PAGE;
-    loop {
-        let page = match read(next, limit) {
+    while next <= end {
+        let left = usize::try_from(end.0 - next.0).unwrap_or(usize::MAX).saturating_add(1);
+        let page = match reader.read(next, limit.min(left)) {
             Ok(page) => page,
             Err(_) if limit > 1 => {
                 limit = 1;
@@ -95,93 +76,148 @@ fn stream(
             }
         }
     }
-}
-
-/// No index leads from a workflow to its instances, so the whole log is read.
-fn of_workflow(reader: &dyn LogReader, id: &WorkflowId, from: Position, visit: Visit<'_>) -> Result<(), Stopped> {
-    let mut executions = BTreeSet::new();
-    let mut choose = |record: &Record| {
-        let is_its = match &record.fact {
-            Fact::Workflow(of, _) => of == id,
-            Fact::Run(of, event) => {
-                let is_its = of.workflow() == id;
-                executions.extend(begun(event).filter(|_| is_its).cloned());
-                is_its
-            }
-            Fact::Execution(of, _) => executions.contains(of),
-            Fact::Log(_) | Fact::Config(_) => false,
-        };
-        if is_its && record.position >= from { visit(record) } else { Ok(ControlFlow::Continue(())) }
-    };
-    stream(|next, limit| reader.read(next, limit), Position::FIRST, &mut choose)
-}
-
-fn of_instance(reader: &dyn LogReader, id: &InstanceId) -> Result<BTreeMap<Position, Record>, Stopped> {
-    let mut records = history(reader, &Subject::Run(id.clone()), Position::FIRST, |_| true)?;
-    let executions: BTreeSet<_> = records.values().filter_map(|record| begun_by(record).cloned()).collect();
-    for execution in executions {
-        records.extend(history(reader, &Subject::Execution(execution), Position::FIRST, |_| true)?);
-    }
-    Ok(records)
-}
-
-fn of_execution(reader: &dyn LogReader, id: &ExecutionId) -> Result<BTreeMap<Position, Record>, Stopped> {
-    let mut records = history(reader, &Subject::Execution(id.clone()), Position::FIRST, |_| true)?;
-    let submit = records.values().find(|record| begun_by(record) == Some(id));
-    if let Some((Fact::Run(instance, _), position)) = submit.map(|record| (&record.fact, record.position)) {
-        // Until the run turns to its next execution, or the instance to its next run.
-        let is_its = |record: &Record| {
-            let kind = match &record.fact {
-                Fact::Run(_, RunEvent::Styx { event, .. }) => Some(event.kind()),
-                _ => None,
-            };
-            record.position == position
-                || !matches!(kind, Some(EventKind::TriggerExecution | EventKind::Dequeue | EventKind::Submit))
-        };
-        records.extend(history(reader, &Subject::Run(instance.clone()), position, is_its)?);
-    }
-    Ok(records)
-}
-
-/// Records about a subject, up to the first one for which `is_its` is false.
-fn history(
-    reader: &dyn LogReader,
-    subject: &Subject,
-    from: Position,
-    is_its: impl Fn(&Record) -> bool,
-) -> Result<BTreeMap<Position, Record>, Stopped> {
-    let mut records = BTreeMap::new();
-    let mut keep = |record: &Record| {
-        if !is_its(record) {
-            return Ok(ControlFlow::Break(()));
-        }
-        records.insert(record.position, record.clone());
-        Ok(ControlFlow::Continue(()))
-    };
-    stream(|next, limit| reader.history(subject, next, limit), from, &mut keep)?;
-    Ok(records)
-}
-
-fn visit_all(records: BTreeMap<Position, Record>, from: Position, visit: Visit<'_>) -> Result<(), Stopped> {
-    for record in records.range(from..).map(|(_, record)| record) {
-        if visit(record).map_err(Stopped::Output)?.is_break() {
-            break;
-        }
-    }
     Ok(())
 }
 
-fn begun_by(record: &Record) -> Option<&ExecutionId> {
-    match &record.fact {
-        Fact::Run(_, event) => begun(event),
-        _ => None,
+/// Records found by the index, in order. Only their positions are in memory, and as they are read, those of the executions
+/// that begin with them.
+struct Walk<'a> {
+    reader: &'a RocksReader,
+    next: BinaryHeap<Reverse<Position>>,
+    /// What is still to be found with what is read.
+    wanted: Wanted,
+}
+
+enum Wanted {
+    /// Every execution that begins.
+    Executions,
+    /// Whose execution this is.
+    RunOf(ExecutionId),
+    Nothing,
+}
+
+impl<'a> Walk<'a> {
+    /// Nothing when more than `most` records are about runs of a workflow: then it is cheaper to read the whole log.
+    fn begin(reader: &'a RocksReader, about: &About, most: usize) -> Result<Option<Self>, Stopped> {
+        let unreadable = |error| Stopped::Log(Position::FIRST, error);
+        let of = |subject: &Subject| reader.positions(subject, Position::FIRST).map_err(unreadable);
+        let (positions, wanted) = match about {
+            About::Workflow(id) => {
+                let Some(mut positions) = reader.run_positions(id, most).map_err(unreadable)? else {
+                    return Ok(None);
+                };
+                positions.extend(of(&Subject::Workflow(id.clone()))?);
+                (positions, Wanted::Executions)
+            }
+            About::Instance(id) => (of(&Subject::Run(id.clone()))?, Wanted::Executions),
+            About::Execution(id) => (of(&Subject::Execution(id.clone()))?, Wanted::RunOf(id.clone())),
+        };
+        Ok(Some(Self { reader, next: positions.into_iter().map(Reverse).collect(), wanted }))
+    }
+
+    fn visit(mut self, end: Position, visit: Visit<'_>) -> Result<(), Stopped> {
+        let mut last = Position(0);
+        while let Some(Reverse(position)) = self.next.pop().filter(|Reverse(position)| *position <= end) {
+            if position == last {
+                continue;
+            }
+            last = position;
+            let record = self.reader.record(position).map_err(|error| Stopped::Log(position, error))?;
+            self.follow(&record)?;
+            if visit(&record).map_err(Stopped::Output)?.is_break() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, record: &Record) -> Result<(), Stopped> {
+        let (Fact::Run(run, _), Some(begins)) = (&record.fact, Facets::of(record).begins) else { return Ok(()) };
+        let found = match &self.wanted {
+            Wanted::Executions => Subject::Execution(begins),
+            Wanted::RunOf(id) if *id == begins => {
+                self.wanted = Wanted::Nothing;
+                Subject::Run(run.clone())
+            }
+            _ => return Ok(()),
+        };
+        let positions = self.reader.positions(&found, record.position.next());
+        let positions = positions.map_err(|error| Stopped::Log(record.position, error))?;
+        self.next.extend(positions.into_iter().map(Reverse));
+        Ok(())
     }
 }
 
-/// The execution that a run's event begins.
-fn begun(event: &RunEvent) -> Option<&ExecutionId> {
-    match event {
-        RunEvent::Styx { event: Event::Submit { execution, .. }, .. } => execution.as_ref(),
-        _ => None,
+/// All records about the runs of an instance and their executions, in order.
+pub(super) fn records_of(reader: &RocksReader, instance: &InstanceId) -> Result<Vec<Record>, Stopped> {
+    let mut records = Vec::new();
+    let about = About::Instance(instance.clone());
+    visit(reader, Some(&about), Position::FIRST..=Position(u64::MAX), &mut |record| {
+        records.push(record.clone());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use styx_core::log::Log;
+    use styx_store::{RocksLog, conformance::Story};
+
+    use super::*;
+    use crate::log_tools::choice::{Choice, ChoiceArgs};
+
+    /// The positions that are chosen among those that are visited.
+    fn chosen(args: &ChoiceArgs, visit: impl FnOnce(Visit<'_>) -> Result<(), Stopped>) -> Vec<Position> {
+        let mut choice = Choice::new(args);
+        let mut positions = Vec::new();
+        let visited = visit(&mut |record| {
+            if choice.takes(&Facets::of(record), || None) {
+                positions.push(record.position);
+            }
+            Ok(ControlFlow::Continue(()))
+        });
+        visited.unwrap();
+        positions
+    }
+
+    #[test]
+    fn the_index_leads_to_the_same_records_as_reading_all_of_them() {
+        let all = Position::FIRST..=Position(u64::MAX);
+        let (mut workflows, mut instances, mut executions) = (0, 0, 0);
+        for seed in 0..6 {
+            let dir = tempfile::tempdir().unwrap();
+            let mut story = Story::new(seed);
+            let mut log = RocksLog::open(dir.path()).unwrap();
+            let epoch = log.begin_epoch().unwrap();
+            for _ in 0..60 {
+                let tail = story.tail();
+                log.append(epoch, tail, &story.next_batch(epoch, 12)).unwrap();
+            }
+            let reader = log.rocks_reader();
+            let subjects: BTreeSet<_> = story.records().iter().flat_map(Record::subjects).collect();
+            for subject in subjects {
+                let mut args = ChoiceArgs::default();
+                match subject {
+                    Subject::Workflow(id) => args.workflow = Some(id),
+                    Subject::Run(id) => args.instance = Some(id),
+                    Subject::Execution(id) => args.execution = Some(id),
+                    _ => continue,
+                }
+                let about = args.about().remove(0);
+                let by_scan = chosen(&args, |visit| pass(&reader, all.clone(), visit));
+                let walk = Walk::begin(&reader, &about, usize::MAX).unwrap().unwrap();
+                assert_eq!(chosen(&args, |visit| walk.visit(*all.end(), visit)), by_scan, "{about:?}");
+                let count = match about {
+                    About::Workflow(_) => &mut workflows,
+                    About::Instance(_) => &mut instances,
+                    About::Execution(_) => &mut executions,
+                };
+                *count += by_scan.len();
+            }
+        }
+        assert!(workflows > 1000 && instances > 1000 && executions > 500, "{workflows} {instances} {executions}");
     }
 }

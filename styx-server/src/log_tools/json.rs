@@ -58,7 +58,8 @@ fn parts(id: &WorkflowId) -> (&str, &str) {
     (id.component(), id.workflow())
 }
 
-fn cause(cause: &Cause) -> Value {
+/// A cause.
+pub(super) fn cause(cause: &Cause) -> Value {
     match cause {
         Cause::Decision => json!({ "kind": "decision" }),
         Cause::Schedule => json!({ "kind": "schedule" }),
@@ -131,16 +132,21 @@ fn workflow(event: &WorkflowEvent) -> Value {
 fn execution(event: &ExecutionEvent) -> Value {
     match event {
         ExecutionEvent::Ended(ending) => {
-            let (ending, exit_code) = match ending {
-                Ending::Exit { code } => ("exit", *code),
-                Ending::NeverStarted => ("neverStarted", None),
-                Ending::Lost => ("lost", None),
-                Ending::Operator => ("operator", None),
-            };
+            let (ending, exit_code) = self::ending(ending);
             json!({ "ending": ending, "exit_code": exit_code })
         }
         ExecutionEvent::Cleaned => json!({}),
         ExecutionEvent::Refused { retry_at, reason } => json!({ "retry_at": millis(*retry_at), "reason": **reason }),
+    }
+}
+
+/// How an execution ended, and its exit code.
+pub(super) fn ending(ending: &Ending) -> (&'static str, Option<i32>) {
+    match ending {
+        Ending::Exit { code } => ("exit", *code),
+        Ending::NeverStarted => ("neverStarted", None),
+        Ending::Lost => ("lost", None),
+        Ending::Operator => ("operator", None),
     }
 }
 
@@ -188,7 +194,8 @@ fn styx(event: &Event) -> Value {
     }
 }
 
-fn inline(description: &ExecutionDescription) -> Value {
+/// An execution that is spelled out.
+pub(super) fn inline(description: &ExecutionDescription) -> Value {
     json!({
         "docker_image": description.docker_image,
         "docker_args": description.docker_args,
@@ -198,7 +205,8 @@ fn inline(description: &ExecutionDescription) -> Value {
     })
 }
 
-fn observed(what: &Observed) -> &'static str {
+/// What an executor saw.
+pub(super) fn observed(what: &Observed) -> &'static str {
     match what {
         Observed::Launched => "launched",
         Observed::Refused { .. } => "refused",
@@ -220,6 +228,6 @@ fn with(name: &str, value: Value, fields: Value) -> Value {
 }
 
 /// An instant with its milliseconds, as all records have them.
-fn millis(at: DateTime<Utc>) -> String {
+pub(super) fn millis(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

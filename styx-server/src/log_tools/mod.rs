@@ -2,22 +2,35 @@
 //! evidence.
 
 mod about;
+mod at;
 mod checkpoint;
+mod choice;
+mod columns;
+mod diff;
 mod export;
+mod facets;
+mod fold;
+mod follow;
 mod import;
 mod json;
+mod life;
+mod moment;
+mod near;
 mod progress;
 mod redact;
 mod redact_record;
 mod replay;
 mod show;
+mod signals;
+mod step;
 mod table;
 mod verify;
+mod view;
 mod wording;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -25,11 +38,18 @@ use anstream::AutoStream;
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use styx_core::log::LogError;
-use styx_store::OpenError;
+use styx_store::{OpenError, rocks::RocksReader};
 
+use self::about::Stopped;
 pub use self::{
-    checkpoint::CheckpointArgs, export::ExportArgs, import::ImportArgs, replay::ReplayArgs, replay::RulesArg,
+    at::AtArgs,
+    checkpoint::CheckpointArgs,
+    diff::DiffArgs,
+    export::ExportArgs,
+    import::ImportArgs,
+    replay::{ReplayArgs, RulesArg},
     show::ShowArgs,
+    step::StepArgs,
 };
 
 /// Nothing is wrong.
@@ -48,6 +68,12 @@ pub enum LogCommand {
     Verify(VerifyArgs),
     /// Show records: what happened, when, to whom, and why
     Show(ShowArgs),
+    /// Show the world as it was after a record or at a time: any run, workflow, resource, and what waited for what
+    At(AtArgs),
+    /// Go through the life of an instance, record by record: what changed, and who or what caused it
+    Step(StepArgs),
+    /// Show what differs between two moments
+    Diff(DiffArgs),
     /// Write all records as JSON lines, for another machine or another program
     Export(ExportArgs),
     /// Make a new log from an export
@@ -56,6 +82,23 @@ pub enum LogCommand {
     Replay(ReplayArgs),
     /// Have a running server make a checkpoint: a copy of its log, for these tools and as a backup
     Checkpoint(CheckpointArgs),
+}
+
+impl LogCommand {
+    /// The data folder that it is about.
+    fn data(&self) -> &Path {
+        match self {
+            Self::Verify(args) => &args.data.data,
+            Self::Show(args) => &args.data.data,
+            Self::At(args) => &args.data.data,
+            Self::Step(args) => &args.data.data,
+            Self::Diff(args) => &args.data.data,
+            Self::Export(args) => &args.data.data,
+            Self::Import(args) => &args.data,
+            Self::Replay(args) => &args.data.data,
+            Self::Checkpoint(args) => &args.data.data,
+        }
+    }
 }
 
 /// Which log.
@@ -101,7 +144,7 @@ pub enum ReportFormat {
 /// When the output can't be written.
 pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
     let mut out = io::BufWriter::new(output(&command));
-    let code = match run_on(&command, &mut out, &mut io::stderr()) {
+    let code = match run_on_terminal(&command, &mut out) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(CLEAN),
         other => other,
     };
@@ -126,43 +169,78 @@ pub(crate) fn json_line(record: &styx_core::record::Record) -> String {
     json::record(record, None).to_string()
 }
 
+fn run_on_terminal(command: &LogCommand, out: &mut dyn Write) -> io::Result<u8> {
+    let notes = &mut io::stderr();
+    match command {
+        LogCommand::Step(args) if args.is_interactive() => match open(command, out, notes)? {
+            Ok(reader) => step::interact(&reader, args, notes),
+            Err(code) => Ok(code),
+        },
+        _ => run_on(command, out, notes),
+    }
+}
+
 /// As [`run`], on these outputs, and in colour; gives the exit code.
 ///
 /// # Errors
 ///
 /// When an output can't be written.
 pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
-    let data = match command {
-        LogCommand::Verify(args) => &args.data.data,
-        LogCommand::Show(args) => &args.data.data,
-        LogCommand::Export(args) => &args.data.data,
-        LogCommand::Replay(args) => &args.data.data,
+    match command {
+        LogCommand::Show(args) if args.follow => return follow::run(args, out, notes),
         LogCommand::Import(args) => return import::run(args, out, notes),
         LogCommand::Checkpoint(args) => return checkpoint::run(args, out, notes),
-    };
-    let reader = match styx_store::open_read_only(data) {
+        _ => {}
+    }
+    let reader = match open(command, out, notes)? {
         Ok(reader) => reader,
-        Err(OpenError::Log(LogError::Corrupt { place, reason })) => {
-            if let LogCommand::Verify(args) = command {
-                return verify::unopenable(place, reason, args, out);
-            }
-            writeln!(notes, "styx-server: {place} is damaged: {reason}")?;
-            return Ok(DAMAGED);
-        }
-        Err(error) => {
-            let hint = match error {
-                OpenError::InUse { .. } => ": stop the server first, a log is read only while nobody writes to it",
-                _ => "",
-            };
-            writeln!(notes, "styx-server: {error}{hint}")?;
-            return Ok(UNUSABLE);
-        }
+        Err(code) => return Ok(code),
     };
     match command {
         LogCommand::Verify(args) => verify::run(&reader, args, out),
         LogCommand::Show(args) => show::run(&reader, args, out, notes),
+        LogCommand::At(args) => at::run(&reader, args, out, notes),
+        LogCommand::Step(args) => step::run(&reader, args, out, notes),
+        LogCommand::Diff(args) => diff::run(&reader, args, out, notes),
         LogCommand::Export(args) => export::run(&reader, args, out, notes),
         LogCommand::Replay(args) => replay::run(&reader, args, out, notes),
         LogCommand::Import(_) | LogCommand::Checkpoint(_) => Ok(CLEAN),
+    }
+}
+
+/// The log that a command is about, or the exit code after saying why there is none.
+fn open(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<Result<RocksReader, u8>> {
+    let error = match styx_store::open_read_only(command.data()) {
+        Ok(reader) => return Ok(Ok(reader)),
+        Err(error) => error,
+    };
+    if let OpenError::Log(LogError::Corrupt { place, reason }) = error {
+        if let LogCommand::Verify(args) = command {
+            return verify::unopenable(place, reason, args, out).map(Err);
+        }
+        writeln!(notes, "styx-server: {place} is damaged: {reason}")?;
+        return Ok(Err(DAMAGED));
+    }
+    let hint = match error {
+        OpenError::InUse { .. } => ": stop the server first, a log is read only while nobody writes to it",
+        _ => "",
+    };
+    writeln!(notes, "styx-server: {error}{hint}")?;
+    Ok(Err(UNUSABLE))
+}
+
+/// Says why not all records were looked at; gives the exit code.
+fn stopped(why: Stopped, data: &DataArgs, notes: &mut dyn Write) -> io::Result<u8> {
+    match why {
+        Stopped::Output(error) => Err(error),
+        Stopped::Log(position, error) => {
+            let data = data.data.display();
+            writeln!(
+                notes,
+                "styx-server: stopped before record {position}: {error}; `styx-server log verify --data {data}` finds \
+                 all damages"
+            )?;
+            Ok(DAMAGED)
+        }
     }
 }

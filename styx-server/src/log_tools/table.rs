@@ -4,13 +4,17 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
 use owo_colors::{OwoColorize, Style};
+use serde_json::Value;
 use styx_core::{
     event::Event,
     id::Position,
     record::{Fact, Record, RunEvent},
 };
 
-use super::wording;
+use super::{
+    facets::{Facets, Said},
+    wording,
+};
 
 /// How many lines are held back to find out how wide the columns are.
 const HELD_BACK: usize = 256;
@@ -24,51 +28,90 @@ pub(super) struct Table<W> {
     decision: Option<Position>,
 }
 
-struct Row {
+/// A record as a line of the table.
+pub(super) struct Line {
     position: Position,
-    /// Belongs to the decision of the row before.
-    goes_on: bool,
+    decision: Position,
     at: DateTime<Utc>,
-    /// Subject, cause, event.
-    cells: [String; 3],
+    subject: String,
+    /// Who or what caused it, where the record itself says so.
+    cause: Option<String>,
+    event: String,
     style: Style,
     info: String,
 }
 
+struct Row {
+    line: Line,
+    /// Belongs to the decision of the row before.
+    goes_on: bool,
+    /// Subject, cause, event.
+    cells: [String; 3],
+}
+
 const HEADS: [&str; 3] = ["SUBJECT", "CAUSE", "EVENT"];
+
+impl Line {
+    /// The line of a record; `output` is where the output of the execution is that it is about.
+    pub(super) fn of(record: &Record, output: Option<&str>) -> Self {
+        let mut info = wording::info(record);
+        if let Some(output) = output {
+            info = format!("{info}, output: {}", wording::one_line(output));
+        }
+        let exit_code = match &record.fact {
+            Fact::Run(_, RunEvent::Styx { event: Event::Terminate { exit_code }, .. }) => *exit_code,
+            _ => None,
+        };
+        let event = wording::name(&record.fact);
+        Self {
+            position: record.position,
+            decision: record.decision,
+            at: record.at,
+            subject: wording::one_line(&record.subject().to_string()),
+            cause: wording::cause(&record.cause),
+            event: event.into(),
+            style: style(event, exit_code.map(i64::from)),
+            info,
+        }
+    }
+
+    /// The line of a record's JSON; `None` when it isn't one.
+    pub(super) fn of_json(line: &Value) -> Option<Self> {
+        let facets = Facets::of_json(line)?;
+        let at = DateTime::parse_from_rfc3339(line["at"].as_str()?).ok()?.with_timezone(&Utc);
+        let subject = match facets.subject {
+            Some(subject) => subject.to_string(),
+            None => line["subject"]["kind"].as_str()?.to_owned(),
+        };
+        Some(Self {
+            position: facets.position,
+            decision: facets.decision,
+            at,
+            subject: wording::one_line(&subject),
+            cause: Said::of_json(line).map(|said| said.words),
+            event: wording::one_line(facets.event),
+            style: style(facets.event, line["event"]["exit_code"].as_i64()),
+            info: wording::one_line(line["event"]["info"].as_str().unwrap_or_default()),
+        })
+    }
+}
 
 impl<W: Write> Table<W> {
     pub(super) fn new(out: W) -> Self {
         Self { out, rows: Vec::new(), widths: None, decision: None }
     }
 
-    /// Adds a record. `leader_cause` finds the cause of its decision, where the record itself doesn't say it.
-    pub(super) fn add(
-        &mut self,
-        record: &Record,
-        output: Option<String>,
-        leader_cause: impl FnOnce() -> String,
-    ) -> io::Result<()> {
-        let goes_on = self.decision == Some(record.decision);
-        self.decision = Some(record.decision);
-        let cause = match wording::cause(&record.cause) {
-            Some(cause) => cause,
+    /// Adds a record. `leader` finds the cause of its decision, where the record itself doesn't say it.
+    pub(super) fn add(&mut self, line: Line, leader: impl FnOnce() -> Option<Said>) -> io::Result<()> {
+        let goes_on = self.decision == Some(line.decision);
+        self.decision = Some(line.decision);
+        let cause = match &line.cause {
+            Some(cause) => cause.clone(),
             None if goes_on => String::new(),
-            None => leader_cause(),
+            None => leader().map_or_else(|| format!("decision {}", line.decision), |said| said.words),
         };
-        let mut info = wording::info(record);
-        if let Some(output) = output {
-            info = format!("{info}, output: {}", wording::one_line(&output));
-        }
-        let subject = wording::one_line(&record.subject().to_string());
-        self.rows.push(Row {
-            position: record.position,
-            goes_on,
-            at: record.at,
-            cells: [subject, cause, wording::name(&record.fact).into()],
-            style: style(&record.fact),
-            info,
-        });
+        let cells = [line.subject.clone(), cause, line.event.clone()];
+        self.rows.push(Row { line, goes_on, cells });
         if self.rows.len() >= HELD_BACK { self.flush() } else { Ok(()) }
     }
 
@@ -99,15 +142,20 @@ impl<W: Write> Table<W> {
 
 impl Row {
     fn write(&self, out: &mut impl Write, widths: [usize; 3]) -> io::Result<()> {
-        let at = self.at.format("%Y-%m-%d %H:%M:%S%.3f");
+        let Line { position, at, style, info, .. } = &self.line;
+        let at = at.format("%Y-%m-%d %H:%M:%S%.3f");
         let [subject, cause, event] = padded(self.cells.each_ref().map(String::as_str), widths);
         let mark = if self.goes_on { "└ " } else { "" };
-        let position = format!("{:>10}", format!("{mark}{}", self.position));
-        if self.info.is_empty() {
-            let event = event.trim_end();
-            return writeln!(out, "{}  {at}  {subject}  {cause}  {}", position.dimmed(), event.style(self.style));
+        let position = format!("{:>10}", format!("{mark}{position}"));
+        if info.is_empty() {
+            return writeln!(
+                out,
+                "{}  {at}  {subject}  {cause}  {}",
+                position.dimmed(),
+                event.trim_end().style(*style)
+            );
         }
-        writeln!(out, "{}  {at}  {subject}  {cause}  {}  {}", position.dimmed(), event.style(self.style), self.info)
+        writeln!(out, "{}  {at}  {subject}  {cause}  {}  {info}", position.dimmed(), event.style(*style))
     }
 }
 
@@ -118,17 +166,12 @@ fn padded(cells: [&str; 3], widths: [usize; 3]) -> [String; 3] {
 }
 
 /// Green for what went well, yellow for what is tried again, red for what went wrong.
-fn style(fact: &Fact) -> Style {
+fn style(event: &str, exit_code: Option<i64>) -> Style {
     let style = Style::new();
-    let Fact::Run(_, RunEvent::Styx { event, .. }) = fact else { return style };
-    match event {
-        Event::Success | Event::Terminate { exit_code: Some(0) } => style.green(),
-        Event::RetryAfter { .. } | Event::Terminate { exit_code: Some(20) } => style.yellow(),
-        Event::Terminate { .. }
-        | Event::RunError { .. }
-        | Event::Timeout { .. }
-        | Event::Halt { .. }
-        | Event::Stop { .. } => style.red(),
+    match (event, exit_code) {
+        ("success", _) | ("terminate", Some(0)) => style.green(),
+        ("retryAfter", _) | ("terminate", Some(20)) => style.yellow(),
+        ("terminate" | "runError" | "timeout" | "halt" | "stop", _) => style.red(),
         _ => style,
     }
 }

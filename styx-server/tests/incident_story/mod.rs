@@ -120,7 +120,9 @@ impl Shop {
             Effect::CleanUp { execution, .. } => {
                 self.see(at + TimeDelta::milliseconds(2), &execution, Observed::Cleaned, &serde_json::json!({}));
             }
-            Effect::Adopt { .. } | Effect::Stop { .. } => unreachable!("the shop's server neither restarts nor stops a job"),
+            Effect::Adopt { .. } | Effect::Stop { .. } => {
+                unreachable!("the shop's server neither restarts nor stops a job")
+            }
         }
     }
 

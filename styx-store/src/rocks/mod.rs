@@ -7,10 +7,12 @@ mod high_water;
 mod import;
 mod index;
 mod lock;
+mod lookup;
 mod open;
 mod options;
 mod reader;
 mod rebuild;
+mod replay;
 mod verify;
 
 use std::{path::Path, sync::Arc};
@@ -27,6 +29,7 @@ pub use self::{
     import::{AddError, Importer},
     open::{FORMAT, Notice, OpenOptions, Opening, free_bytes, open_read_only, verify_end},
     reader::RocksReader,
+    replay::Replay,
     verify::{Damage, Progress, Report, verify},
 };
 use self::{

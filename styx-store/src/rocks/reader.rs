@@ -80,6 +80,14 @@ impl Store {
         Ok(first.unwrap_or(Position::FIRST))
     }
 
+    /// The record at a position, which must be there.
+    pub(super) fn record(&self, position: Position) -> Result<Record, LogError> {
+        let value = self.db.get_pinned_cf(self.family(family::LOG), keys::position(position));
+        let value = value.map_err(|error| engine_error(family::LOG, &error))?;
+        let value = value.ok_or_else(|| corrupt(format!("record {position}"), "it is missing".into()))?;
+        decode_record(position, &value)
+    }
+
     /// The batch that begins at or before a position.
     pub(super) fn batch_at(&self, position: Position) -> Result<Option<BatchEntry>, LogError> {
         let mut cursor = self.db.raw_iterator_cf(self.family(family::BATCHES));
@@ -171,10 +179,7 @@ impl LogReader for RocksReader {
             if position < from {
                 continue;
             }
-            let value = self.store.db.get_pinned_cf(self.store.family(family::LOG), keys::position(position));
-            let value = value.map_err(|error| engine_error(family::LOG, &error))?;
-            let value = value.ok_or_else(|| corrupt(format!("record {position}"), "it is missing".into()))?;
-            let record = decode_record(position, &value)?;
+            let record = self.store.record(position)?;
             if record.subjects().all(|found| found != *subject) {
                 return Err(corrupt(format!("record {position}"), format!("it isn't about {subject}")));
             }

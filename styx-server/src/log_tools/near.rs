@@ -1,0 +1,64 @@
+//! What to say when there is nothing under a name, and which names are near.
+
+use styx_core::id::{InstanceId, WorkflowId};
+use styx_store::rocks::RocksReader;
+
+use super::wording;
+
+/// How many names are looked at.
+const MOST: usize = 10_000;
+
+/// How many are suggested.
+const SUGGESTED: usize = 3;
+
+/// How alike names must be, 1 being the same.
+const ALIKE: f64 = 0.7;
+
+/// That the log knows nothing of an instance, and what is near.
+pub(super) fn no_instance(reader: &RocksReader, instance: &InstanceId) -> String {
+    let known = reader.known_instances(instance.workflow(), MOST).unwrap_or_default();
+    if known.is_empty() {
+        return no_workflow(reader, instance.workflow());
+    }
+    let parameters = known.iter().map(InstanceId::parameter);
+    let (first, last) = (known[0].parameter(), known[known.len() - 1].parameter());
+    let near = suggestion(instance.parameter(), parameters).unwrap_or_else(|| match known.len() {
+        1 => format!("its only instance is {first}"),
+        MOST => format!("its first instance is {first}"),
+        count => format!("its {count} instances are {first} to {last}"),
+    });
+    let workflow = instance.workflow();
+    wording::one_line(&format!("workflow {workflow} has no instance {}: {near}", instance.parameter()))
+}
+
+/// That the log knows nothing of a workflow, and what is near.
+pub(super) fn no_workflow(reader: &RocksReader, workflow: &WorkflowId) -> String {
+    let known = reader.known_workflows(MOST).unwrap_or_default();
+    let keys: Vec<_> = known.iter().map(WorkflowId::key).collect();
+    let near = suggestion(&workflow.key(), keys.iter().map(String::as_str));
+    let near = near.map_or_else(String::new, |near| format!(": {near}"));
+    wording::one_line(&format!("the log has nothing about workflow {workflow}{near}"))
+}
+
+/// The names that are like one, the likest first; nothing when none is.
+fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut near: Vec<_> = known.map(|known| (strsim::jaro_winkler(name, known), known)).collect();
+    near.retain(|(alike, _)| *alike >= ALIKE);
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    near.truncate(SUGGESTED);
+    let names: Vec<_> = near.into_iter().map(|(_, name)| name).collect();
+    (!names.is_empty()).then(|| format!("did you mean {}?", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_likest_names_come_first() {
+        let near = |name| suggestion(name, ["2026-03-29T06", "2026-03-29T05", "2025-01-01", "report"].into_iter());
+        assert_eq!(near("2026-03-29T04").as_deref(), Some("did you mean 2026-03-29T05, 2026-03-29T06, 2025-01-01?"));
+        assert_eq!(near("reprot").as_deref(), Some("did you mean report?"));
+        assert_eq!(near("zzz"), None);
+    }
+}
