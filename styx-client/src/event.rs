@@ -271,6 +271,13 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_what_is_not_known_read_back() {
+        let read = |json: &str| crate::json::from_slice::<Event>(json.as_bytes()).unwrap();
+        let event = read(r#"{"@type":"frozen","workflow_instance":"a#b#c","cost":3000000e040}"#);
+        assert_eq!(read(&crate::json::to_string(&event).unwrap()), event);
+    }
+
+    #[test]
     fn type_and_instance_are_required() {
         for json in
             [r#"{"workflow_instance":"a#b#c"}"#, r#"{"@type":"halt"}"#, r#"{"@type":"halt","workflow_instance":"abc"}"#]
