@@ -11,7 +11,7 @@ use styx_core::{
 use super::facets::{CauseKind, Facets, Said};
 
 /// The names of all events, as `log show` writes them.
-pub(super) const EVENTS: [&str; 27] = [
+pub(super) const EVENTS: [&str; 28] = [
     "triggerExecution",
     "info",
     "dequeue",
@@ -34,6 +34,7 @@ pub(super) const EVENTS: [&str; 27] = [
     "refused",
     "stored",
     "deleted",
+    "fileRemoved",
     "switched",
     "cursorMoved",
     "set",
