@@ -316,7 +316,6 @@ mod tests {
             optional: Some(5),
             choice: Choice::First,
             samples: vec![Sample { texts: vec!["1".into(), "b".into(), "false".into()], ..Sample::default() }],
-            ..Sample::default()
         };
         assert_eq!(read(json).unwrap(), expected);
         assert_eq!(read(r#"{"integer": -2.9}"#).unwrap().integer, -2);

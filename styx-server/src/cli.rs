@@ -76,7 +76,7 @@ pub(crate) enum Command {
     Log {
         /// What to do with it.
         #[command(subcommand)]
-        command: LogCommand,
+        command: Box<LogCommand>,
     },
     /// Read flags, environment and file, show what counts, and start nothing
     CheckConfig(Box<Flags>),

@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
             println!("{settings}");
             ExitCode::SUCCESS
         }),
-        Some(Command::Log { command }) => log_tools::run(command),
+        Some(Command::Log { command }) => log_tools::run(*command),
         Some(Command::Completion { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "styx-server", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
