@@ -61,7 +61,8 @@ impl Shop {
             configuration.docker_image = Some(format!("shop/{id}:4"));
             configuration.docker_args = Some(vec![format!("./{id}.sh"), "{}".to_owned()]);
             configuration.retry_condition = condition.map(str::to_owned);
-            configuration.deployment_time = Some(time(at));
+            // What a file says as before keeps the time at which it was stored.
+            configuration.deployment_time = Some(time(if condition.is_some() { at } else { "2026-03-26T09:00:00Z" }));
             let origin = Origin::File { path: "shop.yaml".into(), enabled: true };
             (WorkflowId::new("shop", id), Arc::new(StoredWorkflow::new(&configuration, origin)))
         };
