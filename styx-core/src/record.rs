@@ -198,23 +198,7 @@ pub struct StoredWorkflow {
 impl StoredWorkflow {
     /// A configuration as a record holds it.
     pub fn new(configuration: &WorkflowConfiguration, origin: Origin) -> Self {
-        let resources: BTreeSet<Arc<str>> = configuration.resources.iter().map(|name| name.as_str().into()).collect();
-        let runs = match configuration {
-            WorkflowConfiguration { docker_image: Some(_), .. } => Runs::Image,
-            WorkflowConfiguration { flyte_exec_conf: Some(_), .. } => Runs::Flyte,
-            _ => Runs::Nothing,
-        };
-        let spec = WorkflowSpec {
-            schedule: configuration.schedule.as_str().into(),
-            offset: configuration.offset.as_deref().map(Into::into),
-            running_timeout: configuration.running_timeout.map(Span::to_delta),
-            runs,
-            resources: resources.into_iter().collect(),
-            retry_condition: configuration.retry_condition.as_deref().map(Into::into),
-            mounts_secret: configuration.secret.is_some(),
-            origin,
-        };
-        Self { json: configuration.to_json().into(), spec }
+        Self { json: configuration.to_json().into(), spec: WorkflowSpec::new(configuration, origin) }
     }
 }
 
@@ -240,6 +224,26 @@ pub struct WorkflowSpec {
 }
 
 impl WorkflowSpec {
+    /// What is needed of a configuration.
+    pub fn new(configuration: &WorkflowConfiguration, origin: Origin) -> Self {
+        let resources: BTreeSet<Arc<str>> = configuration.resources.iter().map(|name| name.as_str().into()).collect();
+        let runs = match configuration {
+            WorkflowConfiguration { docker_image: Some(_), .. } => Runs::Image,
+            WorkflowConfiguration { flyte_exec_conf: Some(_), .. } => Runs::Flyte,
+            _ => Runs::Nothing,
+        };
+        Self {
+            schedule: configuration.schedule.as_str().into(),
+            offset: configuration.offset.as_deref().map(Into::into),
+            running_timeout: configuration.running_timeout.map(Span::to_delta),
+            runs,
+            resources: resources.into_iter().collect(),
+            retry_condition: configuration.retry_condition.as_deref().map(Into::into),
+            mounts_secret: configuration.secret.is_some(),
+            origin,
+        }
+    }
+
     /// The file of the workflow folder that defines it.
     pub fn file(&self) -> Option<&Arc<str>> {
         match &self.origin {

@@ -262,15 +262,9 @@ impl Loop {
                 Message::Stop => {}
             }
         }
-        let Outputs { answers, effects, wake, left, foreign, .. } = self.machine.step(self.clock.now(), inputs)?;
-        for execution in foreign {
-            tracing::warn!(
-                "execution {execution} was started by another executor or for another log: it is left alone"
-            );
-        }
-        for effect in effects {
-            self.executor.perform(effect);
-        }
+        let mut outputs = self.machine.step(self.clock.now(), inputs)?;
+        perform(&mut outputs, self.executor.as_ref());
+        let Outputs { answers, wake, left, .. } = outputs;
         for (ticket, reply) in answers {
             if let Some(answer) = self.answers.remove(&ticket) {
                 answer(reply);
@@ -278,6 +272,16 @@ impl Loop {
         }
         self.left = left;
         Ok(wake)
+    }
+}
+
+/// Asks the executor for the effects of a step, and says which executions are left alone.
+pub fn perform(outputs: &mut Outputs, executor: &dyn Executor) {
+    for execution in outputs.foreign.drain(..) {
+        tracing::warn!("execution {execution} was started by another executor or for another log: it is left alone");
+    }
+    for effect in outputs.effects.drain(..) {
+        executor.perform(effect);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use anyhow::anyhow;
 use chrono::SubsecRound;
 use styx_core::{
     config::Config,
@@ -9,10 +10,10 @@ use styx_core::{
     executor::Executor,
     record::Operator,
 };
-use styx_engine::{clock::Clock, machine::Machine};
-use uuid::Builder;
+use styx_engine::{clock::Clock, engine::perform, machine::Machine};
+use uuid::Uuid;
 
-use crate::{folder::Loader, http::new_request_id};
+use crate::{folder::Loader, http::new_request_id, random};
 
 /// What became of the workflow folder.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -80,15 +81,8 @@ fn run(
 ) -> anyhow::Result<Vec<(u64, Reply)>> {
     let mut answers = Vec::new();
     while !inputs.is_empty() {
-        let outputs = machine.step(clock.now(), inputs)?;
-        for effect in outputs.effects {
-            executor.perform(effect);
-        }
-        for execution in outputs.foreign {
-            tracing::warn!(
-                "execution {execution} was started by another executor or for another log: it is left alone"
-            );
-        }
+        let mut outputs = machine.step(clock.now(), inputs)?;
+        perform(&mut outputs, executor);
         answers.extend(outputs.answers);
         inputs = outputs.left;
     }
@@ -100,10 +94,8 @@ fn operator(what: &str) -> Arc<Operator> {
     Arc::new(Operator { actor: "styx-server".into(), request_id: new_request_id().into(), request: request.into() })
 }
 
-fn random_uuid() -> anyhow::Result<uuid::Uuid> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("drawing random bytes: {error}"))?;
-    Ok(Builder::from_random_bytes(bytes).into_uuid())
+fn random_uuid() -> anyhow::Result<Uuid> {
+    random::uuid().map_err(|error| anyhow!("drawing random bytes: {error}"))
 }
 
 #[cfg(test)]

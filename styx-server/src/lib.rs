@@ -8,6 +8,7 @@ mod folder;
 mod http;
 pub mod log_tools;
 mod logging;
+mod random;
 mod serve;
 mod settings;
 mod tail;

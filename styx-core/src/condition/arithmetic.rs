@@ -30,42 +30,37 @@ pub(super) fn reckon(operator: Operator, left: &Value, right: &Value) -> Result<
     if operator == Operator::Power {
         return Ok(power(left, right, pair));
     }
-    Ok(Some(match pair {
-        Pair::Int(a, b) => Value::Int(match operator {
-            Operator::Add => a.wrapping_add(b),
-            Operator::Subtract => a.wrapping_sub(b),
-            Operator::Multiply => a.wrapping_mul(b),
-            Operator::Divide | Operator::Remainder if b == 0 => return Err(Problem::DivisionByZero),
-            Operator::Divide => a.wrapping_div(b),
-            Operator::Remainder => a.wrapping_rem(b),
-            _ => return Ok(None),
-        }),
-        Pair::Long(a, b) => Value::Long(match operator {
-            Operator::Add => a.wrapping_add(b),
-            Operator::Subtract => a.wrapping_sub(b),
-            Operator::Multiply => a.wrapping_mul(b),
-            Operator::Divide | Operator::Remainder if b == 0 => return Err(Problem::DivisionByZero),
-            Operator::Divide => a.wrapping_div(b),
-            Operator::Remainder => a.wrapping_rem(b),
-            _ => return Ok(None),
-        }),
-        Pair::Float(a, b) => Value::Float(match operator {
-            Operator::Add => a + b,
-            Operator::Subtract => a - b,
-            Operator::Multiply => a * b,
-            Operator::Divide => a / b,
-            Operator::Remainder => a % b,
-            _ => return Ok(None),
-        }),
-        Pair::Double(a, b) => Value::Double(match operator {
-            Operator::Add => a + b,
-            Operator::Subtract => a - b,
-            Operator::Multiply => a * b,
-            Operator::Divide => a / b,
-            Operator::Remainder => a % b,
-            _ => return Ok(None),
-        }),
+    // The narrower types reckon in the wider ones and are cut off: that gives what they would give themselves.
+    Ok(match pair {
+        Pair::Int(a, b) => whole(operator, a.into(), b.into())?.map(|value| Value::Int(value as i32)),
+        Pair::Long(a, b) => whole(operator, a, b)?.map(Value::Long),
+        Pair::Float(a, b) => real(operator, a.into(), b.into()).map(|value| Value::Float(value as f32)),
+        Pair::Double(a, b) => real(operator, a, b).map(Value::Double),
+    })
+}
+
+/// Whole numbers wrap around, and are divided towards zero.
+fn whole(operator: Operator, a: i64, b: i64) -> Result<Option<i64>, Problem> {
+    Ok(Some(match operator {
+        Operator::Add => a.wrapping_add(b),
+        Operator::Subtract => a.wrapping_sub(b),
+        Operator::Multiply => a.wrapping_mul(b),
+        Operator::Divide | Operator::Remainder if b == 0 => return Err(Problem::DivisionByZero),
+        Operator::Divide => a.wrapping_div(b),
+        Operator::Remainder => a.wrapping_rem(b),
+        _ => return Ok(None),
     }))
+}
+
+fn real(operator: Operator, a: f64, b: f64) -> Option<f64> {
+    Some(match operator {
+        Operator::Add => a + b,
+        Operator::Subtract => a - b,
+        Operator::Multiply => a * b,
+        Operator::Divide => a / b,
+        Operator::Remainder => a % b,
+        _ => return None,
+    })
 }
 
 /// The value of a sign before a number; `None` unless it is one.
@@ -113,5 +108,56 @@ fn double(value: &Value) -> Option<f64> {
         Value::Float(number) => Some(f64::from(*number)),
         Value::Double(number) => Some(*number),
         _ => long(value).map(|number| number as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn operator() -> impl Strategy<Value = Operator> {
+        use Operator as O;
+        prop::sample::select(vec![O::Add, O::Subtract, O::Multiply, O::Divide, O::Remainder])
+    }
+
+    fn int() -> impl Strategy<Value = i32> {
+        prop_oneof![any::<i32>(), -3..4, Just(i32::MIN), Just(i32::MAX)]
+    }
+
+    proptest! {
+        #[test]
+        fn ints_wrap_around_at_32_bits(operator in operator(), a in int(), b in int()) {
+            let own = match operator {
+                Operator::Add => Some(a.wrapping_add(b)),
+                Operator::Subtract => Some(a.wrapping_sub(b)),
+                Operator::Multiply => Some(a.wrapping_mul(b)),
+                Operator::Divide => (b != 0).then(|| a.wrapping_div(b)),
+                _ => (b != 0).then(|| a.wrapping_rem(b)),
+            };
+            let own = own.map(Value::Int).map(Some).ok_or(Problem::DivisionByZero);
+            prop_assert_eq!(reckon(operator, &Value::Int(a), &Value::Int(b)), own);
+        }
+
+        #[test]
+        fn floats_are_rounded_as_floats(
+            operator in operator(),
+            a in prop::num::f32::ANY,
+            b in prop::num::f32::ANY,
+        ) {
+            let own = match operator {
+                Operator::Add => a + b,
+                Operator::Subtract => a - b,
+                Operator::Multiply => a * b,
+                Operator::Divide => a / b,
+                _ => a % b,
+            };
+            let Ok(Some(Value::Float(reckoned))) = reckon(operator, &Value::Float(a), &Value::Float(b)) else {
+                panic!("no float");
+            };
+            prop_assert!(reckoned == own || reckoned.is_nan() && own.is_nan(), "{reckoned} {own}");
+            prop_assert_eq!(reckoned.is_sign_negative() || reckoned.is_nan(), own.is_sign_negative() || own.is_nan());
+        }
     }
 }

@@ -13,7 +13,7 @@ use styx_core::{
     decide::{Refusal, Reply, Request},
     id::WorkflowId,
     log::{LogError, LogReader, for_each_row, stored_workflow},
-    record::{Cause, Operator, Origin, StoredWorkflow},
+    record::{Cause, Operator, Origin, StoredWorkflow, WorkflowSpec},
     workflow::WorkflowConfiguration,
     world::{Row, RowKey, RowScope, Workflow},
 };
@@ -197,9 +197,9 @@ impl Load {
         now: DateTime<Utc>,
     ) -> Result<(), LogError> {
         let origin = Origin::File { path: Arc::clone(&self.path), enabled: workflow.enabled };
-        let fresh = StoredWorkflow::new(&workflow.configuration, origin);
+        let spec = WorkflowSpec::new(&workflow.configuration, origin);
         let same = match before {
-            Some(before) if before.spec == fresh.spec => {
+            Some(before) if before.spec == spec => {
                 let known = stored_workflow(reader, before.stored_at)?;
                 is_same(&known, &workflow.configuration).then_some(known)
             }
@@ -214,7 +214,7 @@ impl Load {
                     .extend(before.filter(|before| before.spec.origin == Origin::Api).map(|_| workflow.id.clone()));
                 let mut configuration = workflow.configuration.clone();
                 configuration.deployment_time = Some(now);
-                Arc::new(StoredWorkflow { json: configuration.to_json().into(), spec: fresh.spec })
+                Arc::new(StoredWorkflow { json: configuration.to_json().into(), spec })
             }
         };
         self.places.insert(workflow.id.clone(), workflow.place);

@@ -17,9 +17,10 @@ use styx_store::{
     json::{EnvValues, ExportReader, Header, ImportError},
     rocks::{AddError, Importer, Mark},
 };
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 use super::{CLEAN, UNUSABLE, progress};
+use crate::random;
 
 /// What is imported, and where to.
 #[derive(Debug, Clone, Args)]
@@ -165,15 +166,10 @@ fn build(
 
 /// The record with which a copy goes its own way, at the time of the last one.
 fn fork(importer: &Importer, last: Epoch) -> Result<Record, Failed> {
+    let random_uuid = || random::uuid().map_err(Failed::Random);
     let event = LogEvent::Forked { log_id: random_uuid()?, root_seed: random_uuid()? };
     let world = importer.world();
     Ok(Draft { fact: Fact::Log(event), cause: Cause::Engine }.into_record(world, world.at(), last.next()))
-}
-
-fn random_uuid() -> Result<Uuid, Failed> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(Failed::Random)?;
-    Ok(Builder::from_random_bytes(bytes).into_uuid())
 }
 
 fn check_empty(dir: &Path) -> Result<(), Failed> {
