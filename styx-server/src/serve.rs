@@ -43,7 +43,7 @@ const INBOX: usize = 1_024;
 /// How long requests may go on after the server was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The file of the data folder that names the address listened on.
-const ADDRESS_FILE: &str = "address";
+pub(crate) const ADDRESS_FILE: &str = "address";
 
 /// Serves until it is told to stop.
 ///

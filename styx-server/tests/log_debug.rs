@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
+mod closed;
 mod log_command;
 mod log_tools_story;
 
 use std::{fs, io, path::Path};
 
 use clap::Parser;
+use closed::Closed;
 use expect_test::{Expect, expect};
 use log_command::{Cli, run};
 use log_tools_story::{FIRST, SECOND, SECRET};
@@ -628,15 +630,6 @@ fn no_value_of_an_environment_is_ever_shown() {
 
 #[test]
 fn a_reader_that_goes_away_is_told_apart_and_what_cannot_be_opened_is_one_line() {
-    struct Closed;
-    impl io::Write for Closed {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
     let (dir, empty) = (story(), tempfile::tempdir().unwrap());
     let commands =
         [&["at", "5"][..], &["step", "examples", "best-product", "2026-03-29T05"], &["diff", "1", "5"], &["show"]];

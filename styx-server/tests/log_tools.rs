@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
+mod closed;
 mod log_command;
 mod log_tools_story;
 
 use std::{fs, io, path::Path};
 
 use clap::Parser;
+use closed::Closed;
 use log_command::{Cli, run};
 use log_tools_story::{FIRST, SECOND, SECRET};
 use styx_server::log_tools;
@@ -104,15 +106,6 @@ fn run_show(dir: &Path, args: &[&str]) -> (u8, String, String) {
 
 #[test]
 fn a_reader_that_goes_away_is_told_apart() {
-    struct Closed;
-    impl io::Write for Closed {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
     let dir = story();
     let run = |args: &[&str]| {
         let args = [&["log"], args, &["--data", dir.path().to_str().unwrap()]].concat();

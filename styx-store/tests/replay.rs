@@ -13,7 +13,6 @@ fn each_moment_is_as_it_was() {
     let mut story = Story::new(7);
     let mut log = RocksLog::open(dir.path()).unwrap();
     let epoch = log.begin_epoch().unwrap();
-    // More than one page of records is handed over.
     while story.tail().0 < 3_000 {
         let tail = story.tail();
         log.append(epoch, tail, &story.next_batch(epoch, 40)).unwrap();

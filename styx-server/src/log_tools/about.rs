@@ -10,14 +10,15 @@ use std::{
 use styx_core::{
     id::{ExecutionId, InstanceId, Position},
     log::{LogError, LogReader},
-    record::{Fact, Record, Subject},
+    record::{Fact, LogEvent, Record, Subject},
 };
 use styx_store::rocks::RocksReader;
+use uuid::Uuid;
 
 use super::{choice::About, facets::Facets};
 
 /// How many records are read at a time.
-const PAGE: usize = 512;
+pub(super) const PAGE: usize = 512;
 
 /// By the index a record costs some ten times what it costs in passing. So a workflow of which more than this part of the log
 /// is about is found by reading all of it.
@@ -54,8 +55,13 @@ pub(super) fn visit(
     }
 }
 
-/// Visits all records of a range; before a damage record by record, so that all before it is seen.
-fn pass(reader: &RocksReader, range: RangeInclusive<Position>, visit: Visit<'_>) -> Result<(), Stopped> {
+/// Reads the records of a range page by page; before a damage record by record, so that all before it is seen. It ends early
+/// where the log does, or when `take` has enough.
+pub(super) fn pages<E: From<Stopped>>(
+    reader: &dyn LogReader,
+    range: RangeInclusive<Position>,
+    mut take: impl FnMut(Vec<Record>) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
     let (mut next, end) = (*range.start().max(&Position::FIRST), *range.end());
     let mut limit = PAGE;
     while next <= end {
@@ -66,17 +72,43 @@ fn pass(reader: &RocksReader, range: RangeInclusive<Position>, visit: Visit<'_>)
                 limit = 1;
                 continue;
             }
-            Err(error) => return Err(Stopped::Log(next, error)),
+            Err(error) => return Err(Stopped::Log(next, error).into()),
         };
         let Some(last) = page.last() else { return Ok(()) };
         next = last.position.next();
-        for record in &page {
-            if visit(record).map_err(Stopped::Output)?.is_break() {
-                return Ok(());
-            }
+        if take(page)?.is_break() {
+            return Ok(());
         }
     }
     Ok(())
+}
+
+/// Visits all records of a range.
+fn pass(reader: &RocksReader, range: RangeInclusive<Position>, visit: Visit<'_>) -> Result<(), Stopped> {
+    pages(reader, range, |page| {
+        for record in &page {
+            if visit(record).map_err(Stopped::Output)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// The names that a log has had, each with its root seed and the position from which on it had it.
+pub(super) type Names = Vec<(Position, (Uuid, Uuid))>;
+
+/// All names of a log, in order.
+pub(super) fn names(reader: &dyn LogReader) -> Result<Names, Stopped> {
+    let unreadable = |error| Stopped::Log(Position::FIRST, error);
+    let records = reader.history(&Subject::Log, Position::FIRST, usize::MAX).map_err(unreadable)?;
+    let name = |record: Record| match record.fact {
+        Fact::Log(LogEvent::Started { log_id, root_seed } | LogEvent::Forked { log_id, root_seed }) => {
+            Some((record.position, (log_id, root_seed)))
+        }
+        _ => None,
+    };
+    Ok(records.into_iter().filter_map(name).collect())
 }
 
 /// Records found by the index, in order. Only their positions are in memory, and as they are read, those of the executions
@@ -163,11 +195,11 @@ pub(super) fn records_of(reader: &RocksReader, instance: &InstanceId) -> Result<
 mod tests {
     use std::collections::BTreeSet;
 
-    use styx_core::log::Log;
-    use styx_store::{RocksLog, conformance::Story};
-
     use super::*;
-    use crate::log_tools::choice::{Choice, ChoiceArgs};
+    use crate::log_tools::{
+        choice::{Choice, ChoiceArgs},
+        stories::told,
+    };
 
     /// The positions that are chosen among those that are visited.
     fn chosen(args: &ChoiceArgs, visit: impl FnOnce(Visit<'_>) -> Result<(), Stopped>) -> Vec<Position> {
@@ -189,14 +221,7 @@ mod tests {
         let (mut workflows, mut instances, mut executions) = (0, 0, 0);
         for seed in 0..6 {
             let dir = tempfile::tempdir().unwrap();
-            let mut story = Story::new(seed);
-            let mut log = RocksLog::open(dir.path()).unwrap();
-            let epoch = log.begin_epoch().unwrap();
-            for _ in 0..60 {
-                let tail = story.tail();
-                log.append(epoch, tail, &story.next_batch(epoch, 12)).unwrap();
-            }
-            let reader = log.rocks_reader();
+            let (story, reader) = told(dir.path(), seed);
             let subjects: BTreeSet<_> = story.records().iter().flat_map(Record::subjects).collect();
             for subject in subjects {
                 let mut args = ChoiceArgs::default();

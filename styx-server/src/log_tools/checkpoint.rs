@@ -1,14 +1,11 @@
 //! `styx-server log checkpoint`: has the server of a data folder make a checkpoint.
 
-use std::{
-    fs,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use clap::Args;
-use styx_client::{Client, Host};
+use styx_client::Client;
 
-use super::{CLEAN, DataArgs, UNUSABLE};
+use super::{CLEAN, DataArgs, UNUSABLE, running::host_of};
 
 /// Of which server.
 #[derive(Debug, Clone, Args)]
@@ -26,22 +23,14 @@ pub struct CheckpointArgs {
 /// Asks the server that the folder's `address` file names.
 pub(super) fn run(args: &CheckpointArgs, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
     let data = &args.data.data;
-    let path = data.join("address");
-    let address = match fs::read_to_string(&path) {
-        Ok(text) => text.trim().to_owned(),
-        Err(error) => {
-            writeln!(
-                notes,
-                "styx-server: no server runs on {}, as far as {} says: {error}; without a server the log tools read the \
-                 folder itself",
-                data.display(),
-                path.display()
-            )?;
-            return Ok(UNUSABLE);
-        }
-    };
-    let asked = Host::parse(&format!("http://{address}"))
-        .map_err(|error| error.to_string())
+    let host = host_of(data, |path, error| {
+        format!(
+            "no server runs on {}, as far as {} says: {error}; without a server the log tools read the folder itself",
+            data.display(),
+            path.display()
+        )
+    });
+    let asked = host
         .and_then(|host| Client::new(&host).map_err(|error| error.to_string()))
         .and_then(|client| client.create_checkpoint().map_err(|error| error.to_string()));
     match asked {

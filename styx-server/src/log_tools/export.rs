@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
@@ -10,14 +11,15 @@ use clap::Args;
 use styx_core::{
     id::Position,
     log::{LogError, LogReader},
-    record::{Fact, LogEvent, Subject},
 };
 use styx_store::json::{EnvValues, ExportWriter, Header};
 
-use super::{CLEAN, DAMAGED, DataArgs, UNUSABLE, progress, redact_record};
-
-/// How many records are read at a time.
-const PAGE: usize = 512;
+use super::{
+    CLEAN, DAMAGED, DataArgs, UNUSABLE,
+    about::{self, Stopped},
+    moment::time_of,
+    progress, redact_record,
+};
 
 /// What is exported, and where to.
 #[derive(Debug, Clone, Args)]
@@ -39,19 +41,23 @@ pub struct ExportArgs {
     pub output: Option<PathBuf>,
 }
 
-/// Why an export ended early.
-enum Stopped {
-    /// The log can't be read from this position on.
-    Log(Position, LogError),
+/// Why there is no export, or not all of one.
+enum Failed {
+    /// Not all records could be read or written.
+    Stopped(Stopped),
     /// There are no such records.
     Nothing(String),
-    /// The output can't be written.
-    Output(io::Error),
 }
 
-impl From<io::Error> for Stopped {
+impl From<Stopped> for Failed {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped)
+    }
+}
+
+impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
-        Self::Output(error)
+        Stopped::Output(error).into()
     }
 }
 
@@ -68,18 +74,18 @@ pub(super) fn run(
     };
     match exported {
         Ok(()) => Ok(CLEAN),
-        Err(Stopped::Output(error)) => match &args.output {
+        Err(Failed::Stopped(Stopped::Output(error))) => match &args.output {
             Some(path) => {
                 writeln!(notes, "styx-server: writing {}: {error}", path.display())?;
                 Ok(UNUSABLE)
             }
             None => Err(error),
         },
-        Err(Stopped::Nothing(text)) => {
+        Err(Failed::Nothing(text)) => {
             writeln!(notes, "styx-server: {text}")?;
             Ok(UNUSABLE)
         }
-        Err(Stopped::Log(position, error)) => {
+        Err(Failed::Stopped(Stopped::Log(position, error))) => {
             let data = args.data.data.display();
             let sound = position.0.saturating_sub(1);
             let hint = match sound >= args.from {
@@ -93,14 +99,14 @@ pub(super) fn run(
 }
 
 /// Writes to a temporary file beside the wanted one, and renames it when all is there.
-fn to_file(reader: &dyn LogReader, args: &ExportArgs, path: &Path) -> Result<(), Stopped> {
+fn to_file(reader: &dyn LogReader, args: &ExportArgs, path: &Path) -> Result<(), Failed> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = File::create(&temporary).map_err(Stopped::Output).and_then(|file| {
+    let written = File::create(&temporary).map_err(Failed::from).and_then(|file| {
         let mut out = BufWriter::new(file);
         write(reader, args, &mut out)?;
         out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&temporary, path).map_err(Stopped::Output)
+        fs::rename(&temporary, path).map_err(Failed::from)
     });
     if written.is_err() {
         // It may not even be there.
@@ -109,23 +115,12 @@ fn to_file(reader: &dyn LogReader, args: &ExportArgs, path: &Path) -> Result<(),
     written
 }
 
-fn write(reader: &dyn LogReader, args: &ExportArgs, out: &mut dyn Write) -> Result<(), Stopped> {
+fn write(reader: &dyn LogReader, args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failed> {
     let header = header(reader, args)?;
     let bar = progress::bar("exporting", header.last.0 - header.first.0 + 1);
     let mut writer = ExportWriter::begin(out, &header)?;
     let mut next = header.first;
-    let mut limit = PAGE;
-    while next <= header.last {
-        let left = usize::try_from(header.last.0 - next.0 + 1).unwrap_or(usize::MAX);
-        let page = match reader.read(next, limit.min(left)) {
-            Ok(page) => page,
-            // Before a damage record by record, so that it is named.
-            Err(_) if limit > 1 => {
-                limit = 1;
-                continue;
-            }
-            Err(error) => return Err(Stopped::Log(next, error)),
-        };
+    about::pages(reader, header.first..=header.last, |page| {
         for record in &page {
             match header.env {
                 EnvValues::Included => writer.add(record)?,
@@ -133,19 +128,23 @@ fn write(reader: &dyn LogReader, args: &ExportArgs, out: &mut dyn Write) -> Resu
             }
             next = record.position.next();
         }
-        if page.is_empty() {
-            return Err(Stopped::Log(next, LogError::at_record(next, "it is missing")));
-        }
         bar.inc(page.len() as u64);
+        Ok::<_, Failed>(ControlFlow::Continue(()))
+    })?;
+    if next <= header.last {
+        return Err(missing(next).into());
     }
     bar.finish_and_clear();
     writer.finish()?;
     Ok(())
 }
 
-fn header(reader: &dyn LogReader, args: &ExportArgs) -> Result<Header, Stopped> {
-    let damaged_at = |position| move |error| Stopped::Log(position, error);
-    let tail = reader.tail().map_err(damaged_at(Position::FIRST))?;
+fn missing(position: Position) -> Stopped {
+    Stopped::Log(position, LogError::at_record(position, "it is missing"))
+}
+
+fn header(reader: &dyn LogReader, args: &ExportArgs) -> Result<Header, Failed> {
+    let tail = reader.tail().map_err(|error| Stopped::Log(Position::FIRST, error))?;
     let first = Position(args.from.max(1));
     let last = Position(args.to.unwrap_or(tail.0)).min(tail);
     if first > last {
@@ -153,19 +152,11 @@ fn header(reader: &dyn LogReader, args: &ExportArgs) -> Result<Header, Stopped> 
             0 => "the log is empty".to_owned(),
             _ => format!("there is no record from {first} to {}: the log ends at {tail}", args.to.unwrap_or(tail.0)),
         };
-        return Err(Stopped::Nothing(text));
+        return Err(Failed::Nothing(text));
     }
-    let at = |position| {
-        let record = reader.read(position, 1).map_err(damaged_at(position))?.pop();
-        let record = record.ok_or_else(|| Stopped::Log(position, LogError::at_record(position, "it is missing")))?;
-        Ok::<_, Stopped>(record.at)
-    };
-    let names = reader.history(&Subject::Log, Position::FIRST, usize::MAX).map_err(damaged_at(Position::FIRST))?;
-    let mut named = names.iter().filter(|record| record.position <= last).filter_map(|record| match record.fact {
-        Fact::Log(LogEvent::Started { log_id, .. } | LogEvent::Forked { log_id, .. }) => Some(log_id),
-        _ => None,
-    });
-    let log_id = named.next_back().unwrap_or_default();
+    let at = |position| time_of(reader, position).map_err(|error| Stopped::Log(position, error));
+    let named = about::names(reader)?.into_iter().rev().find(|(from, _)| *from <= last);
+    let log_id = named.map(|(_, (log_id, _))| log_id).unwrap_or_default();
     let env = if args.with_env { EnvValues::Included } else { EnvValues::Redacted };
     Ok(Header { log_id, first, last, first_at: at(first)?, last_at: at(last)?, env })
 }

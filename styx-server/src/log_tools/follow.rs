@@ -1,7 +1,6 @@
 //! `styx-server log show --follow`: records as they come, from the server that writes them.
 
 use std::{
-    fs,
     io::{self, Write},
     sync::mpsc::{self, SyncSender},
     thread,
@@ -19,6 +18,7 @@ use super::{
     choice::{Choice, LastDecision},
     facets::{Facets, Said},
     moment::first_at,
+    running::host_of,
     show::{Printer, ShowArgs},
     signals, wording,
 };
@@ -154,11 +154,9 @@ fn host(args: &ShowArgs) -> Result<Host, String> {
         Ok(_) => return Err(format!("no server uses {data}, so nothing more comes: leave out --follow")),
         Err(error) => return Err(error.to_string()),
     }
-    let path = args.data.data.join("address");
-    let address = fs::read_to_string(&path).map_err(|error| {
+    host_of(&args.data.data, |path, error| {
         format!("{data} is in use, but {} doesn't say by which server: {error}; name it with --server", path.display())
-    })?;
-    Host::parse(&format!("http://{}", address.trim())).map_err(|error| error.to_string())
+    })
 }
 
 /// Where to begin: where it was said, or with the last records that there are.

@@ -6,8 +6,7 @@ use styx_core::{
     event::{Description, Event},
     execution::Execution,
     id::{Counter, ExecutionId, InstanceId, Position},
-    log::LogReader,
-    record::{Cause, Fact, LogEvent, Origin, Record, RunEvent, StoredWorkflow, Subject},
+    record::{Cause, Fact, Origin, Record, RunEvent, StoredWorkflow},
     run::Run,
     workflow::WorkflowConfiguration,
     world::{LogRow, Row, RowKey, Workflow, World},
@@ -15,7 +14,7 @@ use styx_core::{
 use styx_store::rocks::RocksReader;
 use uuid::Uuid;
 
-use super::about::{Stopped, records_of};
+use super::about::{Stopped, names, records_of};
 
 /// A record of an instance's life, and what it changed.
 #[derive(Debug, Clone)]
@@ -37,9 +36,6 @@ pub(super) struct Both<T> {
     pub(super) before: Option<T>,
     pub(super) after: Option<T>,
 }
-
-/// The names that a log has had, with the position from which on.
-type Names = Vec<(Position, (Uuid, Uuid))>;
 
 /// All steps of an instance's life up to a position, in order.
 pub(super) fn of(reader: &RocksReader, instance: &InstanceId, to: Position) -> Result<Vec<Step>, Stopped> {
@@ -66,18 +62,6 @@ pub(super) fn of(reader: &RocksReader, instance: &InstanceId, to: Position) -> R
         steps.push(life.step(record, cause, name));
     }
     Ok(steps)
-}
-
-fn names(reader: &RocksReader) -> Result<Names, Stopped> {
-    let unreadable = |error| Stopped::Log(Position::FIRST, error);
-    let records = reader.history(&Subject::Log, Position::FIRST, usize::MAX).map_err(unreadable)?;
-    let name = |record: Record| match record.fact {
-        Fact::Log(LogEvent::Started { log_id, root_seed } | LogEvent::Forked { log_id, root_seed }) => {
-            Some((record.position, (log_id, root_seed)))
-        }
-        _ => None,
-    };
-    Ok(records.into_iter().filter_map(name).collect())
 }
 
 /// What is known of an instance while its records are folded.
@@ -159,24 +143,15 @@ fn ended(run: Option<Run>, event: &RunEvent, record: &Record) -> Option<Run> {
 
 #[cfg(test)]
 mod tests {
-    use styx_core::log::Log;
-    use styx_store::{RocksLog, conformance::Story};
-
     use super::*;
+    use crate::log_tools::stories::told;
 
     #[test]
     fn an_instance_by_itself_is_folded_as_in_the_whole_log() {
         let (mut runs, mut executions, mut ends) = (0, 0, 0);
         for seed in 0..6 {
             let dir = tempfile::tempdir().unwrap();
-            let mut story = Story::new(seed);
-            let mut log = RocksLog::open(dir.path()).unwrap();
-            let epoch = log.begin_epoch().unwrap();
-            for _ in 0..60 {
-                let tail = story.tail();
-                log.append(epoch, tail, &story.next_batch(epoch, 12)).unwrap();
-            }
-            let reader = log.rocks_reader();
+            let (story, reader) = told(dir.path(), seed);
             let mut lives = BTreeMap::new();
             let mut world = World::default();
             for record in story.records() {

@@ -20,9 +20,12 @@ mod progress;
 mod redact;
 mod redact_record;
 mod replay;
+mod running;
 mod show;
 mod signals;
 mod step;
+#[cfg(test)]
+mod stories;
 mod table;
 mod verify;
 mod view;
@@ -30,7 +33,7 @@ mod wording;
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -82,23 +85,6 @@ pub enum LogCommand {
     Replay(ReplayArgs),
     /// Have a running server make a checkpoint: a copy of its log, for these tools and as a backup
     Checkpoint(CheckpointArgs),
-}
-
-impl LogCommand {
-    /// The data folder that it is about.
-    fn data(&self) -> &Path {
-        match self {
-            Self::Verify(args) => &args.data.data,
-            Self::Show(args) => &args.data.data,
-            Self::At(args) => &args.data.data,
-            Self::Step(args) => &args.data.data,
-            Self::Diff(args) => &args.data.data,
-            Self::Export(args) => &args.data.data,
-            Self::Import(args) => &args.data,
-            Self::Replay(args) => &args.data.data,
-            Self::Checkpoint(args) => &args.data.data,
-        }
-    }
 }
 
 /// Which log.
@@ -172,10 +158,9 @@ pub(crate) fn json_line(record: &styx_core::record::Record) -> String {
 fn run_on_terminal(command: &LogCommand, out: &mut dyn Write) -> io::Result<u8> {
     let notes = &mut io::stderr();
     match command {
-        LogCommand::Step(args) if args.is_interactive() => match open(command, out, notes)? {
-            Ok(reader) => step::interact(&reader, args, notes),
-            Err(code) => Ok(code),
-        },
+        LogCommand::Step(args) if args.is_interactive() => {
+            on_log(&args.data, notes, |reader, notes| step::interact(reader, args, notes))
+        }
         _ => run_on(command, out, notes),
     }
 }
@@ -187,46 +172,47 @@ fn run_on_terminal(command: &LogCommand, out: &mut dyn Write) -> io::Result<u8> 
 /// When an output can't be written.
 pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
     match command {
-        LogCommand::Show(args) if args.follow => return follow::run(args, out, notes),
-        LogCommand::Import(args) => return import::run(args, out, notes),
-        LogCommand::Checkpoint(args) => return checkpoint::run(args, out, notes),
-        _ => {}
-    }
-    let reader = match open(command, out, notes)? {
-        Ok(reader) => reader,
-        Err(code) => return Ok(code),
-    };
-    match command {
-        LogCommand::Verify(args) => verify::run(&reader, args, out),
-        LogCommand::Show(args) => show::run(&reader, args, out, notes),
-        LogCommand::At(args) => at::run(&reader, args, out, notes),
-        LogCommand::Step(args) => step::run(&reader, args, out, notes),
-        LogCommand::Diff(args) => diff::run(&reader, args, out, notes),
-        LogCommand::Export(args) => export::run(&reader, args, out, notes),
-        LogCommand::Replay(args) => replay::run(&reader, args, out, notes),
-        LogCommand::Import(_) | LogCommand::Checkpoint(_) => Ok(CLEAN),
+        LogCommand::Verify(args) => match styx_store::open_read_only(&args.data.data) {
+            Ok(reader) => verify::run(&reader, args, out),
+            Err(OpenError::Log(LogError::Corrupt { place, reason })) => verify::unopenable(place, reason, args, out),
+            Err(error) => unopened(error, notes),
+        },
+        LogCommand::Show(args) if args.follow => follow::run(args, out, notes),
+        LogCommand::Show(args) => on_log(&args.data, notes, |reader, notes| show::run(reader, args, out, notes)),
+        LogCommand::At(args) => on_log(&args.data, notes, |reader, notes| at::run(reader, args, out, notes)),
+        LogCommand::Step(args) => on_log(&args.data, notes, |reader, notes| step::run(reader, args, out, notes)),
+        LogCommand::Diff(args) => on_log(&args.data, notes, |reader, notes| diff::run(reader, args, out, notes)),
+        LogCommand::Export(args) => on_log(&args.data, notes, |reader, notes| export::run(reader, args, out, notes)),
+        LogCommand::Import(args) => import::run(args, out, notes),
+        LogCommand::Replay(args) => on_log(&args.data, notes, |reader, notes| replay::run(reader, args, out, notes)),
+        LogCommand::Checkpoint(args) => checkpoint::run(args, out, notes),
     }
 }
 
-/// The log that a command is about, or the exit code after saying why there is none.
-fn open(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<Result<RocksReader, u8>> {
-    let error = match styx_store::open_read_only(command.data()) {
-        Ok(reader) => return Ok(Ok(reader)),
-        Err(error) => error,
-    };
+/// Runs on a log that nobody is using, or says why it can't be opened; gives the exit code.
+fn on_log(
+    data: &DataArgs,
+    notes: &mut dyn Write,
+    run: impl FnOnce(&RocksReader, &mut dyn Write) -> io::Result<u8>,
+) -> io::Result<u8> {
+    match styx_store::open_read_only(&data.data) {
+        Ok(reader) => run(&reader, notes),
+        Err(error) => unopened(error, notes),
+    }
+}
+
+/// Says why there is no log to look at; gives the exit code.
+fn unopened(error: OpenError, notes: &mut dyn Write) -> io::Result<u8> {
     if let OpenError::Log(LogError::Corrupt { place, reason }) = error {
-        if let LogCommand::Verify(args) = command {
-            return verify::unopenable(place, reason, args, out).map(Err);
-        }
         writeln!(notes, "styx-server: {place} is damaged: {reason}")?;
-        return Ok(Err(DAMAGED));
+        return Ok(DAMAGED);
     }
     let hint = match error {
         OpenError::InUse { .. } => ": stop the server first, a log is read only while nobody writes to it",
         _ => "",
     };
     writeln!(notes, "styx-server: {error}{hint}")?;
-    Ok(Err(UNUSABLE))
+    Ok(UNUSABLE)
 }
 
 /// Says why not all records were looked at; gives the exit code.

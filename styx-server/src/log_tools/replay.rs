@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    ops::ControlFlow,
     path::PathBuf,
     sync::Arc,
 };
@@ -13,18 +14,19 @@ use serde_json::{Value, json};
 use styx_core::{
     config::Config,
     id::Position,
-    log::{LogError, LogReader},
+    log::LogReader,
     record::{ConfigEvent, Fact, Record, Subject},
     run::Rules,
     world::RefusedRecord,
 };
 use styx_engine::replay::{Difference, Kind, Options, Replay, Summary};
 
-use super::{CLEAN, DAMAGED, DIFFERS, DataArgs, ReportFormat, UNUSABLE, json, progress, wording};
+use super::{
+    CLEAN, DAMAGED, DIFFERS, DataArgs, ReportFormat, UNUSABLE,
+    about::{PAGE, Stopped, pages},
+    json, progress, stopped, wording,
+};
 use crate::settings;
-
-/// How many records are read at a time.
-const PAGE: usize = 512;
 
 /// What is asked again, and how.
 #[derive(Debug, Clone, Args)]
@@ -65,15 +67,20 @@ pub enum RulesArg {
 }
 
 /// Why a replay ended early.
-enum Stopped {
-    Log(Position, LogError),
+enum Failed {
+    Stopped(Stopped),
     Refused(Position, RefusedRecord),
-    Output(io::Error),
 }
 
-impl From<io::Error> for Stopped {
+impl From<Stopped> for Failed {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped)
+    }
+}
+
+impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
-        Self::Output(error)
+        Stopped::Output(error).into()
     }
 }
 
@@ -100,21 +107,19 @@ pub(super) fn run(
         from: args.from.map(Position),
         to: args.to.map(Position),
     };
-    let data = args.data.data.display();
-    let verify = format!("`styx-server log verify --data {data}` finds all damages");
     match replay(reader, options, args, out) {
         Ok(summary) => Ok(if summary.differences() == 0 { CLEAN } else { DIFFERS }),
-        Err(Stopped::Output(error)) => Err(error),
-        Err(Stopped::Log(position, error)) => {
+        Err(Failed::Stopped(why)) => {
             out.flush()?;
-            writeln!(notes, "styx-server: stopped before record {position}: {error}; {verify}")?;
-            Ok(DAMAGED)
+            stopped(why, &args.data, notes)
         }
-        Err(Stopped::Refused(position, refused)) => {
+        Err(Failed::Refused(position, refused)) => {
             out.flush()?;
+            let data = args.data.data.display();
             writeln!(
                 notes,
-                "styx-server: a record up to {position} doesn't follow from those before it: {refused}; {verify}"
+                "styx-server: a record up to {position} doesn't follow from those before it: {refused}; \
+                 `styx-server log verify --data {data}` finds all damages"
             )?;
             Ok(DAMAGED)
         }
@@ -133,40 +138,27 @@ fn config(reader: &dyn LogReader, args: &ReplayArgs) -> anyhow::Result<Option<Ar
     Ok(Some(Arc::new(settings::config_of_file(path, &recorded)?)))
 }
 
-fn replay(
-    reader: &dyn LogReader,
-    options: Options,
-    args: &ReplayArgs,
-    out: &mut dyn Write,
-) -> Result<Summary, Stopped> {
+fn replay(reader: &dyn LogReader, options: Options, args: &ReplayArgs, out: &mut dyn Write) -> Result<Summary, Failed> {
     let last = options.to;
     let tail = reader.tail().map_err(|error| Stopped::Log(Position::FIRST, error))?;
     let bar = progress::bar("replaying", tail.0);
     let mut replay = Replay::new(options);
     let mut next = Position::FIRST;
-    let mut limit = PAGE;
-    loop {
-        let page = match reader.read(next, limit) {
-            Ok(page) => page,
-            Err(_) if limit > 1 => {
-                limit = 1;
-                continue;
-            }
-            Err(error) => return Err(Stopped::Log(next, error)),
-        };
-        let Some(end) = page.last().map(|record| record.position) else { break };
+    pages(reader, Position::FIRST..=Position(u64::MAX), |page| {
+        let end = page.last().map_or(next, |record| record.position);
         bar.inc(page.len() as u64);
         for record in page {
-            let found = replay.add(record).map_err(|refused| Stopped::Refused(end, refused))?;
+            let found = replay.add(record).map_err(|refused| Failed::Refused(end, refused))?;
             show(&found, args, out, &bar)?;
         }
         // A decision has its records in one piece: what begins behind the last one asked for isn't asked.
         if last.is_some_and(|last| end.0 > last.0.saturating_add(PAGE as u64)) {
-            break;
+            return Ok(ControlFlow::Break(()));
         }
         next = end.next();
-    }
-    let found = replay.finish().map_err(|refused| Stopped::Refused(next, refused))?;
+        Ok::<_, Failed>(ControlFlow::Continue(()))
+    })?;
+    let found = replay.finish().map_err(|refused| Failed::Refused(next, refused))?;
     show(&found, args, out, &bar)?;
     bar.finish_and_clear();
     let summary = *replay.summary();
