@@ -66,11 +66,13 @@ pub(crate) fn put_subject(out: &mut Vec<u8>, subject: &Subject) {
 }
 
 /// The start of all keys of the index by subject that are about workflows.
+#[cfg(feature = "rocks")]
 pub(crate) fn all_workflows() -> Vec<u8> {
     vec![WORKFLOW]
 }
 
 /// The start of all keys of the index by subject that are about runs of a workflow.
+#[cfg(feature = "rocks")]
 pub(crate) fn runs_of(workflow: &WorkflowId) -> Vec<u8> {
     let mut key = Vec::with_capacity(64);
     put_workflow(&mut key, RUN, workflow);
