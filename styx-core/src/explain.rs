@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     config::Timeouts,
-    decide::{obstacle, unfit},
+    decide::unfit,
     execution::Phase,
     id::{ExecutionId, InstanceId, WorkflowId},
     record::Runs,
@@ -33,10 +33,29 @@ pub enum Reason {
     Limit {
         /// How many may.
         max: u32,
-        /// How many runs that wait longer come first.
+        /// How many runs that need the same resources come first.
         ahead: usize,
     },
-    /// Its turn comes with the next decision.
+    /// Resources that it needs have no free unit.
+    Resources {
+        /// Which.
+        full: Vec<Arc<str>>,
+        /// How many runs that need the same come first.
+        ahead: usize,
+    },
+    /// Resources that it needs aren't defined: it fails when its turn comes.
+    UnknownResources {
+        /// Which.
+        ids: Vec<Arc<str>>,
+    },
+    /// Runs leave the queue at a limited rate.
+    Rate {
+        /// When the next may.
+        until: DateTime<Utc>,
+        /// How many runs that need the same come first.
+        ahead: usize,
+    },
+    /// Its turn comes with the next decision, after others that need the same.
     Next,
     /// The executor is to launch its execution.
     Launch,
@@ -97,11 +116,22 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
             if let Some(execution) = world.index().living(instance) {
                 reasons.push(Reason::EarlierExecution { execution: execution.clone() });
             }
-            if let Some(max) = config.max_executions {
-                let ahead = begins_before(world, instance, now);
-                if ahead >= world.index().free_slots(config) {
-                    reasons.push(Reason::Limit { max, ahead });
-                }
+            let none = Arc::default();
+            let needed = world.workflows().get(instance.workflow()).map_or(&none, |workflow| &workflow.spec.resources);
+            let queue = world.index().queue();
+            let ahead = queue.ahead(needed, instance, now).unwrap_or(0);
+            let unknown: Vec<_> = queue.unknown(needed).cloned().collect();
+            let full: Vec<_> = queue.full(needed).cloned().collect();
+            if !unknown.is_empty() {
+                reasons.push(Reason::UnknownResources { ids: unknown });
+            } else if !full.is_empty() {
+                reasons.push(Reason::Resources { full, ahead });
+            }
+            if let Some(max) = config.execution_limit().filter(|_| world.index().free_slots(config) == 0) {
+                reasons.push(Reason::Limit { max, ahead });
+            }
+            if let Some(until) = world.rate_allows_at().filter(|at| *at > now) {
+                reasons.push(Reason::Rate { until, ahead });
             }
             if reasons.is_empty() {
                 reasons.push(Reason::Next);
@@ -125,16 +155,6 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
         }
     }
     Some(reasons)
-}
-
-/// How many ready runs begin an execution before this one; those that are halted instead take no unit.
-fn begins_before(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> usize {
-    let ahead = world.index().ready(now).take_while(|other| *other != instance);
-    let begins = |other: &&InstanceId| {
-        let workflow = world.workflows().get(other.workflow());
-        world.runs().get(*other).is_some_and(|run| obstacle(world, run, workflow).is_none())
-    };
-    ahead.filter(begins).count()
 }
 
 /// What a workflow's next natural trigger waits for; `None` when there is no such workflow.
@@ -170,6 +190,17 @@ impl fmt::Display for Reason {
             }
             Self::Limit { max, ahead } => {
                 write!(f, "waits for one of {max} executions to end, {ahead} runs come first")
+            }
+            Self::Resources { full, ahead } => {
+                write!(f, "waits for a unit of {}, {ahead} runs that need the same come first", full.join(", "))
+            }
+            Self::UnknownResources { ids } => write!(f, "needs resources that aren't defined: {}", ids.join(", ")),
+            Self::Rate { until, ahead } => {
+                write!(
+                    f,
+                    "waits for the rate of dequeues until {}, {ahead} runs that need the same come first",
+                    Second(*until)
+                )
             }
             Self::Next => f.write_str("is next"),
             Self::Launch => f.write_str("waits for the executor to take it"),
