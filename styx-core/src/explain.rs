@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     config::Timeouts,
     decide::unfit,
+    event::Trigger,
     execution::Phase,
     id::{ExecutionId, InstanceId, WorkflowId},
     record::Runs,
@@ -55,8 +56,13 @@ pub enum Reason {
         /// How many runs that need the same come first.
         ahead: usize,
     },
-    /// Its turn comes with the next decision, after others that need the same.
+    /// Nothing: its turn comes with the next decisions.
     Next,
+    /// It is halted with its backfill by the next decisions.
+    Halting {
+        /// Which backfill.
+        backfill: Arc<str>,
+    },
     /// The executor is to launch its execution.
     Launch,
     /// The executor has refused to launch its execution for now.
@@ -103,6 +109,11 @@ pub enum Reason {
 pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Option<Vec<Reason>> {
     let run = world.runs().get(instance)?;
     let config = world.config();
+    if let Some(Trigger::Backfill(id)) = &run.trigger
+        && world.backfills().get(id).is_some_and(|backfill| backfill.halts_runs)
+    {
+        return Some(vec![Reason::Halting { backfill: Arc::clone(id) }]);
+    }
     let mut reasons = Vec::new();
     match run.state {
         State::Queued => {
@@ -119,7 +130,7 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
             let none = Arc::default();
             let needed = world.workflows().get(instance.workflow()).map_or(&none, |workflow| &workflow.spec.resources);
             let queue = world.index().queue();
-            let ahead = queue.ahead(needed, instance, now).unwrap_or(0);
+            let ahead = queue.ahead(needed, instance, now);
             let unknown: Vec<_> = queue.unknown(needed).cloned().collect();
             let full: Vec<_> = queue.full(needed).cloned().collect();
             if !unknown.is_empty() {
@@ -203,6 +214,7 @@ impl fmt::Display for Reason {
                 )
             }
             Self::Next => f.write_str("is next"),
+            Self::Halting { backfill } => write!(f, "is halted with its backfill {backfill}"),
             Self::Launch => f.write_str("waits for the executor to take it"),
             Self::Refused { retry_at, reason } => {
                 write!(

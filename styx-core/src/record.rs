@@ -27,7 +27,7 @@ pub struct Record {
     /// The writer's epoch.
     pub epoch: Epoch,
     /// Names the request that a decision follows from, as its client does; the first record of the decision has it.
-    pub idempotency_key: Option<Arc<str>>,
+    pub idempotency_key: Option<IdempotencyKey>,
     /// Who or what caused it.
     pub cause: Cause,
     /// What happened, and to whom.
@@ -66,6 +66,15 @@ impl Record {
         };
         std::iter::once(self.subject()).chain(begins)
     }
+}
+
+/// The name that a client gave to a request, so that it is done once however often it comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The name, and whose it is.
+    pub key: Arc<str>,
+    /// A hash of all that was asked: the same key with another request is a mistake.
+    pub digest: Uuid,
 }
 
 /// What happened, and to whom. The subject and its events are one type, so no record can pair the wrong ones.
@@ -404,6 +413,8 @@ pub enum BackfillEvent {
     },
     /// Its next partition was triggered or passed over.
     Advanced {
+        /// The partition.
+        instant: DateTime<Utc>,
         /// The partition after it, or the end of the range.
         next: DateTime<Utc>,
         /// Whether that was the last.
@@ -450,8 +461,6 @@ pub enum BackfillMove {
     Triggered,
     /// Its instance was active already.
     AlreadyActive,
-    /// The workflow names nothing that can be run.
-    NoExecution,
 }
 
 /// Who or what caused a record.

@@ -62,7 +62,7 @@ impl Teller {
     /// Lets time pass, and everything fall due.
     fn wait(&mut self, seconds: i64) {
         let until = self.at + TimeDelta::seconds(seconds);
-        while let Some(due) = self.world.index().next_due(self.world.config()).filter(|due| *due <= until) {
+        while let Some(due) = self.world.next_due().filter(|due| *due <= until) {
             self.at = self.at.max(due);
             self.give(&Input::Due);
         }

@@ -8,7 +8,7 @@ use super::{BOUND, Context, Decisions, Plan, Refusal, Reply, operator::actor, un
 use crate::{
     event::{Event, Trigger, TriggerParameters},
     id::{InstanceId, WorkflowId, generated_id},
-    record::{BackfillEvent, BackfillMove, BackfillSpec, Cause, Fact, Runs},
+    record::{BackfillEvent, BackfillMove, BackfillSpec, Cause, Fact},
     schedule::Schedule,
     world::{Backfill, World},
 };
@@ -157,9 +157,10 @@ pub(super) fn halt_runs(context: Context<'_>, out: &mut Decisions) {
     let Some(id) = context.world.index().halting().next() else {
         return;
     };
+    let reason = context.world.backfills().get(id).and_then(|backfill| backfill.halted.as_deref()).unwrap_or("halted");
     for instance in context.world.index().runs_of_backfill(id).take(BOUND) {
         if let Some(mut plan) = Plan::of_active(context, instance, Cause::Engine) {
-            plan.push(Event::Halt { reason: Some(format!("{id} was halted").into()) });
+            plan.push(Event::Halt { reason: Some(format!("{id} {reason}").into()) });
             plan.commit(out);
         }
     }
@@ -181,9 +182,16 @@ pub(super) fn due(context: Context<'_>, out: &mut Decisions) {
         return;
     };
     let workflow = world.workflows().get(&backfill.spec.workflow);
-    let (Some(workflow), Some(calendar)) = (workflow, calendar(backfill)) else {
-        let reason = if workflow.is_none() { "workflow deleted" } else { "its schedule can't be read" };
-        out.draft(fact(id, BackfillEvent::Halted { runs: false, reason: reason.into() }), Cause::Engine);
+    // Every partition would be halted before it begins, one after the other, until none is left.
+    let obstacle = match workflow {
+        None => Some("workflow deleted".to_owned()),
+        Some(workflow) => unfit(world.config(), workflow).map(|refusal| format!("halted: {refusal}")),
+    };
+    let obstacle =
+        obstacle.or_else(|| calendar(backfill).is_none().then(|| "halted: its schedule can't be read".to_owned()));
+    let (Some(calendar), None) = (calendar(backfill), &obstacle) else {
+        let reason = obstacle.unwrap_or_default().into();
+        out.draft(fact(id, BackfillEvent::Halted { runs: false, reason }), Cause::Engine);
         return;
     };
     let active = world.index().runs_of_backfill(id).len();
@@ -192,14 +200,13 @@ pub(super) fn due(context: Context<'_>, out: &mut Decisions) {
         if free == 0 {
             break;
         }
-        let why = if workflow.spec.runs != Runs::Image {
-            BackfillMove::NoExecution
-        } else if world.runs().contains_key(&step.instance) {
+        let why = if world.runs().contains_key(&step.instance) {
             BackfillMove::AlreadyActive
         } else {
             BackfillMove::Triggered
         };
-        let advanced = fact(id, BackfillEvent::Advanced { next: step.next, all_triggered: step.is_last, why });
+        let Step { instant, next, is_last, instance } = step;
+        let advanced = fact(id, BackfillEvent::Advanced { instant, next, all_triggered: is_last, why });
         if why != BackfillMove::Triggered {
             out.draft(advanced, Cause::Engine);
             continue;
@@ -208,7 +215,7 @@ pub(super) fn due(context: Context<'_>, out: &mut Decisions) {
         let parameters = backfill.spec.parameters.clone().unwrap_or_default();
         let trigger = Trigger::Backfill(Arc::clone(id));
         let event = Event::TriggerExecution { trigger, parameters, missed: false };
-        let mut plan = Plan::of_new(context, step.instance, event, Cause::Engine);
+        let mut plan = Plan::of_new(context, instance, event, Cause::Engine);
         plan.also(advanced);
         plan.commit(out);
     }
@@ -231,6 +238,7 @@ struct Steps<'a> {
 
 /// One partition.
 struct Step {
+    instant: DateTime<Utc>,
     instance: InstanceId,
     next: DateTime<Utc>,
     is_last: bool,
@@ -249,7 +257,7 @@ impl Iterator for Steps<'_> {
             false => self.calendar.next(self.at).filter(|next| next < end).unwrap_or(*end),
             true => self.calendar.previous(self.at).unwrap_or(*start - TimeDelta::minutes(1)),
         };
-        self.at = next;
-        Some(Step { instance, next, is_last: !(*start..*end).contains(&next) })
+        let instant = std::mem::replace(&mut self.at, next);
+        Some(Step { instant, instance, next, is_last: !(*start..*end).contains(&next) })
     }
 }

@@ -30,9 +30,9 @@ use crate::{
     config::Config,
     executor::Observation,
     id::{Counter, Epoch, InstanceId},
-    record::{Cause, ConfigEvent, Fact, LogEvent, Operator, Record},
+    record::{Cause, ConfigEvent, Fact, IdempotencyKey, LogEvent, Operator, Record},
     seed::Seed,
-    world::{Answered, Finished, RowKey, TriggerKind, World},
+    world::{Answered, Finished, Row, RowKey, TriggerKind, World},
 };
 
 /// The most runs or workflows that one decision moves: what is left asks again at once.
@@ -57,7 +57,7 @@ pub enum Input {
     /// A person or a program asks for something.
     Asked(Request, Arc<Operator>),
     /// The same, and the request has a key of its own: it is done once, however often it comes.
-    AskedOnce(Request, Arc<Operator>, Arc<str>),
+    AskedOnce(Request, Arc<Operator>, IdempotencyKey),
 }
 
 /// What a decision sees besides the world: rows of what has finished, as [`needs`] named them.
@@ -67,6 +67,21 @@ pub struct Facts {
     pub finished: BTreeMap<RowKey, Finished>,
     /// What followed from the request before, if its key was used.
     pub answered: Option<Answered>,
+}
+
+impl FromIterator<(RowKey, Row)> for Facts {
+    /// The facts that these rows are; rows of the world aren't facts.
+    fn from_iter<T: IntoIterator<Item = (RowKey, Row)>>(rows: T) -> Self {
+        let mut facts = Self::default();
+        for (key, row) in rows {
+            match row {
+                Row::Finished(finished) => drop(facts.finished.insert(key, finished)),
+                Row::Answered(answered) => facts.answered = Some(answered),
+                _ => {}
+            }
+        }
+        facts
+    }
 }
 
 impl Facts {
@@ -104,7 +119,7 @@ pub struct Draft {
     /// Who or what caused it.
     pub cause: Cause,
     /// Names the request that the decision follows from.
-    pub idempotency_key: Option<Arc<str>>,
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 impl Draft {
@@ -123,7 +138,7 @@ pub fn needs(world: &World, input: &Input, now: DateTime<Utc>) -> Vec<RowKey> {
         Input::Due => (due::instances(world, now), None),
         Input::Asked(request, _) => (asked_instance(world, request).into_iter().collect(), None),
         Input::AskedOnce(request, _, key) => {
-            (asked_instance(world, request).into_iter().collect(), Some(RowKey::Answered(Arc::clone(key))))
+            (asked_instance(world, request).into_iter().collect(), Some(RowKey::Answered(Arc::clone(&key.key))))
         }
         Input::Start { .. } | Input::Observed(_) => (Vec::new(), None),
     };
@@ -157,10 +172,11 @@ pub fn decide(world: &World, facts: &Facts, input: &Input, now: DateTime<Utc>, s
         Input::Due => due::due(context, &mut out),
         Input::Observed(observation) => observed::observed(context, observation, &mut out),
         Input::Asked(request, operator) => answer(context, request, operator, None, &mut out),
-        Input::AskedOnce(_, _, _) if facts.answered.is_some() => {
-            out.reply = facts.answered.map(|Answered { by }| Reply::Repeated { by });
-        }
-        Input::AskedOnce(request, operator, key) => answer(context, request, operator, Some(key), &mut out),
+        Input::AskedOnce(request, operator, key) => match facts.answered {
+            Some(Answered { by, digest }) if digest == key.digest => out.reply = Some(Reply::Repeated { by }),
+            Some(_) => out.reply = Some(Reply::Refused(Refusal::KeyOfAnother)),
+            None => answer(context, request, operator, Some(key), &mut out),
+        },
     }
     out
 }
@@ -169,7 +185,7 @@ fn answer(
     context: Context<'_>,
     request: &Request,
     operator: &Arc<Operator>,
-    key: Option<&Arc<str>>,
+    key: Option<&IdempotencyKey>,
     out: &mut Decisions,
 ) {
     let cause = Cause::Operator(Arc::clone(operator));

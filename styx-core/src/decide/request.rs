@@ -339,6 +339,9 @@ pub enum Refusal {
         /// As sent.
         id: Arc<str>,
     },
+    /// The request's key was used for another request.
+    #[error("the idempotency key was used for another request before")]
+    KeyOfAnother,
     /// A halt names no known backfill.
     #[error("backfill not found")]
     HaltOfUnknownBackfill,

@@ -20,13 +20,13 @@ pub struct Backfill {
     pub next: DateTime<Utc>,
     /// Whether every partition was triggered or passed over.
     pub all_triggered: bool,
-    /// Who or what halted it.
+    /// Who or what halted it first.
     pub halted: Option<Arc<str>>,
     /// Whether its active runs are halted too.
     pub halts_runs: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it was made, edited, moved on or halted last.
+    /// When it was made, edited or halted last.
     pub modified_at: DateTime<Utc>,
 }
 
@@ -75,16 +75,21 @@ impl World {
                 backfill.description = description.clone().or(backfill.description);
             }
             BackfillEvent::Advanced { .. } if !backfill.is_open() => return refuse("has nothing more to trigger"),
+            BackfillEvent::Advanced { instant, .. } if *instant != backfill.next => {
+                return refuse("is at another partition");
+            }
             BackfillEvent::Advanced { next, all_triggered, .. } => {
                 backfill.next = *next;
                 backfill.all_triggered = *all_triggered;
             }
             BackfillEvent::Halted { runs, reason } => {
-                backfill.halted = Some(Arc::clone(reason));
+                backfill.halted.get_or_insert_with(|| Arc::clone(reason));
                 backfill.halts_runs |= *runs;
             }
         }
-        backfill.modified_at = record.at;
+        if !matches!(event, BackfillEvent::Advanced { .. }) {
+            backfill.modified_at = record.at;
+        }
         self.index.place_backfill(id, &backfill);
         self.backfills.insert(Arc::clone(id), backfill);
         Ok(())

@@ -218,7 +218,7 @@ impl Index {
 
     /// Counts a run of a backfill in or out.
     pub(super) fn count_run(&mut self, id: &InstanceId, run: &Run, begins: bool) {
-        let Some(Trigger::Backfill(backfill)) = &run.trigger else {
+        let Some(Trigger::Backfill(backfill)) = run.trigger.as_ref().filter(|_| !run.imported) else {
             return;
         };
         if begins {

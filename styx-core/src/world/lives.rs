@@ -57,7 +57,11 @@ impl World {
                 lives.advance_run(record, id, run, counter, event, at, rules, changes)?;
                 run.state
             }
-            _ => self.begin_run(id, counter, event, at, rules, record.at)?,
+            _ => {
+                let (state, displaced) = self.begin_run(id, counter, event, at, rules, record.at)?;
+                changes.finished = displaced;
+                state
+            }
         };
         if state.is_terminal() {
             changes.finished = self.finish_run(id, record.at);
@@ -73,7 +77,7 @@ impl World {
         at: DateTime<Utc>,
         rules: Rules,
         now: DateTime<Utc>,
-    ) -> Result<State, RefusedRecord> {
+    ) -> Result<(State, Option<(RowKey, Finished)>), RefusedRecord> {
         if rules == Rules::Ours && event.kind() != EventKind::TriggerExecution {
             return Err(unfit(format!("run {id}"), "isn't active"));
         }
@@ -83,13 +87,13 @@ impl World {
         let mut run = Run::new(counter.0.checked_sub(1).map(Counter), at);
         run.apply(event, at, rules)
             .map_err(|transition| RefusedRecord::Illegal { instance: id.clone(), transition })?;
-        self.remove_run(id, now);
+        let displaced = self.finish_run(id, now);
         let is = self.index.place_of(&self.config, id, &run);
         self.index.move_run(id, &needed(&self.workflows, id.workflow()), Place::default(), is, now);
         self.count_run(id, &run, true);
         let state = run.state;
         self.runs.insert(id.clone(), run);
-        Ok(state)
+        Ok((state, displaced))
     }
 
     /// Takes a run that has ended out of the world.
@@ -197,6 +201,7 @@ impl Lives<'_> {
         }
         let was = self.index.place_of(self.config, id, run);
         let followed = run.execution.clone();
+        let was_imported = run.imported;
         let held = held_by(run).cloned();
         run.apply(event, at, rules).map_err(illegal)?;
         run.counter = match rules {
@@ -214,6 +219,9 @@ impl Lives<'_> {
             && let Some(rate) = self.config.rate()
         {
             self.log.rate_used = rate.after_one(self.log.rate_used, at);
+        }
+        if was_imported && !run.imported {
+            self.index.count_run(id, run, true);
         }
         let is = self.index.place_of(self.config, id, run);
         if was != is {

@@ -22,7 +22,7 @@ use crate::{
     config::{Config, Runtime},
     execution::Execution,
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
-    record::{Cause, ConfigEvent, Cursor, Fact, LogEvent, Origin, Record, WorkflowEvent, WorkflowSpec},
+    record::{Cause, ConfigEvent, Cursor, Fact, IdempotencyKey, LogEvent, Origin, Record, WorkflowEvent, WorkflowSpec},
     run::{IllegalTransition, Run},
 };
 
@@ -146,6 +146,7 @@ impl World {
         match &record.fact {
             Fact::Log(event) => self.apply_log(record, event)?,
             Fact::Config(event) => {
+                let rate = self.config.rate();
                 self.config = match event {
                     ConfigEvent::Set(config) if config.operated_as(&self.config) == **config => Arc::clone(config),
                     ConfigEvent::Set(config) => Arc::new(config.operated_as(&self.config)),
@@ -156,7 +157,13 @@ impl World {
                         Arc::new(Config { runtime: Runtime::clone(runtime), ..Config::clone(&self.config) })
                     }
                 };
-                self.index = Index::build(&self.parts());
+                if matches!(event, ConfigEvent::Set(_)) {
+                    self.index = Index::build(&self.parts());
+                }
+                if self.config.rate() != rate {
+                    // What a slower rate has used up must not hold up a faster one.
+                    self.log.rate_used = self.log.rate_used.min(record.at);
+                }
                 changes.dirty.push(RowKey::Config);
             }
             Fact::Workflow(id, event) => {
@@ -185,7 +192,9 @@ impl World {
             self.index.queue_mut().promote(record.at, |id| runs.get(id).is_some_and(|run| run.was_told()));
         }
         let key = record.idempotency_key.as_ref().filter(|_| !follows);
-        changes.answered = key.map(|key| (RowKey::Answered(Arc::clone(key)), Answered { by: record.position }));
+        changes.answered = key.map(|IdempotencyKey { key, digest }| {
+            (RowKey::Answered(Arc::clone(key)), Answered { by: record.position, digest: *digest })
+        });
         Ok(changes)
     }
 

@@ -170,6 +170,11 @@ impl Queue {
         lines.filter_map(|line| self.lines.get(line)).map(|line| line.ready.len()).sum()
     }
 
+    /// Whether a run is ready whose resources have free units.
+    pub fn demands(&self) -> bool {
+        !self.fronts[Standing::Open as usize].heads.is_empty()
+    }
+
     /// Resources of which no unit is free.
     pub fn full<'a>(&'a self, resources: &'a [Arc<str>]) -> impl Iterator<Item = &'a Arc<str>> {
         resources.iter().filter(|id| self.free(id) == Some(0))
@@ -186,9 +191,9 @@ impl Queue {
         Some(limit.saturating_sub(self.used(resource)))
     }
 
-    /// How many runs of its line go on before a run that waits at `now`; `None` when it isn't in the line or not ready.
-    pub fn ahead(&self, resources: &[Arc<str>], id: &InstanceId, now: Instant) -> Option<usize> {
-        let line = self.lines.get(resources)?;
+    /// How many runs of a line go on before a run at `now`; all that are ready, if it isn't.
+    pub fn ahead(&self, resources: &[Arc<str>], id: &InstanceId, now: Instant) -> usize {
+        let Some(line) = self.lines.get(resources) else { return 0 };
         let woken = line.later.iter().take_while(|(at, _)| *at <= now).map(|(at, id)| (id, *at));
         let ready: BTreeMap<&InstanceId, Instant> = line.ready.iter().map(|(id, at)| (id, *at)).chain(woken).collect();
         // A run goes on after all of its workflow before it, so its turn comes with the latest of their times.
@@ -197,8 +202,8 @@ impl Queue {
             let before = turns.last().filter(|(_, before)| before.workflow() == id.workflow());
             turns.push((before.map_or(at, |(turn, _)| at.max(*turn)), id));
         }
-        let mine = turns.iter().find(|(_, other)| *other == id)?;
-        Some(turns.iter().filter(|turn| *turn < mine).count())
+        let mine = turns.iter().find(|(_, other)| *other == id);
+        turns.iter().filter(|turn| mine.is_none_or(|mine| *turn < mine)).count()
     }
 
     /// Puts a run into its line; it may go on from `at` on.

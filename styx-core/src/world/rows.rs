@@ -104,8 +104,8 @@ impl Default for LogRow {
     }
 }
 
-/// The last run of an instance that a trigger of one kind began, as it ended: in DONE or ERROR, with the counter from whose
-/// successor the next run goes on if no other kind's is higher.
+/// The last run of an instance that a trigger of one kind began, as it ended: in DONE or ERROR (in imported histories in any state),
+/// with the counter from whose successor the next run goes on if no other kind's is higher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished(pub Run);
 
@@ -114,6 +114,8 @@ pub struct Finished(pub Run);
 pub struct Answered {
     /// The first record of the decision.
     pub by: Position,
+    /// A hash of all that was asked.
+    pub digest: Uuid,
 }
 
 /// What kind of trigger began a run.
