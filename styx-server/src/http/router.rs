@@ -31,6 +31,8 @@ pub(super) enum Route<'a> {
     PatchState { component: &'a str, workflow: &'a str },
     /// E-23.
     Events { component: &'a str, workflow: &'a str, parameter: &'a str },
+    /// E-24.
+    TestServiceAccount,
     /// E-25.
     ActiveStates,
     /// E-26.
@@ -118,9 +120,7 @@ fn v3<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
             Route::Events { component, workflow, parameter }
         }
         ("GET", ["status", "activeStates"]) => Route::ActiveStates,
-        ("POST", ["status", "testServiceAccountUsageAuthorization"]) => {
-            Route::NotBuilt { what: "the test of service account authorization" }
-        }
+        ("POST", ["status", "testServiceAccountUsageAuthorization"]) => Route::TestServiceAccount,
         (_, ["scheduler", rest @ ..]) => return scheduler(method, rest),
         _ => return None,
     };

@@ -61,6 +61,7 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
         Route::Events { component, workflow, parameter } => {
             status::events(call, InstanceId::new(WorkflowId::new(component, workflow), parameter)).await
         }
+        Route::TestServiceAccount => status::test_service_account(call),
         Route::ActiveStates => status::active_states(call).await,
         Route::Trigger => scheduler::trigger(call).await,
         Route::Halt => scheduler::halt(call).await,

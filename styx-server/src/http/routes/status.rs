@@ -1,9 +1,11 @@
-//! What runs and what happened (E-23, E-25).
+//! What runs and what happened, and who may use a service account (E-23 to E-25).
 
 use std::collections::BTreeSet;
 
 use axum::response::Response;
-use styx_client::{EventsPayload, RunStateDataPayload};
+use styx_client::{
+    EventsPayload, RunStateDataPayload, TestServiceAccountUsageRequest, TestServiceAccountUsageResponse,
+};
 use styx_core::{
     id::InstanceId,
     log::for_each_row,
@@ -23,6 +25,18 @@ pub(super) async fn events(call: &Call, instance: InstanceId) -> Result<Response
     let declared_env_only = call.app.declared_env_only;
     let events = call.read(move |reader| views::events::events(reader, &instance, declared_env_only));
     Ok(ok(&EventsPayload { events: events.await? }))
+}
+
+/// E-24: nothing restricts who may use which service account, so everybody may, and there is nothing to say about it.
+pub(super) fn test_service_account(call: &Call) -> Result<Response, ApiError> {
+    let TestServiceAccountUsageRequest { service_account, principal } = call.payload.parse()?;
+    Ok(ok(&TestServiceAccountUsageResponse {
+        authorized: true,
+        blacklisted: false,
+        message: None,
+        service_account,
+        principal,
+    }))
 }
 
 /// E-25.
