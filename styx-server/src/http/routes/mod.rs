@@ -11,7 +11,6 @@ mod status;
 mod workflows;
 
 use axum::response::Response;
-use hyper::StatusCode;
 use styx_core::id::{InstanceId, WorkflowId};
 
 use super::{

@@ -100,7 +100,7 @@ pub(super) async fn inject(call: &Call) -> Result<Response, ApiError> {
 
 /// Declares an execution over that nobody will report about any more.
 pub(super) async fn end_execution(call: &Call, id: &str) -> Result<Response, ApiError> {
-    call.ask(Request::EndExecution { execution: ExecutionId::from(id) }).await?;
+    call.ask(Request::EndExecution { execution: ExecutionId::parse(id) }).await?;
     Ok(no_content())
 }
 
