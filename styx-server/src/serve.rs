@@ -69,8 +69,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let declared_env_only = settings.executor == ExecutorKind::Local;
     let options = MachineOptions::default().declared_env_only(declared_env_only);
     let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), settings.data.clone()));
-    let tail = log.opening().tail;
-    let (log, tail) = WatchedLog::new(log, tail);
+    let (log, watched) = WatchedLog::new(log).context("reading the log")?;
     let mut machine = Machine::open(Box::new(log), options).context("reading the log")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let inbox = Inbox::new(INBOX);
@@ -111,7 +110,8 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         max_running_timeout: settings.max_running_timeout(),
         declared_env_only,
         checkpoints,
-        tail,
+        config: watched.config,
+        tail: watched.tail,
         stopping: told_to_stop,
     };
     serve(&runtime, listener, app, signals, stop_waiting);
