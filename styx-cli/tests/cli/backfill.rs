@@ -30,20 +30,25 @@ fn wait(steps: &'static [(bool, &'static [&'static str])]) -> Output {
     let args = ["backfill", "create", "c", "w", "2024-05-01", "2024-05-04", "2", "--wait", "--plain"];
     let (output, _) = run(&args, move |request| match request.method.as_str() {
         "POST" => Answer::ok(&backfill(false)),
-        _ => steps
-            .next()
-            .map_or_else(|| Answer::new(404, "", ""), |(halted, states)| Answer::ok(&payload(*halted, states))),
+        _ => match steps.next() {
+            // The server is away for a moment.
+            Some((_, [])) => Answer::new(500, "Oops", ""),
+            Some((halted, states)) => Answer::ok(&payload(*halted, states)),
+            None => Answer::new(404, "Not Found", ""),
+        },
     });
     output
 }
 
 #[test]
 fn waiting_ends_when_all_instances_have() {
-    let output = wait(&[(false, &["DONE", "RUNNING", "WAITING"]), (false, &["DONE", "DONE", "DONE"])]);
+    let output = wait(&[(false, &["DONE", "RUNNING", "WAITING"]), (false, &[]), (false, &["DONE", "DONE", "DONE"])]);
     let line =
         "backfill-1-2 c w false false 2 2024-05-01T00:00:00Z 2024-05-04T00:00:00Z false 2024-05-01T00:00:00Z    \n";
     assert_eq!(text(&output.stdout), format!("{line}Backfill backfill-1-2 ended: 3 of 3 succeeded.\n"));
-    let told = "backfill-1-2: 1 of 3 ended, 1 waiting\nbackfill-1-2: 3 of 3 ended, 0 waiting\n";
+    let told = "backfill-1-2: 1 of 3 ended, 1 waiting\n\
+                API error: 500 Oops (Request ID: 0123456789abcdef0123456789abcdef)\n\
+                backfill-1-2: 3 of 3 ended, 0 waiting\n";
     assert_eq!((text(&output.stderr).as_str(), output.status.code()), (told, Some(0)));
 }
 

@@ -121,7 +121,8 @@ fn check(run: &Run, own: &[Exchange], all: &[Exchange], exceptions: &mut BTreeSe
         fs::write(dir.path().join(name), content).unwrap();
     }
     let mut expected: Vec<_> = own.iter().map(|exchange| request_of(&exchange.request)).collect();
-    let server = replaying(own.to_vec(), lists(all));
+    let lists = lists(all);
+    let server = replaying(own.to_vec(), lists.clone());
     // The original colours what it writes into a pipe. Without any argument there is nothing to colour.
     let mut args = if run.args.is_empty() { vec![] } else { vec!["--color", "always"] };
     let closed = format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
@@ -133,7 +134,9 @@ fn check(run: &Run, own: &[Exchange], all: &[Exchange], exceptions: &mut BTreeSe
     let mut requests = server.requests();
     if run.exit_code == 4 || run.stdout.contains("not found") {
         // What follows a refusal are questions for names that may be meant.
-        requests.truncate(requests.len().min(expected.len()));
+        let questions = requests.split_off(requests.len().min(expected.len()));
+        let is_question = |request: &Request| request.method == "GET" && lists.contains_key(&request.path);
+        assert!(questions.iter().all(is_question), "{name}: {questions:?}");
     }
     // Several requests are on their way at once.
     requests.sort();
