@@ -13,7 +13,7 @@ use styx_core::{
     record::{Operator, Origin, StoredWorkflow},
     seed::Seed,
     workflow::WorkflowConfiguration,
-    world::{Row, World},
+    world::World,
 };
 use uuid::Uuid;
 
@@ -110,9 +110,9 @@ impl Runs {
         for draft in decide(&self.world, &Facts::default(), input, self.now, seed).drafts {
             let record = draft.into_record(&self.world, self.now, self.epoch);
             match self.world.apply(&record) {
-                Ok(changes) => {
-                    dirty.extend(changes.dirty);
-                    batch.rows.extend(changes.finished.map(|(key, row)| (key, Some(Row::Finished(row)))));
+                Ok(mut changes) => {
+                    dirty.append(&mut changes.dirty);
+                    batch.rows.extend(changes.into_rows());
                 }
                 Err(refused) => panic!("decided a record that the world refuses: {refused}"),
             }

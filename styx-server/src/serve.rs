@@ -27,8 +27,9 @@ use tokio::{
 };
 
 use crate::{
+    auth::{Access, StaticTokens},
     checkpoints::Checkpoints,
-    cli::ExecutorKind,
+    cli::{AuthMode, ExecutorKind},
     deploy::{Loaded, deploy},
     executor::Runner,
     folder::{Keeper, Surroundings},
@@ -68,8 +69,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let declared_env_only = settings.executor == ExecutorKind::Local;
     let options = MachineOptions::default().declared_env_only(declared_env_only);
     let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), settings.data.clone()));
-    let tail = log.opening().tail;
-    let (log, tail) = WatchedLog::new(log, tail);
+    let (log, watched) = WatchedLog::new(log).context("reading the log")?;
     let mut machine = Machine::open(Box::new(log), options).context("reading the log")?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let inbox = Inbox::new(INBOX);
@@ -100,16 +100,18 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         engine: engine.clone(),
         clock,
         guard: Guard {
-            insecure: !settings.listen.ip().is_loopback(),
+            reachable: !settings.listen.ip().is_loopback(),
             hosts: settings.http.hosts.iter().map(|host| host.to_lowercase()).collect(),
         },
+        access: access(&settings),
         http: settings.http.clone(),
         data: settings.data.clone(),
         disk_reserve: settings.disk_reserve,
         max_running_timeout: settings.max_running_timeout(),
         declared_env_only,
         checkpoints,
-        tail,
+        config: watched.config,
+        tail: watched.tail,
         stopping: told_to_stop,
     };
     serve(&runtime, listener, app, signals, stop_waiting);
@@ -121,6 +123,23 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     // What still runs on the runtime waits for nothing that matters.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
+}
+
+fn access(settings: &Settings) -> Access {
+    let auth = &settings.auth;
+    match auth.mode {
+        AuthMode::Off => Access::Open,
+        AuthMode::Tokens => {
+            let tokens = StaticTokens::new(auth.tokens.clone());
+            if tokens.count() == 0 {
+                let path = auth.tokens.display();
+                tracing::warn!(
+                    "no token is in {path}: make one with styx-server token create --name NAME --auth-tokens {path}"
+                );
+            }
+            Access::Tokens { verifier: Box::new(tokens), anonymous_reads: auth.anonymous_reads }
+        }
+    }
 }
 
 fn watched_folder(settings: &Settings) -> anyhow::Result<Option<Keeper>> {
@@ -172,8 +191,16 @@ fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Run
         tracing::warn!("{} errors above: what is corrected is taken at once; all else is loaded", loaded.errors);
     }
     tracing::info!("{}", runner.describe());
-    if !settings.listen.ip().is_loopback() {
-        tracing::warn!("without authentication on {address}: whoever reaches it can run what the workflows allow");
+    match settings.auth.mode {
+        AuthMode::Off if !settings.listen.ip().is_loopback() => {
+            tracing::warn!("without authentication on {address}: whoever reaches it can run what the workflows allow");
+        }
+        AuthMode::Tokens if !settings.listen.ip().is_loopback() => {
+            tracing::warn!(
+                "tokens travel as they are on {address}: let a proxy with TLS stand between others and this server"
+            );
+        }
+        AuthMode::Off | AuthMode::Tokens => {}
     }
     tracing::info!(%address, "data in {}, listening on http://{address}", settings.data.display());
     tracing::info!("next: export STYX_CLI_HOST=http://{address}; styx ls; or curl http://{address}/");

@@ -324,7 +324,6 @@ fn what_is_not_built_says_so() {
         ("DELETE", "/api/v3/resources/r", "resources"),
         ("POST", "/api/v3/backfills", "backfills"),
         ("POST", "/api/v0/events", "the injection of events"),
-        ("POST", "/api/v3/status/testServiceAccountUsageAuthorization", "the test of service account authorization"),
     ] {
         let body = (method == "POST").then_some("{}");
         server.ask(method, path, &[], body).check(501, &format!("not built yet: {what}"));

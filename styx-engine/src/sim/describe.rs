@@ -37,6 +37,9 @@ fn fact(fact: &Fact) -> String {
         Fact::Run(id, RunEvent::Styx { counter, event }) => format!("run {id} #{counter} {}", run_event(event)),
         Fact::Run(id, RunEvent::Ignored { .. }) => format!("run {id} ignored"),
         Fact::Execution(id, event) => format!("execution {} {}", short(id), execution_event(event)),
+        Fact::Config(ConfigEvent::Operated(runtime)) => format!("operated {runtime:?}"),
+        Fact::Resource(id, event) => format!("resource {id} {event:?}"),
+        Fact::Backfill(id, event) => format!("backfill {id} {event:?}"),
     }
 }
 
@@ -116,6 +119,7 @@ pub(super) fn request(id: &str, request: &Request) -> String {
         }
         Request::Halt { instance } => format!("halt {instance}"),
         Request::Retry { instance, delay_millis } => format!("retry {instance} after {delay_millis} ms"),
+        other => format!("{other:?}"),
     };
     format!("{id}: {text}")
 }

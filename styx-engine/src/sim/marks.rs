@@ -133,7 +133,7 @@ impl Marks {
     pub(super) fn waiting(&self, now: DateTime<Utc>, coverage: &mut Coverage) {
         let config = self.world.config();
         let index = self.world.index();
-        if config.scheduling && index.free_slots(config) == 0 && index.ready(now).next().is_some() {
+        if config.scheduling && index.free_slots(config) == 0 && index.queue().demands() {
             coverage.reach(Situation::LimitReached);
         }
         let due = |(_, at): &(&WorkflowId, Option<DateTime<Utc>>)| at.is_some_and(|at| at <= now);

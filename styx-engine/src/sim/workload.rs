@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
+    config::{Backoff, Config, ExecutorCapabilities, Rate, Runtime, Timeouts},
     decide::Request,
     event::TriggerParameters,
     id::{InstanceId, WorkflowId},
@@ -52,6 +52,8 @@ impl Workload {
         Config {
             scheduling: true,
             max_executions: *random.pick(&[None, None, Some(1), Some(2), Some(3), Some(5)]),
+            dequeue_rate: *random.pick(&[None, Some(Rate::DEFAULT), Rate::per_second(2.0), Rate::per_second(0.1)]),
+            runtime: Runtime::default(),
             catch_up: *random.pick(&[0, 1, 2, 3, 10]),
             max_cost_tenths: *random.pick(&[10, 20, 30, 35]),
             missing_dependencies_delay: random.seconds(1, 120),

@@ -21,6 +21,8 @@ use tokio::{
 };
 use tower::ServiceExt;
 
+use super::Peer;
+
 /// What connections may cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -51,8 +53,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _)) => {
-                let connection = connection(stream, router.clone(), limits, stopped.clone());
+            Ok((stream, peer)) => {
+                let connection = connection(stream, Peer(peer), router.clone(), limits, stopped.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(permit);
@@ -73,11 +75,12 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stopping: watch::Receiver<()>) {
+async fn connection(stream: TcpStream, peer: Peer, router: Router, limits: Limits, mut stopping: watch::Receiver<()>) {
     // Answers are small: they must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let stream = TokioIo::new(Impatient { stream, timeout: limits.client_timeout, waiting: None });
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let router = router.clone();
         async move {
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))

@@ -31,6 +31,8 @@ pub(super) enum Route<'a> {
     PatchState { component: &'a str, workflow: &'a str },
     /// E-23.
     Events { component: &'a str, workflow: &'a str, parameter: &'a str },
+    /// E-24.
+    TestServiceAccount,
     /// E-25.
     ActiveStates,
     /// E-26.
@@ -45,8 +47,36 @@ pub(super) enum Route<'a> {
     MakeCheckpoint,
     /// Records of the log.
     Records,
-    /// Part of the API and not there yet.
-    NotBuilt { what: &'static str },
+    /// E-13.
+    Resources,
+    /// E-14.
+    CreateResource,
+    /// E-15.
+    Resource { id: &'a str },
+    /// E-16.
+    EditResource { id: &'a str },
+    /// E-17.
+    DeleteResource { id: &'a str },
+    /// E-18.
+    Backfills,
+    /// E-19.
+    CreateBackfill,
+    /// E-20.
+    Backfill { id: &'a str },
+    /// E-21.
+    EditBackfill { id: &'a str },
+    /// E-22.
+    HaltBackfill { id: &'a str },
+    /// E-29.
+    InjectEvent,
+    /// What operators set at run time.
+    Config,
+    /// Set it.
+    ChangeConfig,
+    /// Why an instance waits.
+    Explain { component: &'a str, workflow: &'a str, parameter: &'a str },
+    /// Declare an execution over.
+    EndExecution { id: &'a str },
 }
 
 /// What a method and a path mean.
@@ -108,19 +138,21 @@ fn v3<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
         ("GET", ["workflows", component, workflow, "instances", parameter]) => {
             Route::Instance { component, workflow, parameter }
         }
-        ("GET" | "POST", ["resources"]) | ("GET" | "PUT" | "DELETE", ["resources", _]) => {
-            Route::NotBuilt { what: "resources" }
-        }
-        ("GET" | "POST", ["backfills"]) | ("GET" | "PUT" | "DELETE", ["backfills", _]) => {
-            Route::NotBuilt { what: "backfills" }
-        }
+        ("GET", ["resources"]) => Route::Resources,
+        ("POST", ["resources"]) => Route::CreateResource,
+        ("GET", ["resources", id]) => Route::Resource { id },
+        ("PUT", ["resources", id]) => Route::EditResource { id },
+        ("DELETE", ["resources", id]) => Route::DeleteResource { id },
+        ("GET", ["backfills"]) => Route::Backfills,
+        ("POST", ["backfills"]) => Route::CreateBackfill,
+        ("GET", ["backfills", id]) => Route::Backfill { id },
+        ("PUT", ["backfills", id]) => Route::EditBackfill { id },
+        ("DELETE", ["backfills", id]) => Route::HaltBackfill { id },
         ("GET", ["status", "events", component, workflow, parameter]) => {
             Route::Events { component, workflow, parameter }
         }
         ("GET", ["status", "activeStates"]) => Route::ActiveStates,
-        ("POST", ["status", "testServiceAccountUsageAuthorization"]) => {
-            Route::NotBuilt { what: "the test of service account authorization" }
-        }
+        ("POST", ["status", "testServiceAccountUsageAuthorization"]) => Route::TestServiceAccount,
         (_, ["scheduler", rest @ ..]) => return scheduler(method, rest),
         _ => return None,
     };
@@ -128,11 +160,15 @@ fn v3<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
 }
 
 /// What Styx 2.x doesn't have.
-fn v4<'a>(method: &str, segments: &[&str]) -> Option<Route<'a>> {
+fn v4<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
     let route = match (method, segments) {
         ("GET", ["checkpoints"]) => Route::Checkpoints,
         ("POST", ["checkpoints"]) => Route::MakeCheckpoint,
         ("GET", ["records"]) => Route::Records,
+        ("GET", ["config"]) => Route::Config,
+        ("PATCH", ["config"]) => Route::ChangeConfig,
+        ("GET", ["explain", component, workflow, parameter]) => Route::Explain { component, workflow, parameter },
+        ("POST", ["executions", id, "end"]) => Route::EndExecution { id },
         _ => return None,
     };
     Some(route)
@@ -144,7 +180,7 @@ fn scheduler<'a>(method: &str, segments: &[&str]) -> Option<Route<'a>> {
         ("POST", ["trigger"]) => Route::Trigger,
         ("POST", ["halt"]) => Route::Halt,
         ("POST", ["retry"]) => Route::Retry,
-        ("POST", ["events"]) => Route::NotBuilt { what: "the injection of events" },
+        ("POST", ["events"]) => Route::InjectEvent,
         _ => return None,
     };
     Some(route)
