@@ -44,43 +44,43 @@ fn all_that_happened() {
         dir.path(),
         &["show"],
         &expect![[r#"
-          POSITION  TIME (UTC)               SUBJECT                                                  CAUSE             EVENT             INFO
-                 1  2026-03-29 07:00:00.000  log                                                      engine            started           Log id: 00000000-0000-0000-0000-000000000010
-               └ 2  2026-03-29 07:00:00.000  config                                                                     set               Max executions: no limit, dequeues: 1000 a second, catch-up: 10, max cost: 50.0, back-off: PT3M, missing dependencies: PT10M, executor: default
-                 3  2026-03-29 07:00:01.000  workflow sales#report                                    operator ann      stored            Schedule: days, from: the API
-               └ 4  2026-03-29 07:00:01.000  workflow sales#report                                                      cursorMoved       Next: 2026-03-29T00:00:00Z, fires: 2026-03-30T00:00:00Z (edited)
-                 5  2026-03-29 07:00:02.000  resource warehouse                                       operator ann      set               Concurrency: 1
-                 6  2026-03-29 07:00:03.000  config                                                   operator ann      operated          Max executions: 40, dequeues: 2 a second, blocked clients: styx-cli/1.0, debug: off
-                 7  2026-03-29 07:00:04.000  backfill backfill-1774767604000-12340                    operator ann      created           Workflow: sales#report, from 2026-03-25T00:00:00Z to 2026-03-28T00:00:00Z, concurrency: 2, description: again, with the right prices, Parameters: {"env":{"TOKEN":"***"}}
-                 8  2026-03-29 07:00:04.000  run sales#report#2026-03-25                              engine            triggerExecution  Trigger id: backfill-1774767604000-12340, Parameters: {"env":{"TOKEN":"***"}}
-               └ 9  2026-03-29 07:00:04.000  backfill backfill-1774767604000-12340                                      advanced          Partition: 2026-03-25T00:00:00Z, next: 2026-03-26T00:00:00Z (triggered)
-                10  2026-03-29 07:00:04.000  run sales#report#2026-03-26                              engine            triggerExecution  Trigger id: backfill-1774767604000-12340, Parameters: {"env":{"TOKEN":"***"}}
-              └ 11  2026-03-29 07:00:04.000  backfill backfill-1774767604000-12340                                      advanced          Partition: 2026-03-26T00:00:00Z, next: 2026-03-27T00:00:00Z (triggered)
-                12  2026-03-29 07:00:04.000  run sales#report#2026-03-25                              timer             dequeue           Resources: GLOBAL_STYX_CLUSTER, warehouse
-              └ 13  2026-03-29 07:00:04.000  run sales#report#2026-03-25                                                submit            Execution description: record 3, id: styx-run-31d9a714-7027-4172-96c6-faa4181cc194, runner id: default
-                14  2026-03-29 07:00:04.000  run sales#report#2026-03-26                              timer             info              Resource limit reached for: [warehouse]
-                15  2026-03-29 07:00:04.500  run sales#report#2026-03-25                              executor default  submitted         Execution id: styx-run-31d9a714-7027-4172-96c6-faa4181cc194, runner id: default
-                16  2026-03-29 07:00:05.000  run sales#report#2026-03-25                              executor default  started
-                17  2026-03-29 07:00:05.500  run sales#report#2026-03-25                              executor default  terminate         Exit code: 0
-              └ 18  2026-03-29 07:00:05.500  run sales#report#2026-03-25                                                success
-                19  2026-03-29 07:00:05.500  run sales#report#2026-03-26                              timer             dequeue           Resources: GLOBAL_STYX_CLUSTER, warehouse
-              └ 20  2026-03-29 07:00:05.500  run sales#report#2026-03-26                                                submit            Execution description: record 3, id: styx-run-b67621a2-41ad-44f1-a305-efa65a7cb449, runner id: default
-                21  2026-03-29 07:00:05.500  run sales#report#2026-03-27                              engine            triggerExecution  Trigger id: backfill-1774767604000-12340, Parameters: {"env":{"TOKEN":"***"}}
-              └ 22  2026-03-29 07:00:05.500  backfill backfill-1774767604000-12340                                      advanced          Partition: 2026-03-27T00:00:00Z, next: none (triggered)
-                23  2026-03-29 07:00:05.500  run sales#report#2026-03-27                              timer             info              Resource limit reached for: [warehouse]
-                24  2026-03-29 07:00:06.000  execution styx-run-31d9a714-7027-4172-96c6-faa4181cc194  executor default  cleaned
-                25  2026-03-29 07:00:07.000  backfill backfill-1774767604000-12340                    operator ann      edited            Concurrency: 1, Description: with the right prices
-                26  2026-03-29 07:00:07.500  run sales#report#2026-03-26                              executor default  submitted         Execution id: styx-run-b67621a2-41ad-44f1-a305-efa65a7cb449, runner id: default
-                27  2026-03-29 07:00:08.000  run sales#report#2026-03-26                              executor default  started
-                28  2026-03-29 07:00:08.500  run sales#report#2026-03-26                              executor default  terminate         Exit code: 0
-              └ 29  2026-03-29 07:00:08.500  run sales#report#2026-03-26                                                success
-                30  2026-03-29 07:00:08.500  run sales#report#2026-03-27                              timer             dequeue           Resources: GLOBAL_STYX_CLUSTER, warehouse
-              └ 31  2026-03-29 07:00:08.500  run sales#report#2026-03-27                                                submit            Execution description: record 3, id: styx-run-30bfbed8-ee70-42c5-96ee-9cc4da133b3f, runner id: default
-                32  2026-03-29 07:00:09.000  execution styx-run-b67621a2-41ad-44f1-a305-efa65a7cb449  executor default  cleaned
-                33  2026-03-29 07:00:10.000  backfill backfill-1774767604000-12340                    operator ann      halted            halted by ann, with its active runs
-                34  2026-03-29 07:00:10.000  run sales#report#2026-03-27                              engine            halt              backfill-1774767604000-12340 halted by ann
-                35  2026-03-29 07:00:11.000  resource warehouse                                       operator ann      deleted
-    "#]],
+              POSITION  TIME (UTC)               SUBJECT                                                  CAUSE             EVENT             INFO
+                     1  2026-03-29 07:00:00.000  log                                                      engine            started           Log id: 00000000-0000-0000-0000-000000000010
+                   └ 2  2026-03-29 07:00:00.000  config                                                                     set               Max executions: no limit, dequeues: 1000 a second, catch-up: 10, max cost: 50.0, back-off: PT3M, missing dependencies: PT10M, executor: default
+                     3  2026-03-29 07:00:01.000  workflow sales#report                                    operator ann      stored            Schedule: days, from: the API
+                   └ 4  2026-03-29 07:00:01.000  workflow sales#report                                                      cursorMoved       Next: 2026-03-29T00:00:00Z, fires: 2026-03-30T00:00:00Z (edited)
+                     5  2026-03-29 07:00:02.000  resource warehouse                                       operator ann      set               Concurrency: 1
+                     6  2026-03-29 07:00:03.000  config                                                   operator ann      operated          Max executions: 40, dequeues: 2 a second, blocked clients: styx-cli/1.0, debug: off
+                     7  2026-03-29 07:00:04.000  backfill backfill-1774767604000-12340                    operator ann      created           Workflow: sales#report, from 2026-03-25T00:00:00Z to 2026-03-28T00:00:00Z, concurrency: 2, description: again, with the right prices, Parameters: {"env":{"TOKEN":"***"}}
+                     8  2026-03-29 07:00:04.000  run sales#report#2026-03-25                              engine            triggerExecution  Trigger id: backfill-1774767604000-12340, Parameters: {"env":{"TOKEN":"***"}}
+                   └ 9  2026-03-29 07:00:04.000  backfill backfill-1774767604000-12340                                      advanced          Partition: 2026-03-25T00:00:00Z, next: 2026-03-26T00:00:00Z (triggered)
+                    10  2026-03-29 07:00:04.000  run sales#report#2026-03-26                              engine            triggerExecution  Trigger id: backfill-1774767604000-12340, Parameters: {"env":{"TOKEN":"***"}}
+                  └ 11  2026-03-29 07:00:04.000  backfill backfill-1774767604000-12340                                      advanced          Partition: 2026-03-26T00:00:00Z, next: 2026-03-27T00:00:00Z (triggered)
+                    12  2026-03-29 07:00:04.000  run sales#report#2026-03-25                              timer             dequeue           Resources: GLOBAL_STYX_CLUSTER, warehouse
+                  └ 13  2026-03-29 07:00:04.000  run sales#report#2026-03-25                                                submit            Execution description: record 3, id: styx-run-31d9a714-7027-4172-96c6-faa4181cc194, runner id: default
+                    14  2026-03-29 07:00:04.000  run sales#report#2026-03-26                              timer             info              Resource limit reached for: [warehouse]
+                    15  2026-03-29 07:00:04.500  run sales#report#2026-03-25                              executor default  submitted         Execution id: styx-run-31d9a714-7027-4172-96c6-faa4181cc194, runner id: default
+                    16  2026-03-29 07:00:05.000  run sales#report#2026-03-25                              executor default  started
+                    17  2026-03-29 07:00:05.500  run sales#report#2026-03-25                              executor default  terminate         Exit code: 0
+                  └ 18  2026-03-29 07:00:05.500  run sales#report#2026-03-25                                                success
+                    19  2026-03-29 07:00:05.500  run sales#report#2026-03-26                              timer             dequeue           Resources: GLOBAL_STYX_CLUSTER, warehouse
+                  └ 20  2026-03-29 07:00:05.500  run sales#report#2026-03-26                                                submit            Execution description: record 3, id: styx-run-b67621a2-41ad-44f1-a305-efa65a7cb449, runner id: default
+                    21  2026-03-29 07:00:05.500  run sales#report#2026-03-27                              engine            triggerExecution  Trigger id: backfill-1774767604000-12340, Parameters: {"env":{"TOKEN":"***"}}
+                  └ 22  2026-03-29 07:00:05.500  backfill backfill-1774767604000-12340                                      advanced          Partition: 2026-03-27T00:00:00Z, next: none (triggered)
+                    23  2026-03-29 07:00:05.500  run sales#report#2026-03-27                              timer             info              Resource limit reached for: [warehouse]
+                    24  2026-03-29 07:00:06.000  execution styx-run-31d9a714-7027-4172-96c6-faa4181cc194  executor default  cleaned
+                    25  2026-03-29 07:00:07.000  backfill backfill-1774767604000-12340                    operator ann      edited            Concurrency: 1, Description: with the right prices
+                    26  2026-03-29 07:00:07.500  run sales#report#2026-03-26                              executor default  submitted         Execution id: styx-run-b67621a2-41ad-44f1-a305-efa65a7cb449, runner id: default
+                    27  2026-03-29 07:00:08.000  run sales#report#2026-03-26                              executor default  started
+                    28  2026-03-29 07:00:08.500  run sales#report#2026-03-26                              executor default  terminate         Exit code: 0
+                  └ 29  2026-03-29 07:00:08.500  run sales#report#2026-03-26                                                success
+                    30  2026-03-29 07:00:08.500  run sales#report#2026-03-27                              timer             dequeue           Resources: GLOBAL_STYX_CLUSTER, warehouse
+                  └ 31  2026-03-29 07:00:08.500  run sales#report#2026-03-27                                                submit            Execution description: record 3, id: styx-run-30bfbed8-ee70-42c5-96ee-9cc4da133b3f, runner id: default
+                    32  2026-03-29 07:00:09.000  execution styx-run-b67621a2-41ad-44f1-a305-efa65a7cb449  executor default  cleaned
+                    33  2026-03-29 07:00:10.000  backfill backfill-1774767604000-12340                    operator ann      halted            halted by ann, with its active runs
+                    34  2026-03-29 07:00:10.000  run sales#report#2026-03-27                              engine            halt              backfill-1774767604000-12340 halted by ann
+                    35  2026-03-29 07:00:11.000  resource warehouse                                       operator ann      deleted
+        "#]],
     );
 }
 
