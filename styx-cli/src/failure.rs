@@ -74,6 +74,15 @@ impl Failure {
         }
     }
 
+    /// Whether the server may be back in a moment.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Client(Error::Transport { .. }) => true,
+            Self::Client(Error::Api(error)) => error.status == 429 || error.status >= 500,
+            _ => false,
+        }
+    }
+
     /// Tells the user, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         match self {

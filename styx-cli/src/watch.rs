@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, SecondsFormat, Utc};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use styx_client::Error;
 
 use crate::args::Watch;
 use crate::failure::Failure;
@@ -40,7 +39,7 @@ pub(crate) fn watch(
         let frame = printer.release();
         let trouble = match result {
             Ok(()) => None,
-            Err(failure) if !is_first && is_passing(&failure) => Some(failure.to_string()),
+            Err(failure) if !is_first && failure.is_passing() => Some(failure.to_string()),
             Err(failure) => {
                 if is_terminal && !is_first {
                     write(END)?;
@@ -74,15 +73,6 @@ fn end_cleanly(is_terminal: bool) -> io::Result<()> {
         }
     });
     Ok(())
-}
-
-/// Whether the server may be back in a moment.
-fn is_passing(failure: &Failure) -> bool {
-    match failure {
-        Failure::Client(Error::Transport { .. }) => true,
-        Failure::Client(Error::Api(error)) => error.status == 429 || error.status >= 500,
-        _ => false,
-    }
 }
 
 fn title(interval: Duration) -> String {

@@ -10,6 +10,9 @@ use crate::error::{Error, TransportErrorKind};
 /// them again; all others only when nothing of them was sent. What is worth another try is that there was no
 /// connection or that it broke, and the statuses 429 and 503, whose `Retry-After` is kept.
 ///
+/// Styx 2.x does not know such keys: what it is asked to create may be created twice, or be refused because it is there
+/// already. [`NONE`](Self::NONE) is for it.
+///
 /// ```
 /// use std::time::Duration;
 /// use styx_client::Retries;

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::run::State;
 
@@ -132,10 +132,13 @@ impl Rate {
         TimeDelta::nanoseconds(1_000_000_000_000 / i64::from(self.0.get()))
     }
 
-    /// When the next may happen, if what has happened so far uses the rate up to `used` (a token bucket as one instant: GCRA).
+    /// When the next may happen, if what has happened so far uses the rate up to `used` (a token bucket as one instant: GCRA):
+    /// a whole millisecond, as the times of records are.
     pub fn next_at(self, used: DateTime<Utc>) -> DateTime<Utc> {
         let ahead = (TimeDelta::seconds(1) - self.interval()).max(TimeDelta::zero());
-        used.checked_sub_signed(ahead).unwrap_or(DateTime::<Utc>::MIN_UTC)
+        let at = used.checked_sub_signed(ahead).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let whole = at.trunc_subsecs(3);
+        if whole == at { at } else { whole.checked_add_signed(TimeDelta::milliseconds(1)).unwrap_or(at) }
     }
 
     /// Up to when the rate is used, after one more at `at`.
@@ -245,6 +248,9 @@ mod tests {
             let later: u32 = (1..=40_000).map(|ms| burst(rate, &mut used, start + TimeDelta::milliseconds(ms))).sum();
             assert_eq!(f64::from(later), 40.0 * per_second, "{per_second}");
         }
+        // Between two milliseconds nobody looks.
+        let (third, used) = (Rate::per_second(3.0).unwrap(), DateTime::from_timestamp_nanos(5_333_333_333));
+        assert_eq!(third.next_at(used), DateTime::from_timestamp_millis(4_667).unwrap());
         assert_eq!(Rate::DEFAULT, Rate::per_second(1000.0).unwrap());
         assert!(Rate::per_second(0.0).is_none() && Rate::per_second(f64::NAN).is_none());
         assert!(Rate::per_second(-1.0).is_none() && Rate::per_second(1e10).is_none());

@@ -9,6 +9,7 @@ mod folder;
 mod http;
 pub mod log_tools;
 mod logging;
+mod metrics;
 mod random;
 mod serve;
 mod settings;

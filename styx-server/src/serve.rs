@@ -31,16 +31,15 @@ use crate::{
     checkpoints::Checkpoints,
     cli::{AuthMode, ExecutorKind},
     deploy::{Loaded, deploy},
-    executor::Runner,
+    executor::{Counted, Runner},
     folder::{Keeper, Surroundings},
     http::{self, App, Guard, Limits},
     logging,
+    metrics::{self, LogMetrics, Metrics},
     settings::Settings,
     tail::WatchedLog,
 };
 
-/// How many inputs wait for the engine before senders are turned away.
-const INBOX: usize = 1_024;
 /// How long requests may go on after the server was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The file of the data folder that names the address listened on.
@@ -69,17 +68,22 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let declared_env_only = settings.executor == ExecutorKind::Local;
     let options = MachineOptions::default().declared_env_only(declared_env_only);
     let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), settings.data.clone()));
-    let (log, watched) = WatchedLog::new(log).context("reading the log")?;
+    let log_metrics = LogMetrics::default();
+    let (log, watched) = WatchedLog::new(log, log_metrics.clone()).context("reading the log")?;
     let mut machine = Machine::open(Box::new(log), options).context("reading the log")?;
+    let metrics = Arc::new(Metrics::new(machine.world().clone(), &log_metrics));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let inbox = Inbox::new(INBOX);
+    let inbox = Inbox::new(settings.http.max_waiting);
     let runner = Runner::start(&settings, inbox.observer())?;
     let mut folder = watched_folder(&settings)?;
     let loader = folder.as_mut().map(|folder| &mut folder.loader);
-    let loaded = deploy(&mut machine, &runner, clock.as_ref(), &settings.config, settings.scheduling, loader)?;
+    let executor = Arc::new(Counted { runner: runner.clone(), metrics: Arc::clone(&metrics) });
+    let loaded =
+        deploy(&mut machine, executor.as_ref(), clock.as_ref(), &settings.config, settings.scheduling, loader)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let ended = end_process(Arc::clone(&stopping));
-    let executor = Arc::new(runner.clone());
+    metrics::follow(Arc::clone(&metrics), machine.reader(), watched.tail.clone(), runtime.handle().clone())
+        .context("starting the thread of the metrics")?;
     let (engine, thread) = engine::start(machine, inbox, executor, Arc::clone(&clock), Vec::new(), ended)?;
 
     fs::write(settings.data.join(ADDRESS_FILE), format!("{address}\n")).context("writing the address file")?;
@@ -112,6 +116,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         checkpoints,
         config: watched.config,
         tail: watched.tail,
+        metrics,
         stopping: told_to_stop,
     };
     serve(&runtime, listener, app, signals, stop_waiting);
@@ -214,6 +219,7 @@ fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signal
         client_timeout: app.http.client_timeout.std(),
         stop_timeout: STOP_TIMEOUT,
     };
+    let http_metrics = app.metrics.http.clone();
     let router = http::router(Arc::new(app));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     runtime.spawn(async move {
@@ -225,7 +231,7 @@ fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signal
         tracing::warn!("ended at once; what was acknowledged is in the log");
         std::process::exit(130);
     });
-    runtime.block_on(http::serve(listener, router, limits, async {
+    runtime.block_on(http::serve(listener, router, limits, http_metrics, async {
         let _ = stopped.await;
     }));
 }

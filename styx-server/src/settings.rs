@@ -87,8 +87,11 @@ pub(crate) struct HttpSettings {
     pub(crate) max_body_bytes: usize,
     /// The most bytes of a request's head.
     pub(crate) max_header_bytes: usize,
-    /// The most connections at a time; others wait.
+    /// The most connections at a time: for a further one the one gives way that has waited longest for a request. With the
+    /// bodies it bounds what requests can take of the memory.
     pub(crate) max_connections: usize,
+    /// The most requests and observations that wait for the engine; further requests are turned away with 429.
+    pub(crate) max_waiting: usize,
     /// How long a request may take (C-13).
     pub(crate) request_timeout: Iso,
     /// How long a client may take to send a request's head, and to take in a piece of an answer.
@@ -105,6 +108,7 @@ impl Default for HttpSettings {
             max_body_bytes: 1024 * 1024,
             max_header_bytes: 64 * 1024,
             max_connections: 512,
+            max_waiting: 1_024,
             request_timeout: Iso(TimeDelta::seconds(30)),
             client_timeout: Iso(TimeDelta::seconds(10)),
             blocked_clients: Vec::new(),
@@ -142,12 +146,11 @@ impl Settings {
                  turn it on with --auth tokens, or add --insecure-listen if the network is trusted"
             );
         }
-        if file.http.max_body_bytes == 0 || file.http.max_connections == 0 || file.http.max_header_bytes < 8_192 {
+        let HttpSettings { max_body_bytes, max_header_bytes, max_connections, max_waiting, .. } = file.http;
+        if [max_body_bytes, max_connections, max_waiting].contains(&0) || max_header_bytes < 8_192 {
             bail!(
-                "http: max_body_bytes ({}) and max_connections ({}) must be at least 1, max_header_bytes ({}) at least 8192",
-                file.http.max_body_bytes,
-                file.http.max_connections,
-                file.http.max_header_bytes
+                "http: max_body_bytes ({max_body_bytes}), max_connections ({max_connections}) and max_waiting \
+                 ({max_waiting}) must be at least 1, max_header_bytes ({max_header_bytes}) at least 8192"
             );
         }
         Ok(Self {

@@ -83,6 +83,8 @@ fn callers_are_refused_as_the_original_does() {
         }
     }
     assert_eq!(ask("HEAD", "/api/v3/workflows", None).status, 401);
+    assert_eq!(ask("GET", "/metrics", None).status, 401);
+    assert_eq!(bearer(&server, &good, "GET", "/metrics", None).status, 200);
     let answer = bearer(&server, &good, "GET", "/api/v3/workflows", None);
     answer.check(200, "OK");
     assert_eq!(bearer(&server, &good, "POST", "/api/v3/scheduler/trigger", Some("")).status, 400);
@@ -198,6 +200,7 @@ fn without_a_token_reads_hide_the_values_of_environments() {
         assert_eq!(anonymous.header("content-type"), known.header("content-type"), "{path}");
         assert!(server.ask("HEAD", path, &[], None).body.is_empty(), "{path}");
     }
+    assert_eq!(server.get("/metrics").status, 200);
     // A bad token is refused, not taken for none.
     assert_eq!(bearer(&server, "a.b.c", "GET", "/api/v3/workflows", None).status, 401);
 }

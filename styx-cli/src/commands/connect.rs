@@ -10,15 +10,9 @@ use crate::failure::Failure;
 
 /// Makes the client of the server that flags, environment and contexts name, in this order.
 pub(crate) fn connect(global: &Global) -> Result<Client, Failure> {
-    let given = global.host.as_deref().filter(|text| !text.is_empty());
-    let (host, token_of_context) = match given {
-        Some(host) => {
-            if let Some(context) = &global.context {
-                eprintln!("Note: --host or STYX_CLI_HOST names a server, so the context {context} is not used");
-            }
-            // The token of a context is for its server, and no other.
-            (host.to_owned(), None)
-        }
+    let (host, token_of_context) = match given(global) {
+        // The token of a context is for its server, and no other.
+        Some(host) => (host.to_owned(), None),
         None => {
             let contexts = Contexts::load()?;
             let (_, context) = contexts.chosen(global.context.as_deref())?.ok_or_else(no_host)?;
@@ -31,6 +25,18 @@ pub(crate) fn connect(global: &Global) -> Result<Client, Failure> {
         client = client.with_token(&token).map_err(|error| Failure::Usage(error.to_string()))?;
     }
     Ok(if global.debug { client.observed_by(report_exchange) } else { client })
+}
+
+/// Says so if a context was asked for and is not used.
+pub(crate) fn note_unused_context(global: &Global) {
+    if let (Some(_), Some(context)) = (given(global), &global.context) {
+        eprintln!("Note: --host or STYX_CLI_HOST names a server, so the context {context} is not used");
+    }
+}
+
+/// The host of the flag or the environment.
+fn given(global: &Global) -> Option<&str> {
+    global.host.as_deref().filter(|text| !text.is_empty())
 }
 
 /// The token of the file that is asked for, of the environment, or of the context.

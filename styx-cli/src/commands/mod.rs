@@ -39,7 +39,10 @@ pub(crate) fn run(command: Command, global: &Global, printer: &mut Printer) -> R
         Command::Workflow(WorkflowCommand::Lint { paths, max_running_timeout, now }) => {
             lint::lint(&paths, max_running_timeout, now.unwrap_or_else(|| SystemTime::now().into()), printer)
         }
-        command => ask(command, &connect(global)?, printer),
+        command => {
+            connect::note_unused_context(global);
+            ask(command, &connect(global)?, printer)
+        }
     }
 }
 

@@ -13,6 +13,9 @@ use crate::progress;
 /// How long is waited at least, and at most, before the server is asked again.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// For how long the server may be away.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// How many instances of a backfill are where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
@@ -28,9 +31,19 @@ struct Count {
 pub(crate) fn wait(client: &Client, id: &str, printer: &mut Printer) -> Result<(), Failure> {
     let mut bar: Option<ProgressBar> = None;
     let mut told = None;
+    let mut heard = Instant::now();
     loop {
         let began = Instant::now();
-        let payload = client.backfill(id, true)?;
+        let payload = match client.backfill(id, true).map_err(Failure::from) {
+            Ok(payload) => payload,
+            Err(failure) if failure.is_passing() && heard.elapsed() < PATIENCE => {
+                eprintln!("{failure}");
+                thread::sleep(PAUSES.0);
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        heard = Instant::now();
         let took = began.elapsed();
         let count = Count::of(&payload);
         let bar = bar.get_or_insert_with(|| progress::bar(id.to_owned(), count.all.max(2)));

@@ -165,7 +165,7 @@ impl Teller {
         }
     }
 
-    fn take(&mut self, input: &Input) -> Option<Reply> {
+    pub(crate) fn take(&mut self, input: &Input) -> Option<Reply> {
         let keys = needs(&self.world, input, self.now).into_iter();
         let facts: Facts = keys.filter_map(|key| self.rows.get(&key).cloned().map(|row| (key, row))).collect();
         let seed = Seed(self.world.root_seed().unwrap_or_default());
@@ -193,7 +193,7 @@ fn workflow(name: &str, schedule: &str, offset: Option<&str>, origin: Origin) ->
     Arc::new(StoredWorkflow::new(&configuration, origin))
 }
 
-fn time(text: &str) -> DateTime<Utc> {
+pub(crate) fn time(text: &str) -> DateTime<Utc> {
     text.parse().expect("a time")
 }
 
@@ -224,6 +224,9 @@ fn line(fact: &Fact, cause: &Cause) -> String {
                     format!(" {}{}", trigger.kind(), if *missed { ", missed" } else { "" })
                 }
                 Event::RetryAfter { delay_millis } => format!(" {delay_millis} ms"),
+                Event::Dequeue { resources } if !resources.is_empty() => format!(" {}", resources.join(", ")),
+                Event::Info { message } => format!(" {}", message.line),
+                Event::RunError { message, .. } => format!(" {message}"),
                 Event::Terminate { exit_code } => format!(" {exit_code:?}"),
                 Event::Halt { reason } | Event::Stop { reason } | Event::Timeout { reason } => {
                     format!(" {}", reason.as_deref().unwrap_or(""))

@@ -8,6 +8,7 @@ mod request;
 mod response;
 mod router;
 mod routes;
+mod seats;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 
@@ -39,6 +40,7 @@ use styx_engine::{
 
 use styx_store::rocks::free_bytes;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 pub(crate) use self::{
     guard::Guard,
@@ -54,6 +56,7 @@ use self::{
 use crate::{
     auth::{Access, Caller, Refused},
     checkpoints::Checkpoints,
+    metrics::Metrics,
     settings::HttpSettings,
 };
 
@@ -86,6 +89,8 @@ pub(crate) struct App {
     pub(crate) config: watch::Receiver<Arc<Config>>,
     /// Where the log ends.
     pub(crate) tail: watch::Receiver<Position>,
+    /// What is measured.
+    pub(crate) metrics: Arc<Metrics>,
     /// Whether the server was told to stop: whoever waits for something waits no longer.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -112,7 +117,8 @@ impl Call {
     ) -> Result<T, ApiError> {
         let engine = self.app.engine.clone();
         let request_id = &self.operator.request_id;
-        match tokio::task::spawn_blocking(move || read(engine.reader())).await {
+        let span = tracing::Span::current();
+        match tokio::task::spawn_blocking(move || span.in_scope(|| read(engine.reader()))).await {
             Ok(result) => result.map_err(|error| ApiError::internal(request_id, "LogError", error)),
             Err(panic) => Err(ApiError::internal(request_id, "Panic", panic)),
         }
@@ -177,9 +183,20 @@ fn busy(busy: Busy) -> ApiError {
 }
 
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let metrics = Arc::clone(&app.metrics);
+    let (route, response) = answer(app, request, began).await;
+    metrics.http.answered(route, &method, response.status().as_u16(), began.elapsed());
+    response
+}
+
+/// The answer to a request, and the pattern of its path.
+async fn answer(app: Arc<App>, request: Request, began: Instant) -> (&'static str, Response) {
+    const NO_ROUTE: &str = "none";
     let (parts, body) = request.into_parts();
     let is_ours = is_v4(&parts);
-    let refuse = |error: ApiError| refused(error, None, is_ours);
+    let refuse = |error: ApiError| (NO_ROUTE, refused(error, None, is_ours));
     if let Err(refused) = app.guard.check(&parts.method, &parts.uri, &parts.headers) {
         tracing::warn!("refused {} {}: {refused}", parts.method, parts.uri.path());
         return refuse(refused);
@@ -189,14 +206,26 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
     };
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match resolve(&parts.method, &segments) {
-        Resolved::Route(Route::Ping) => response::pong(),
-        Resolved::Route(Route::Index) => response::text(routes::INDEX),
-        Resolved::Route(route) => handle_route(app, parts, body, route).await,
-        Resolved::Options(allow) => response::options(&allow),
+        Resolved::Route(route) => (route.pattern(), answer_route(app, parts, body, route, began).await),
+        Resolved::Options(allow) => (NO_ROUTE, response::options(&allow)),
         Resolved::MethodNotAllowed(allow) => {
-            response::method_not_allowed(refuse(ApiError::standard(StatusCode::METHOD_NOT_ALLOWED)), &allow)
+            let (route, refusal) = refuse(ApiError::standard(StatusCode::METHOD_NOT_ALLOWED));
+            (route, response::method_not_allowed(refusal, &allow))
         }
         Resolved::NotFound => refuse(ApiError::standard(StatusCode::NOT_FOUND)),
+    }
+}
+
+async fn answer_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>, began: Instant) -> Response {
+    match route {
+        Route::Ping => response::pong(),
+        Route::Index => response::text(routes::INDEX),
+        // Without a request id: nobody looks for one scrape among thousands.
+        Route::Metrics => match admit(&app, &parts).and_then(|_| routes::metrics(&app)) {
+            Ok(response) => response,
+            Err(error) => refused(error, None, false),
+        },
+        route => handle_route(app, parts, body, route, began).await,
     }
 }
 
@@ -210,8 +239,7 @@ fn refused(error: ApiError, request_id: Option<&str>, is_v4: bool) -> Response {
 }
 
 /// Request id, block list, time limit, audit line: what all routes have in common (spec 1.5).
-async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>) -> Response {
-    let began = Instant::now();
+async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>, began: Instant) -> Response {
     let sent_id = parts.headers.get(response::REQUEST_ID).filter(|id| !id.is_empty()).cloned();
     let request_id = sent_id.as_ref().map_or_else(new_request_id, |id| {
         let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
@@ -223,9 +251,10 @@ async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>)
     }
     let admitted = admit(&app, &parts);
     let caller = admitted.as_ref().map_or_else(|_| Caller::anonymous(false), Caller::clone);
+    let span = tracing::info_span!("request", request_id, route = route.pattern(), actor = &*caller.name);
     let answered = match admitted {
         Ok(caller) => {
-            let work = dispatch(app, &parts, body, route, &request_id, caller);
+            let work = dispatch(app, &parts, body, route, &request_id, caller).instrument(span);
             let timeout = || ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Timeout");
             tokio::time::timeout(time_limit, work).await.unwrap_or_else(|_| Err(timeout()))
         }

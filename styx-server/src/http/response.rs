@@ -155,6 +155,11 @@ pub(super) fn text(text: impl Into<String>) -> Response {
     with_type(StatusCode::OK, "text/plain; charset=utf-8", Body::from(text.into()))
 }
 
+/// 200 with a text of a type of its own.
+pub(super) fn plain(content_type: &'static str, text: String) -> Response {
+    with_type(StatusCode::OK, content_type, Body::from(text))
+}
+
 /// 200 `pong`, without a type (C-3).
 pub(super) fn pong() -> Response {
     Response::new(Body::from("pong"))

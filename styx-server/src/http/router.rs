@@ -9,6 +9,8 @@ pub(super) enum Route<'a> {
     Index,
     /// Alive?
     Ping,
+    /// What is measured.
+    Metrics,
     /// E-02.
     Workflows,
     /// E-03.
@@ -79,6 +81,44 @@ pub(super) enum Route<'a> {
     EndExecution { id: &'a str },
 }
 
+impl Route<'_> {
+    /// The path with names in the place of ids: for metrics and spans, which must not have as many values as there are ids.
+    pub(super) fn pattern(self) -> &'static str {
+        match self {
+            Self::Index => "/",
+            Self::Ping => "/ping",
+            Self::Metrics => "/metrics",
+            Self::Workflows => "/api/v3/workflows",
+            Self::ComponentWorkflows { .. } | Self::StoreWorkflow { .. } => "/api/v3/workflows/{component}",
+            Self::Workflow { .. } | Self::DeleteWorkflow { .. } => "/api/v3/workflows/{component}/{workflow}",
+            Self::FullWorkflow { .. } => "/api/v3/workflows/{component}/{workflow}/full",
+            Self::WorkflowState { .. } | Self::PatchState { .. } => "/api/v3/workflows/{component}/{workflow}/state",
+            Self::Instances { .. } => "/api/v3/workflows/{component}/{workflow}/instances",
+            Self::Instance { .. } => "/api/v3/workflows/{component}/{workflow}/instances/{parameter}",
+            Self::Events { .. } => "/api/v3/status/events/{component}/{workflow}/{parameter}",
+            Self::TestServiceAccount => "/api/v3/status/testServiceAccountUsageAuthorization",
+            Self::ActiveStates => "/api/v3/status/activeStates",
+            Self::Trigger => "/api/v3/scheduler/trigger",
+            Self::Halt => "/api/v3/scheduler/halt",
+            Self::Retry => "/api/v3/scheduler/retry",
+            Self::Checkpoints | Self::MakeCheckpoint => "/api/v4/checkpoints",
+            Self::Records => "/api/v4/records",
+            Self::Resources | Self::CreateResource => "/api/v3/resources",
+            Self::Resource { .. } | Self::EditResource { .. } | Self::DeleteResource { .. } => {
+                "/api/v3/resources/{resource}"
+            }
+            Self::Backfills | Self::CreateBackfill => "/api/v3/backfills",
+            Self::Backfill { .. } | Self::EditBackfill { .. } | Self::HaltBackfill { .. } => {
+                "/api/v3/backfills/{backfill}"
+            }
+            Self::InjectEvent => "/api/v3/scheduler/events",
+            Self::Config | Self::ChangeConfig => "/api/v4/config",
+            Self::Explain { .. } => "/api/v4/explain/{component}/{workflow}/{parameter}",
+            Self::EndExecution { .. } => "/api/v4/executions/{execution}/end",
+        }
+    }
+}
+
 /// What a method and a path mean.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Resolved<'a> {
@@ -116,6 +156,7 @@ fn route<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
     let route = match (method, segments) {
         ("GET", []) => Route::Index,
         ("GET", ["ping"]) => Route::Ping,
+        ("GET", ["metrics"]) => Route::Metrics,
         (_, ["api", "v3", rest @ ..]) => return v3(method, rest),
         (_, ["api", "v0", rest @ ..]) => return scheduler(method, rest),
         (_, ["api", "v4", rest @ ..]) => return v4(method, rest),

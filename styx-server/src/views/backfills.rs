@@ -111,8 +111,10 @@ impl Partitions {
             },
             None => return Ok(nothing("UNKNOWN", instance)),
         };
-        let initial_timestamp = Some(run.began_at.timestamp_millis());
-        Ok(RunStateData { initial_timestamp, ..states::state(instance, &run, descriptions)? })
+        let mut state = states::state(instance, &run, descriptions)?;
+        state.initial_timestamp = Some(run.began_at.timestamp_millis());
+        state.state_data.trigger_id = run.trigger.as_ref().map(|trigger| trigger.id().to_owned());
+        Ok(state)
     }
 
     fn from_history(&self, reader: &dyn LogReader, instance: &InstanceId) -> Result<Option<Run>, LogError> {

@@ -14,10 +14,11 @@ use axum::response::Response;
 use styx_core::id::{InstanceId, WorkflowId};
 
 use super::{
-    Call,
-    response::{ApiError, pong, text},
+    App, Call,
+    response::{ApiError, plain, pong, text},
     router::Route,
 };
+use crate::metrics;
 
 /// What `GET /` says.
 pub(super) const INDEX: &str = "\
@@ -36,11 +37,18 @@ Or with curl:
   curl http://localhost:8080/api/v3/status/events/COMPONENT/WORKFLOW/PARAMETER
 ";
 
+/// All that is measured.
+pub(super) fn metrics(app: &App) -> Result<Response, ApiError> {
+    let text = app.metrics.encode().map_err(|error| ApiError::internal("-", "Metrics", error))?;
+    Ok(plain(metrics::CONTENT_TYPE, text))
+}
+
 /// Answers a route.
 pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, ApiError> {
     match route {
         Route::Index => Ok(text(INDEX)),
         Route::Ping => Ok(pong()),
+        Route::Metrics => metrics(&call.app),
         Route::Workflows => workflows::list(call, None).await,
         Route::ComponentWorkflows { component } => workflows::list(call, Some(component)).await,
         Route::Workflow { component, workflow } => workflows::get(call, WorkflowId::new(component, workflow)).await,

@@ -31,7 +31,7 @@ pub(super) async fn list(call: &Call) -> Result<Response, ApiError> {
 
 /// E-14.
 pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
-    set(call, &call.payload.parse()?).await
+    set(call, &call.payload.parse_not_null()?).await
 }
 
 /// E-15.
@@ -45,7 +45,7 @@ pub(super) async fn get(call: &Call, id: &str) -> Result<Response, ApiError> {
 
 /// E-16.
 pub(super) async fn edit(call: &Call, id: &str) -> Result<Response, ApiError> {
-    let resource: Resource = call.payload.parse()?;
+    let resource: Resource = call.payload.parse_not_null()?;
     if resource.id != id {
         return Err(ApiError::bad_request("ID of payload does not match ID in uri."));
     }

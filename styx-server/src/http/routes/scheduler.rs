@@ -53,7 +53,7 @@ pub(super) async fn trigger(call: &Call) -> Result<Response, ApiError> {
 
 /// E-27.
 pub(super) async fn halt(call: &Call) -> Result<Response, ApiError> {
-    let instance: WorkflowInstance = call.payload.parse()?;
+    let instance: WorkflowInstance = call.payload.parse_not_null()?;
     let id = InstanceId::from(&instance);
     let reply = call.ask_about(&id, Request::Halt { instance: id.clone() }).await?;
     Ok(echo(&instance, &reply))
@@ -61,7 +61,7 @@ pub(super) async fn halt(call: &Call) -> Result<Response, ApiError> {
 
 /// E-28.
 pub(super) async fn retry(call: &Call) -> Result<Response, ApiError> {
-    let instance: WorkflowInstance = call.payload.parse()?;
+    let instance: WorkflowInstance = call.payload.parse_not_null()?;
     let id = InstanceId::from(&instance);
     let Ok(delay_millis) = call.query.get("delay").unwrap_or("0").parse() else {
         // The original looks for the workflow first.
