@@ -10,7 +10,7 @@ use styx_core::{
     event::TriggerParameters,
     executor::{Observation, Observed},
     id::{Epoch, ExecutionId, WorkflowId},
-    log::{Batch, Log, LogReader},
+    log::{Batch, Log},
     record::{IdempotencyKey, Operator, Origin, StoredWorkflow},
     seed::Seed,
     workflow::WorkflowConfiguration,
