@@ -3,6 +3,9 @@
 
 mod about;
 mod at;
+#[cfg(test)]
+#[path = "../../tests/log_backfill_story/mod.rs"]
+mod backfill_story;
 mod checkpoint;
 mod choice;
 mod columns;
