@@ -216,7 +216,9 @@ fn unopened(error: OpenError, notes: &mut dyn Write) -> io::Result<u8> {
         return Ok(DAMAGED);
     }
     let hint = match error {
-        OpenError::InUse { .. } => ": stop the server first, a log is read only while nobody writes to it",
+        OpenError::InUse { .. } => {
+            ": a log is read only while nobody writes to it; look at a copy (styx-server log checkpoint), or stop the server"
+        }
         _ => "",
     };
     writeln!(notes, "styx-server: {error}{hint}")?;
