@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde::Deserialize;
 
-use crate::log_tools::LogCommand;
+use crate::{auth::TokenCommand, log_tools::LogCommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +18,10 @@ Examples:
 
   STYX_SERVER_EXECUTOR=fake styx-server --data /tmp/styx
       Runs nothing: every execution ends as its environment says. To try the API.
+
+  styx-server token create --name ann@example.org --expires P90D
+  styx-server --auth tokens --listen 0.0.0.0:8080
+      A server that others can reach; whoever asks needs a token. Leave TLS to a proxy in front of it.
 
   styx-server check-config --config styx.toml
       Reads flags, environment and file, says what counts, and starts nothing.
@@ -64,6 +68,15 @@ pub(crate) struct Flags {
     /// How the log on standard error looks [default: text]
     #[arg(long, value_name = "FORMAT", env = "STYX_SERVER_LOG_FORMAT", value_enum)]
     pub(crate) log_format: Option<LogFormat>,
+    /// Who may ask: everybody, or whoever has a token that `styx-server token create` made [default: off]
+    #[arg(long, value_name = "MODE", env = "STYX_SERVER_AUTH", value_enum)]
+    pub(crate) auth: Option<AuthMode>,
+    /// File of tokens [default: tokens.json in the data folder]
+    #[arg(long, value_name = "FILE", env = "STYX_SERVER_AUTH_TOKENS")]
+    pub(crate) auth_tokens: Option<PathBuf>,
+    /// With authentication: answer reads without a token as well, and hide the values of environment variables in them
+    #[arg(long, env = "STYX_SERVER_ANONYMOUS_READS", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    pub(crate) anonymous_reads: Option<bool>,
     /// Listen on an address that others can reach, although there is no authentication
     #[arg(long, env = "STYX_SERVER_INSECURE_LISTEN", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     pub(crate) insecure_listen: Option<bool>,
@@ -77,6 +90,12 @@ pub(crate) enum Command {
         /// What to do with it.
         #[command(subcommand)]
         command: Box<LogCommand>,
+    },
+    /// Make, list and revoke the tokens that --auth tokens asks for
+    Token {
+        /// What to do.
+        #[command(subcommand)]
+        command: TokenCommand,
     },
     /// Read flags, environment and file, show what counts, and start nothing
     CheckConfig(Box<Flags>),
@@ -105,6 +124,16 @@ impl ExecutorKind {
             Self::Fake => "fake",
         }
     }
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AuthMode {
+    /// Everybody, on this machine.
+    Off,
+    /// Whoever has a token.
+    Tokens,
 }
 
 /// How the log looks.

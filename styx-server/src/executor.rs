@@ -15,7 +15,7 @@ use styx_engine::{
     local::{LocalExecutor, LocalOptions, Running},
 };
 
-use crate::{cli::ExecutorKind, settings::Settings};
+use crate::{cli::ExecutorKind, metrics::Metrics, settings::Settings};
 
 /// The executor, and what a server tells people about it.
 #[derive(Clone)]
@@ -81,6 +81,21 @@ impl Runner {
             format!("{instance}: {id}; {stop}; output: {}", running.output.display())
         };
         executor.running().into_iter().map(job).collect()
+    }
+}
+
+/// An executor whose effects are counted.
+pub(crate) struct Counted {
+    /// The executor.
+    pub(crate) runner: Runner,
+    /// Where they are counted.
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Executor for Counted {
+    fn perform(&self, effect: Effect) {
+        self.metrics.count_effect(&effect);
+        self.runner.perform(effect);
     }
 }
 

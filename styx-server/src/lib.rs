@@ -1,5 +1,6 @@
 //! The server of Styx: the v3 API over an engine, its log and an executor; and the tools that read a log offline.
 
+mod auth;
 mod checkpoints;
 mod cli;
 mod deploy;
@@ -8,6 +9,7 @@ mod folder;
 mod http;
 pub mod log_tools;
 mod logging;
+mod metrics;
 mod random;
 mod serve;
 mod settings;
@@ -36,6 +38,7 @@ pub fn main() -> ExitCode {
             println!("{settings}");
             ExitCode::SUCCESS
         }),
+        Some(Command::Token { command }) => auth::run(command),
         Some(Command::Log { command }) => log_tools::run(*command),
         Some(Command::Completion { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "styx-server", &mut std::io::stdout());

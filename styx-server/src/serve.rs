@@ -27,19 +27,19 @@ use tokio::{
 };
 
 use crate::{
+    auth::{Access, StaticTokens},
     checkpoints::Checkpoints,
-    cli::ExecutorKind,
+    cli::{AuthMode, ExecutorKind},
     deploy::{Loaded, deploy},
-    executor::Runner,
+    executor::{Counted, Runner},
     folder::{Keeper, Surroundings},
     http::{self, App, Guard, Limits},
     logging,
+    metrics::{self, LogMetrics, Metrics},
     settings::Settings,
     tail::WatchedLog,
 };
 
-/// How many inputs wait for the engine before senders are turned away.
-const INBOX: usize = 1_024;
 /// How long requests may go on after the server was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The file of the data folder that names the address listened on.
@@ -68,18 +68,22 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let declared_env_only = settings.executor == ExecutorKind::Local;
     let options = MachineOptions::default().declared_env_only(declared_env_only);
     let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), settings.data.clone()));
-    let tail = log.opening().tail;
-    let (log, tail) = WatchedLog::new(log, tail);
+    let log_metrics = LogMetrics::default();
+    let (log, watched) = WatchedLog::new(log, log_metrics.clone()).context("reading the log")?;
     let mut machine = Machine::open(Box::new(log), options).context("reading the log")?;
+    let metrics = Arc::new(Metrics::new(machine.world().clone(), &log_metrics));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let inbox = Inbox::new(INBOX);
+    let inbox = Inbox::new(settings.http.max_waiting);
     let runner = Runner::start(&settings, inbox.observer())?;
     let mut folder = watched_folder(&settings)?;
     let loader = folder.as_mut().map(|folder| &mut folder.loader);
-    let loaded = deploy(&mut machine, &runner, clock.as_ref(), &settings.config, settings.scheduling, loader)?;
+    let executor = Arc::new(Counted { runner: runner.clone(), metrics: Arc::clone(&metrics) });
+    let loaded =
+        deploy(&mut machine, executor.as_ref(), clock.as_ref(), &settings.config, settings.scheduling, loader)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let ended = end_process(Arc::clone(&stopping));
-    let executor = Arc::new(runner.clone());
+    metrics::follow(Arc::clone(&metrics), machine.reader(), watched.tail.clone(), runtime.handle().clone())
+        .context("starting the thread of the metrics")?;
     let (engine, thread) = engine::start(machine, inbox, executor, Arc::clone(&clock), Vec::new(), ended)?;
 
     fs::write(settings.data.join(ADDRESS_FILE), format!("{address}\n")).context("writing the address file")?;
@@ -100,16 +104,19 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         engine: engine.clone(),
         clock,
         guard: Guard {
-            insecure: !settings.listen.ip().is_loopback(),
+            reachable: !settings.listen.ip().is_loopback(),
             hosts: settings.http.hosts.iter().map(|host| host.to_lowercase()).collect(),
         },
+        access: access(&settings),
         http: settings.http.clone(),
         data: settings.data.clone(),
         disk_reserve: settings.disk_reserve,
         max_running_timeout: settings.max_running_timeout(),
         declared_env_only,
         checkpoints,
-        tail,
+        config: watched.config,
+        tail: watched.tail,
+        metrics,
         stopping: told_to_stop,
     };
     serve(&runtime, listener, app, signals, stop_waiting);
@@ -121,6 +128,23 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     // What still runs on the runtime waits for nothing that matters.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
+}
+
+fn access(settings: &Settings) -> Access {
+    let auth = &settings.auth;
+    match auth.mode {
+        AuthMode::Off => Access::Open,
+        AuthMode::Tokens => {
+            let tokens = StaticTokens::new(auth.tokens.clone());
+            if tokens.count() == 0 {
+                let path = auth.tokens.display();
+                tracing::warn!(
+                    "no token is in {path}: make one with styx-server token create --name NAME --auth-tokens {path}"
+                );
+            }
+            Access::Tokens { verifier: Box::new(tokens), anonymous_reads: auth.anonymous_reads }
+        }
+    }
 }
 
 fn watched_folder(settings: &Settings) -> anyhow::Result<Option<Keeper>> {
@@ -172,8 +196,16 @@ fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Run
         tracing::warn!("{} errors above: what is corrected is taken at once; all else is loaded", loaded.errors);
     }
     tracing::info!("{}", runner.describe());
-    if !settings.listen.ip().is_loopback() {
-        tracing::warn!("without authentication on {address}: whoever reaches it can run what the workflows allow");
+    match settings.auth.mode {
+        AuthMode::Off if !settings.listen.ip().is_loopback() => {
+            tracing::warn!("without authentication on {address}: whoever reaches it can run what the workflows allow");
+        }
+        AuthMode::Tokens if !settings.listen.ip().is_loopback() => {
+            tracing::warn!(
+                "tokens travel as they are on {address}: let a proxy with TLS stand between others and this server"
+            );
+        }
+        AuthMode::Off | AuthMode::Tokens => {}
     }
     tracing::info!(%address, "data in {}, listening on http://{address}", settings.data.display());
     tracing::info!("next: export STYX_CLI_HOST=http://{address}; styx ls; or curl http://{address}/");
@@ -187,6 +219,7 @@ fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signal
         client_timeout: app.http.client_timeout.std(),
         stop_timeout: STOP_TIMEOUT,
     };
+    let http_metrics = app.metrics.http.clone();
     let router = http::router(Arc::new(app));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     runtime.spawn(async move {
@@ -198,7 +231,7 @@ fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signal
         tracing::warn!("ended at once; what was acknowledged is in the log");
         std::process::exit(130);
     });
-    runtime.block_on(http::serve(listener, router, limits, async {
+    runtime.block_on(http::serve(listener, router, limits, http_metrics, async {
         let _ = stopped.await;
     }));
 }

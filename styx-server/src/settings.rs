@@ -5,6 +5,7 @@ use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    str::FromStr,
     sync::Arc,
     thread,
     time::Duration,
@@ -19,7 +20,7 @@ use styx_core::{
     workflow::Span,
 };
 
-use crate::cli::{ExecutorKind, Flags, LogFormat};
+use crate::cli::{AuthMode, ExecutorKind, Flags, LogFormat};
 
 /// All that a server is started with.
 #[derive(Debug, Clone)]
@@ -42,8 +43,21 @@ pub(crate) struct Settings {
     pub(crate) local: LocalSettings,
     /// Limits of the HTTP server.
     pub(crate) http: HttpSettings,
+    /// Who may ask.
+    pub(crate) auth: AuthSettings,
     /// With less free disk space than this, writes are refused.
     pub(crate) disk_reserve: u64,
+}
+
+/// Who may ask for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AuthSettings {
+    /// How callers are told apart.
+    pub(crate) mode: AuthMode,
+    /// The file of tokens.
+    pub(crate) tokens: PathBuf,
+    /// Reads need no token.
+    pub(crate) anonymous_reads: bool,
 }
 
 /// The local executor's settings; `None` is its own default.
@@ -73,15 +87,18 @@ pub(crate) struct HttpSettings {
     pub(crate) max_body_bytes: usize,
     /// The most bytes of a request's head.
     pub(crate) max_header_bytes: usize,
-    /// The most connections at a time; others wait.
+    /// The most connections at a time: for a further one the one gives way that has waited longest for a request. With the
+    /// bodies it bounds what requests can take of the memory.
     pub(crate) max_connections: usize,
+    /// The most requests and observations that wait for the engine; further requests are turned away with 429.
+    pub(crate) max_waiting: usize,
     /// How long a request may take (C-13).
     pub(crate) request_timeout: Iso,
     /// How long a client may take to send a request's head, and to take in a piece of an answer.
     pub(crate) client_timeout: Iso,
     /// Clients that are turned away, by their exact `User-Agent` (C-20).
     pub(crate) blocked_clients: Vec<String>,
-    /// Host names under which the server may be addressed besides loopback names; only with `insecure_listen`.
+    /// Host names under which the server may be addressed besides loopback names, such as that of a proxy in front of it.
     pub(crate) hosts: Vec<String>,
 }
 
@@ -91,6 +108,7 @@ impl Default for HttpSettings {
             max_body_bytes: 1024 * 1024,
             max_header_bytes: 64 * 1024,
             max_connections: 512,
+            max_waiting: 1_024,
             request_timeout: Iso(TimeDelta::seconds(30)),
             client_timeout: Iso(TimeDelta::seconds(10)),
             blocked_clients: Vec::new(),
@@ -116,22 +134,27 @@ impl Settings {
         let runs_api_workflows = flags.run_api_workflows.or(file.run_api_workflows).unwrap_or(false);
         let insecure_listen = flags.insecure_listen.or(file.insecure_listen).unwrap_or(false);
         let listen = flags.listen.or(file.listen).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080));
-        if !listen.ip().is_loopback() && !insecure_listen {
+        let data = file.data_folder(flags.data.clone());
+        let auth = AuthSettings {
+            mode: flags.auth.or(file.auth.mode).unwrap_or(AuthMode::Off),
+            tokens: file.token_file(flags.auth_tokens.clone(), &data),
+            anonymous_reads: flags.anonymous_reads.or(file.auth.anonymous_reads).unwrap_or(false),
+        };
+        if !listen.ip().is_loopback() && auth.mode == AuthMode::Off && !insecure_listen {
             bail!(
                 "refusing to listen on {listen}: others could reach it and there is no authentication; listen on 127.0.0.1, \
-                 or add --insecure-listen if the network is trusted"
+                 turn it on with --auth tokens, or add --insecure-listen if the network is trusted"
             );
         }
-        if file.http.max_body_bytes == 0 || file.http.max_connections == 0 || file.http.max_header_bytes < 8_192 {
+        let HttpSettings { max_body_bytes, max_header_bytes, max_connections, max_waiting, .. } = file.http;
+        if [max_body_bytes, max_connections, max_waiting].contains(&0) || max_header_bytes < 8_192 {
             bail!(
-                "http: max_body_bytes ({}) and max_connections ({}) must be at least 1, max_header_bytes ({}) at least 8192",
-                file.http.max_body_bytes,
-                file.http.max_connections,
-                file.http.max_header_bytes
+                "http: max_body_bytes ({max_body_bytes}), max_connections ({max_connections}) and max_waiting \
+                 ({max_waiting}) must be at least 1, max_header_bytes ({max_header_bytes}) at least 8192"
             );
         }
         Ok(Self {
-            data: flags.data.clone().or(file.data.clone()).unwrap_or_else(|| PathBuf::from("./styx-data")),
+            data,
             listen,
             workflows: flags.workflows.clone().or(file.workflows.clone()),
             executor,
@@ -140,8 +163,23 @@ impl Settings {
             scheduling: file.scheduling,
             local: file.local,
             http: file.http,
+            auth,
             disk_reserve: file.disk_reserve.unwrap_or(Self::DISK_RESERVE),
         })
+    }
+
+    /// The file of tokens that a server with this configuration file, and what is said beside it, would use.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration file can't be read.
+    pub(crate) fn token_file(
+        config: Option<&Path>,
+        data: Option<PathBuf>,
+        tokens: Option<PathBuf>,
+    ) -> anyhow::Result<PathBuf> {
+        let file = config.map(File::read).transpose()?.unwrap_or_default();
+        Ok(file.token_file(tokens, &file.data_folder(data)))
     }
 
     /// The longest `running_timeout` of a workflow (V-26).
@@ -157,6 +195,13 @@ impl fmt::Display for Settings {
         let span = |delta: TimeDelta| Iso(delta).to_string();
         writeln!(f, "data                        {}", self.data.display())?;
         writeln!(f, "listen                      {}", self.listen)?;
+        match &self.auth {
+            AuthSettings { mode: AuthMode::Off, .. } => writeln!(f, "auth                        off")?,
+            AuthSettings { mode: AuthMode::Tokens, tokens, anonymous_reads } => {
+                let reads = if *anonymous_reads { "need none and hide values of env" } else { "need one" };
+                writeln!(f, "auth                        tokens of {}; reads {reads}", tokens.display())?;
+            }
+        }
         match &self.workflows {
             Some(dir) => writeln!(f, "workflows                   {}", dir.display())?,
             None => writeln!(f, "workflows                   -")?,
@@ -229,6 +274,15 @@ struct File {
     timeouts: FileTimeouts,
     local: LocalSettings,
     http: HttpSettings,
+    auth: FileAuth,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileAuth {
+    mode: Option<AuthMode>,
+    tokens: Option<PathBuf>,
+    anonymous_reads: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -265,6 +319,14 @@ impl File {
         })
     }
 
+    fn data_folder(&self, flag: Option<PathBuf>) -> PathBuf {
+        flag.or_else(|| self.data.clone()).unwrap_or_else(|| PathBuf::from("./styx-data"))
+    }
+
+    fn token_file(&self, flag: Option<PathBuf>, data: &Path) -> PathBuf {
+        flag.or_else(|| self.auth.tokens.clone()).unwrap_or_else(|| data.join("tokens.json"))
+    }
+
     fn config(&self, executor: ExecutorKind, runs_api_workflows: bool) -> Config {
         let defaults = Config::default();
         let or = |value: Option<Iso>, default: TimeDelta| value.map_or(default, |Iso(value)| value);
@@ -288,6 +350,7 @@ impl File {
         Config {
             scheduling: defaults.scheduling,
             max_executions: self.max_executions.or(limit),
+            dequeue_rate: defaults.dequeue_rate,
             catch_up: self.catch_up.unwrap_or(defaults.catch_up),
             max_cost_tenths: self.max_cost.map_or(defaults.max_cost_tenths, |Cost(tenths)| tenths),
             missing_dependencies_delay: or(self.missing_dependencies_delay, defaults.missing_dependencies_delay),
@@ -303,6 +366,7 @@ impl File {
                 runs_api_workflows: runs_api_workflows || executor != ExecutorKind::Local,
                 mounts_secrets: executor != ExecutorKind::Local,
             },
+            runtime: defaults.runtime,
         }
     }
 }
@@ -326,10 +390,17 @@ impl Iso {
 
 impl<'de> Deserialize<'de> for Iso {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let span = Span::parse_iso(&text).ok().map(Span::to_delta).filter(|delta| *delta >= TimeDelta::zero());
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl FromStr for Iso {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let span = Span::parse_iso(text).ok().map(Span::to_delta).filter(|delta| *delta >= TimeDelta::zero());
         let expected = "expected days, hours, minutes and seconds such as PT10M or P1DT12H";
-        span.map(Self).ok_or_else(|| D::Error::custom(format!("`{text}` is not an ISO-8601 duration: {expected}")))
+        span.map(Self).ok_or_else(|| format!("`{text}` is not an ISO-8601 duration: {expected}"))
     }
 }
 
@@ -449,5 +520,7 @@ mod tests {
         assert!(error.contains("0.0.0.0:80") && error.contains("--insecure-listen"), "{error}");
         assert!(Settings::load(&flags("0.0.0.0:80", Some(true))).is_ok());
         assert!(Settings::load(&flags("[::1]:80", None)).is_ok());
+        let with_tokens = Flags { auth: Some(AuthMode::Tokens), ..flags("0.0.0.0:80", None) };
+        assert!(Settings::load(&with_tokens).is_ok());
     }
 }

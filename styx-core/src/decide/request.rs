@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     config::{Config, Limit, Rate},
-    event::TriggerParameters,
+    event::{Event, TriggerParameters},
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
-    record::StoredWorkflow,
+    record::{BackfillEvent, Fact, Record, RunEvent, StoredWorkflow},
     run::IllegalTransition,
 };
 
@@ -207,6 +207,19 @@ pub enum Reply {
     },
     /// It can't be done; nothing was recorded.
     Refused(Refusal),
+}
+
+impl Reply {
+    /// What was answered to the request from which a decision follows that begins with this record.
+    pub fn of_record(first: &Record) -> Self {
+        match &first.fact {
+            Fact::Run(instance, RunEvent::Styx { event: Event::TriggerExecution { trigger, .. }, .. }) => {
+                Self::Triggered { instance: instance.clone(), trigger_id: trigger.id().into() }
+            }
+            Fact::Backfill(id, BackfillEvent::Created(_)) => Self::BackfillCreated { id: Arc::clone(id) },
+            _ => Self::Done,
+        }
+    }
 }
 
 /// Why a request is refused. The texts are those of Styx's API where it has one.

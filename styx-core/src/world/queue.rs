@@ -170,6 +170,12 @@ impl Queue {
         lines.filter_map(|line| self.lines.get(line)).map(|line| line.ready.len()).sum()
     }
 
+    /// How many runs are ready and wait for a unit.
+    pub fn held_up(&self) -> usize {
+        let full = self.lines.values().filter(|line| line.standing == Standing::Full);
+        full.map(|line| line.ready.len()).sum()
+    }
+
     /// Whether a run is ready whose resources have free units.
     pub fn demands(&self) -> bool {
         !self.fronts[Standing::Open as usize].heads.is_empty()

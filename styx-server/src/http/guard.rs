@@ -1,4 +1,4 @@
-//! What keeps web pages of others away from a server without authentication: `Host`, `Origin`, `Sec-Fetch-Site`.
+//! What keeps web pages of others away from a server, with and without authentication: `Host`, `Origin`, `Sec-Fetch-Site`.
 //!
 //! A page in a browser on this machine can send requests to loopback addresses. It can't forge these headers: `Host` is
 //! the name that the page's address has (DNS rebinding), `Origin` is where the page comes from.
@@ -18,8 +18,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Guard {
     /// Listens where others can reach it: any IP address is accepted as a name, since an address can't be rebound.
-    pub(crate) insecure: bool,
-    /// Further names, in lower case.
+    pub(crate) reachable: bool,
+    /// Further names, in lower case; the operator's own, so no foreign page has them.
     pub(crate) hosts: Vec<String>,
 }
 
@@ -86,8 +86,8 @@ impl Guard {
             None => name.parse().map(IpAddr::V4).ok(),
         };
         match address {
-            Some(address) => self.insecure || address.is_loopback(),
-            None => name == "localhost" || (self.insecure && self.hosts.iter().any(|known| known == name)),
+            Some(address) => self.reachable || address.is_loopback(),
+            None => name == "localhost" || self.hosts.iter().any(|known| known == name),
         }
     }
 }
@@ -136,11 +136,14 @@ mod tests {
 
     #[test]
     fn a_server_that_others_can_reach_answers_to_addresses_and_named_hosts() {
-        let guard = Guard { insecure: true, hosts: vec!["styx.example".to_owned()] };
+        let guard = Guard { reachable: true, hosts: vec!["styx.example".to_owned()] };
         for host in ["10.0.0.7:8080", "styx.example", "[2001:db8::1]:80", "localhost"] {
             assert_eq!(status(&guard, "GET", &[("host", host)]), 200, "{host}");
         }
         assert_eq!(status(&guard, "GET", &[("host", "evil.example")]), 421);
+        let behind_a_proxy = Guard { reachable: false, ..guard };
+        assert_eq!(status(&behind_a_proxy, "GET", &[("host", "styx.example")]), 200);
+        assert_eq!(status(&behind_a_proxy, "GET", &[("host", "10.0.0.7:8080")]), 421);
     }
 
     #[test]

@@ -15,16 +15,22 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
-    time::{Sleep, sleep},
+    time::{Sleep, sleep, timeout},
 };
 use tower::ServiceExt;
+
+use super::{
+    Peer,
+    seats::{Idle, Seat},
+};
+use crate::metrics::HttpMetrics;
 
 /// What connections may cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// How many at a time; others wait to be accepted.
+    /// How many at a time; for a further one the one gives way that has waited longest for a request.
     pub(crate) connections: usize,
     /// The most bytes of a request's head.
     pub(crate) header_bytes: usize,
@@ -35,32 +41,41 @@ pub(crate) struct Limits {
 }
 
 /// Serves until `stop` is done, then lets requests end that have begun.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    metrics: HttpMetrics,
+    stop: impl Future<Output = ()>,
+) {
     let (stopping, stopped) = watch::channel(());
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let room = Room { seats: Arc::new(Semaphore::new(limits.connections)), idle: Arc::default(), metrics };
     let mut connections = JoinSet::new();
     tokio::pin!(stop);
     loop {
-        let accept = async {
-            let permit = Arc::clone(&room).acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, accepted) = tokio::select! {
-            accepted = accept => accepted,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _)) => {
-                let connection = connection(stream, router.clone(), limits, stopped.clone());
+            Ok((stream, peer)) => {
+                let permit = tokio::select! {
+                    permit = room.permit() => permit,
+                    () = &mut stop => break,
+                };
+                let seat = Arc::new(Seat::take(&room.idle));
+                let connected = room.metrics.connected();
+                let connection = connection(stream, Peer(peer), seat, router.clone(), limits, stopped.clone());
                 connections.spawn(async move {
                     connection.await;
-                    drop(permit);
+                    drop((connected, permit));
                 });
             }
             Err(error) => {
                 // Out of file descriptors, most likely: others must end first.
                 tracing::warn!("accepting a connection: {error}");
+                room.make();
                 sleep(Duration::from_millis(100)).await;
             }
         }
@@ -73,23 +88,76 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stopping: watch::Receiver<()>) {
+/// How many connections there may be.
+struct Room {
+    seats: Arc<Semaphore>,
+    idle: Arc<Idle>,
+    metrics: HttpMetrics,
+}
+
+impl Room {
+    /// How long one that was asked to give way may take before another one is asked.
+    const PATIENCE: Duration = Duration::from_millis(100);
+
+    /// Waits until there is room for a connection more.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.seats).try_acquire_owned() {
+            return Some(permit);
+        }
+        loop {
+            self.make();
+            if let Ok(permit) = timeout(Self::PATIENCE, Arc::clone(&self.seats).acquire_owned()).await {
+                self.idle.has_room();
+                return permit.ok();
+            }
+        }
+    }
+
+    fn make(&self) {
+        if self.idle.make_room() {
+            self.metrics.evicted();
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    seat: Arc<Seat>,
+    router: Router,
+    limits: Limits,
+    mut stopping: watch::Receiver<()>,
+) {
     // Answers are small: they must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let stream = TokioIo::new(Impatient { stream, timeout: limits.client_timeout, waiting: None });
-    let service = service_fn(move |request: Request<Incoming>| {
-        let router = router.clone();
+    let seat_of_service = Arc::clone(&seat);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        seat_of_service.begin();
+        request.extensions_mut().insert(peer);
+        let (router, seat) = (router.clone(), Arc::clone(&seat_of_service));
         async move {
-            Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
+            let answer = router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
+            Ok::<_, Infallible>(answer.map(|body| seat.answer(body)))
         }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.client_timeout).max_header_size(limits.header_bytes);
     let connection = builder.serve_connection(stream, service);
     tokio::pin!(connection);
+    let is_to_end = async {
+        tokio::select! {
+            _ = stopping.changed() => {}
+            () = seat.gives_way() => {}
+        }
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stopping.changed() => {
+        () = is_to_end => {
+            if !seat.has_asked() {
+                // There is nothing to finish.
+                return;
+            }
             connection.as_mut().graceful_shutdown();
             connection.await
         }

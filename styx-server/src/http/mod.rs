@@ -2,12 +2,15 @@
 
 mod guard;
 mod listener;
+mod once;
+mod redacted;
 mod request;
 mod response;
 mod router;
 mod routes;
+mod seats;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -15,7 +18,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use hyper::{
     Method, StatusCode,
     header::{HeaderValue, USER_AGENT},
@@ -23,10 +26,12 @@ use hyper::{
 };
 use serde_json::{Value, json};
 use styx_core::{
+    config::Config,
     decide::{Reply, Request as Ask},
-    id::Position,
+    id::{InstanceId, Position},
     log::{LogError, LogReader},
     record::{Cause, Operator},
+    world::World,
 };
 use styx_engine::{
     clock::Clock,
@@ -35,6 +40,7 @@ use styx_engine::{
 
 use styx_store::rocks::free_bytes;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 pub(crate) use self::{
     guard::Guard,
@@ -42,14 +48,18 @@ pub(crate) use self::{
     request::new_request_id,
 };
 use self::{
+    once::Once,
     request::{Payload, Query, segments},
     response::ApiError,
     router::{Resolved, Route, resolve},
 };
-use crate::{checkpoints::Checkpoints, settings::HttpSettings};
+use crate::{
+    auth::{Access, Caller, Refused},
+    checkpoints::Checkpoints,
+    metrics::Metrics,
+    settings::HttpSettings,
+};
 
-/// Without authentication everybody is.
-const ANONYMOUS: &str = "anonymous";
 /// The longest request id that is logged and recorded; a longer one is cut there and echoed whole.
 const MAX_REQUEST_ID: usize = 128;
 
@@ -59,8 +69,10 @@ pub(crate) struct App {
     pub(crate) engine: EngineHandle,
     /// What time it is.
     pub(crate) clock: Arc<dyn Clock>,
-    /// Who may ask.
+    /// Which web pages may ask.
     pub(crate) guard: Guard,
+    /// Who may ask.
+    pub(crate) access: Access,
     /// Limits.
     pub(crate) http: HttpSettings,
     /// The data folder, on whose disk space must be left.
@@ -73,8 +85,12 @@ pub(crate) struct App {
     pub(crate) declared_env_only: bool,
     /// Makes checkpoints of the log.
     pub(crate) checkpoints: Arc<Checkpoints>,
+    /// What decisions follow now.
+    pub(crate) config: watch::Receiver<Arc<Config>>,
     /// Where the log ends.
     pub(crate) tail: watch::Receiver<Position>,
+    /// What is measured.
+    pub(crate) metrics: Arc<Metrics>,
     /// Whether the server was told to stop: whoever waits for something waits no longer.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -90,6 +106,7 @@ struct Call {
     query: Query,
     payload: Payload,
     operator: Arc<Operator>,
+    once: Once,
 }
 
 impl Call {
@@ -100,7 +117,8 @@ impl Call {
     ) -> Result<T, ApiError> {
         let engine = self.app.engine.clone();
         let request_id = &self.operator.request_id;
-        match tokio::task::spawn_blocking(move || read(engine.reader())).await {
+        let span = tracing::Span::current();
+        match tokio::task::spawn_blocking(move || span.in_scope(|| read(engine.reader()))).await {
             Ok(result) => result.map_err(|error| ApiError::internal(request_id, "LogError", error)),
             Err(panic) => Err(ApiError::internal(request_id, "Panic", panic)),
         }
@@ -109,30 +127,76 @@ impl Call {
     /// Asks the engine, and waits until the answer is durable.
     async fn ask(&self, request: Ask) -> Result<Reply, ApiError> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        let stopped = || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").retry_after(5);
-        let asked = self.app.engine.ask(request, Arc::clone(&self.operator), move |reply| {
+        let answer = move |reply| {
             // Whoever asked may have gone.
             let _ = sender.send(reply);
-        });
-        match asked {
-            Ok(()) => match receiver.await {
-                Ok(Reply::Refused(refusal)) => Err(refusal.into()),
-                Ok(reply) => Ok(reply),
-                Err(_) => Err(stopped()),
-            },
-            Err(Busy::Full) => {
-                let text = "too many requests are waiting: try again in a second";
-                Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(1))
-            }
-            Err(_) => Err(stopped()),
+        };
+        let (engine, operator) = (&self.app.engine, Arc::clone(&self.operator));
+        match self.once.key.clone() {
+            Some(key) => engine.ask_once(request, operator, key, answer),
+            None => engine.ask(request, operator, answer),
         }
+        .map_err(busy)?;
+        match receiver.await {
+            Ok(Reply::Refused(refusal)) => Err(refusal.into()),
+            Ok(Reply::Repeated { by }) => {
+                let first = self.read(move |reader| reader.read(by, 1)).await?.pop();
+                let gone = || ApiError::new(StatusCode::CONFLICT, "what followed from the idempotency key is gone");
+                first.map(|first| Reply::of_record(&first)).ok_or_else(gone)
+            }
+            Ok(reply) => Ok(reply),
+            Err(_) => Err(busy(Busy::Stopped)),
+        }
+    }
+
+    /// Asks for something that is about an instance, only if its last event is the one that the client has seen.
+    async fn ask_about(&self, instance: &InstanceId, request: Ask) -> Result<Reply, ApiError> {
+        let request = match self.once.expected {
+            Some(counter) => Ask::Expecting { instance: instance.clone(), counter, request: Box::new(request) },
+            None => request,
+        };
+        self.ask(request).await
+    }
+
+    /// Looks at the world as it is between two steps of the engine; it must be quick.
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&World, DateTime<Utc>) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let looked = self.app.engine.look(move |world, now| {
+            let _ = sender.send(look(world, now));
+        });
+        looked.map_err(busy)?;
+        receiver.await.map_err(|_| busy(Busy::Stopped))
+    }
+}
+
+fn busy(busy: Busy) -> ApiError {
+    match busy {
+        Busy::Full => {
+            let text = "too many requests are waiting: try again in a second";
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(1)
+        }
+        _ => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").retry_after(5),
     }
 }
 
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let metrics = Arc::clone(&app.metrics);
+    let (route, response) = answer(app, request, began).await;
+    metrics.http.answered(route, &method, response.status().as_u16(), began.elapsed());
+    response
+}
+
+/// The answer to a request, and the pattern of its path.
+async fn answer(app: Arc<App>, request: Request, began: Instant) -> (&'static str, Response) {
+    const NO_ROUTE: &str = "none";
     let (parts, body) = request.into_parts();
     let is_ours = is_v4(&parts);
-    let refuse = |error: ApiError| refused(error, None, is_ours);
+    let refuse = |error: ApiError| (NO_ROUTE, refused(error, None, is_ours));
     if let Err(refused) = app.guard.check(&parts.method, &parts.uri, &parts.headers) {
         tracing::warn!("refused {} {}: {refused}", parts.method, parts.uri.path());
         return refuse(refused);
@@ -142,14 +206,26 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
     };
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match resolve(&parts.method, &segments) {
-        Resolved::Route(Route::Ping) => response::pong(),
-        Resolved::Route(Route::Index) => response::text(routes::INDEX),
-        Resolved::Route(route) => handle_route(app, parts, body, route).await,
-        Resolved::Options(allow) => response::options(&allow),
+        Resolved::Route(route) => (route.pattern(), answer_route(app, parts, body, route, began).await),
+        Resolved::Options(allow) => (NO_ROUTE, response::options(&allow)),
         Resolved::MethodNotAllowed(allow) => {
-            response::method_not_allowed(refuse(ApiError::standard(StatusCode::METHOD_NOT_ALLOWED)), &allow)
+            let (route, refusal) = refuse(ApiError::standard(StatusCode::METHOD_NOT_ALLOWED));
+            (route, response::method_not_allowed(refusal, &allow))
         }
         Resolved::NotFound => refuse(ApiError::standard(StatusCode::NOT_FOUND)),
+    }
+}
+
+async fn answer_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>, began: Instant) -> Response {
+    match route {
+        Route::Ping => response::pong(),
+        Route::Index => response::text(routes::INDEX),
+        // Without a request id: nobody looks for one scrape among thousands.
+        Route::Metrics => match admit(&app, &parts).and_then(|_| routes::metrics(&app)) {
+            Ok(response) => response,
+            Err(error) => refused(error, None, false),
+        },
+        route => handle_route(app, parts, body, route, began).await,
     }
 }
 
@@ -163,8 +239,7 @@ fn refused(error: ApiError, request_id: Option<&str>, is_v4: bool) -> Response {
 }
 
 /// Request id, block list, time limit, audit line: what all routes have in common (spec 1.5).
-async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>) -> Response {
-    let began = Instant::now();
+async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>, began: Instant) -> Response {
     let sent_id = parts.headers.get(response::REQUEST_ID).filter(|id| !id.is_empty()).cloned();
     let request_id = sent_id.as_ref().map_or_else(new_request_id, |id| {
         let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
@@ -174,18 +249,57 @@ async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>)
     if matches!(route, Route::Records) {
         time_limit += routes::log::LONGEST_WAIT;
     }
-    let work = dispatch(app, &parts, body, route, &request_id);
-    let answered = tokio::time::timeout(time_limit, work)
-        .await
-        .unwrap_or_else(|_| Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Timeout")));
+    let admitted = admit(&app, &parts);
+    let caller = admitted.as_ref().map_or_else(|_| Caller::anonymous(false), Caller::clone);
+    let span = tracing::info_span!("request", request_id, route = route.pattern(), actor = &*caller.name);
+    let answered = match admitted {
+        Ok(caller) => {
+            let work = dispatch(app, &parts, body, route, &request_id, caller).instrument(span);
+            let timeout = || ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Timeout");
+            tokio::time::timeout(time_limit, work).await.unwrap_or_else(|_| Err(timeout()))
+        }
+        Err(error) => Err(error),
+    };
     let refusal = answered.as_ref().err().map(ToString::to_string);
     let mut response = answered.unwrap_or_else(|error| refused(error, Some(&request_id), is_v4(&parts)));
+    if !caller.sees_env {
+        response = redacted::without_env(response);
+    }
     let echoed = sent_id.or_else(|| HeaderValue::from_str(&request_id).ok());
     if let Some(id) = echoed {
         response.headers_mut().insert(response::REQUEST_ID, id);
     }
-    audit(&parts, &request_id, &response, refusal.as_deref(), began);
+    audit(&parts, &request_id, &caller.name, &response, refusal.as_deref(), began);
     response
+}
+
+/// Turns away blocked clients and callers that may not ask.
+fn admit(app: &App, parts: &Parts) -> Result<Caller, ApiError> {
+    // The scheduler's own prefix is not checked (C-20).
+    if !parts.uri.path().starts_with("/api/v0/")
+        && let Some(client) = parts.headers.get(USER_AGENT)
+        && is_blocked(app, client.as_bytes())
+    {
+        let text = "blacklisted client version, please upgrade";
+        return Err(ApiError::new(StatusCode::NOT_ACCEPTABLE, text));
+    }
+    app.access.caller(&parts.method, &parts.headers, app.clock.now()).map_err(ApiError::from)
+}
+
+/// Whether a client is turned away, by the file or by operators.
+fn is_blocked(app: &App, client: &[u8]) -> bool {
+    app.http.blocked_clients.iter().any(|blocked| blocked.as_bytes() == client)
+        || app.config.borrow().runtime.blocked_clients.iter().any(|blocked| blocked.as_bytes() == client)
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        let status = match refused {
+            Refused::NotBearer | Refused::Malformed => StatusCode::BAD_REQUEST,
+            Refused::Invalid | Refused::Missing => StatusCode::UNAUTHORIZED,
+        };
+        Self::new(status, refused.to_string())
+    }
 }
 
 async fn dispatch(
@@ -194,15 +308,8 @@ async fn dispatch(
     body: Body,
     route: Route<'_>,
     request_id: &str,
+    caller: Caller,
 ) -> Result<Response, ApiError> {
-    // The scheduler's own prefix is not checked (C-20).
-    if !parts.uri.path().starts_with("/api/v0/")
-        && let Some(client) = parts.headers.get(USER_AGENT)
-        && app.http.blocked_clients.iter().any(|blocked| blocked.as_bytes() == client.as_bytes())
-    {
-        let text = "blacklisted client version, please upgrade";
-        return Err(ApiError::new(StatusCode::NOT_ACCEPTABLE, text));
-    }
     let query = Query::parse(parts.uri.query().unwrap_or_default())
         .map_err(|_| ApiError::bad_request("invalid percent escape in the query"))?;
     let mut payload = Payload(None);
@@ -210,12 +317,14 @@ async fn dispatch(
         payload = Payload::read(&parts.headers, body, app.http.max_body_bytes).await?;
         check_disk(&app)?;
     }
+    let from = parts.extensions.get::<Peer>().map(|Peer(address)| *address);
     let operator = Operator {
-        actor: ANONYMOUS.into(),
+        actor: caller.name,
         request_id: request_id.into(),
-        request: request_json(&parts.method, &parts.uri.to_string(), payload.0.as_deref()).into(),
+        request: request_json(&parts.method, &parts.uri.to_string(), from, payload.0.as_deref()).into(),
     };
-    let call = Call { app, query, payload, operator: Arc::new(operator) };
+    let once = Once::read(parts, payload.0.as_deref(), &operator.actor)?;
+    let call = Call { app, query, payload, operator: Arc::new(operator), once };
     routes::answer(&call, route).await
 }
 
@@ -243,8 +352,12 @@ fn is_write(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD)
 }
 
+/// Where a request comes from: the other end of its connection, which may be a proxy.
+#[derive(Debug, Clone, Copy)]
+struct Peer(SocketAddr);
+
 /// A request as its record keeps it: whole if it fits, otherwise without its body.
-fn request_json(method: &Method, path: &str, body: Option<&[u8]>) -> String {
+fn request_json(method: &Method, path: &str, from: Option<SocketAddr>, body: Option<&[u8]>) -> String {
     let path = &path[..path.floor_char_boundary(4096)];
     let body_json = match body {
         Some(bytes) if bytes.len() <= Cause::MAX_EVIDENCE => {
@@ -254,24 +367,26 @@ fn request_json(method: &Method, path: &str, body: Option<&[u8]>) -> String {
         Some(bytes) => json!({ "omitted_bytes": bytes.len() }),
         None => Value::Null,
     };
-    let whole = json!({ "method": method.as_str(), "path": path, "body": body_json }).to_string();
+    let from = from.map(|address| address.to_string());
+    let request =
+        |body: Value| json!({ "method": method.as_str(), "path": path, "from": from, "body": body }).to_string();
+    let whole = request(body_json);
     if whole.len() <= Cause::MAX_EVIDENCE {
         return whole;
     }
-    let omitted = json!({ "omitted_bytes": body.map_or(0, <[u8]>::len) });
-    json!({ "method": method.as_str(), "path": path, "body": omitted }).to_string()
+    request(json!({ "omitted_bytes": body.map_or(0, <[u8]>::len) }))
 }
 
 /// One line for each write, who asked and what came of it; bodies may hold secrets and are not shown.
-fn audit(parts: &Parts, request_id: &str, response: &Response, refusal: Option<&str>, began: Instant) {
+fn audit(parts: &Parts, request_id: &str, actor: &str, response: &Response, refusal: Option<&str>, began: Instant) {
     let (method, uri, status) = (&parts.method, &parts.uri, response.status().as_u16());
     let ms = began.elapsed().as_millis() as u64;
     let refusal = refusal.map(|text| format!(": {}", without_payload(text))).unwrap_or_default();
     if is_write(method) {
         let effect = if response::is_without_effect(response.headers()) { " (nothing to do)" } else { "" };
-        tracing::info!(request_id, actor = ANONYMOUS, ms, "[AUDIT] {method} {uri} {status}{effect}{refusal}");
+        tracing::info!(request_id, actor, ms, "[AUDIT] {method} {uri} {status}{effect}{refusal}");
     } else {
-        tracing::debug!(request_id, actor = ANONYMOUS, ms, "{method} {uri} {status}{refusal}");
+        tracing::debug!(request_id, actor, ms, "{method} {uri} {status}{refusal}");
     }
 }
 
@@ -287,13 +402,15 @@ mod tests {
 
     #[test]
     fn a_request_is_kept_whole_if_it_fits() {
-        let kept = |body: Option<&[u8]>| request_json(&Method::POST, "/p", body);
-        assert_eq!(kept(None), r#"{"method":"POST","path":"/p","body":null}"#);
-        assert_eq!(kept(Some(br#"{"b":1, "a":2}"#)), r#"{"method":"POST","path":"/p","body":{"b":1,"a":2}}"#);
-        assert_eq!(kept(Some(b"x=\"1\"")), r#"{"method":"POST","path":"/p","body":"x=\"1\""}"#);
+        let from = Some("127.0.0.1:9".parse().unwrap());
+        let kept = |body: Option<&[u8]>| request_json(&Method::POST, "/p", from, body);
+        let expected = |body: &str| format!(r#"{{"method":"POST","path":"/p","from":"127.0.0.1:9","body":{body}}}"#);
+        assert_eq!(kept(None), expected("null"));
+        assert_eq!(kept(Some(br#"{"b":1, "a":2}"#)), expected(r#"{"b":1,"a":2}"#));
+        assert_eq!(kept(Some(b"x=\"1\"")), expected(r#""x=\"1\"""#));
         let large = vec![b'"'; 10_000];
-        assert_eq!(kept(Some(&large)), r#"{"method":"POST","path":"/p","body":{"omitted_bytes":10000}}"#);
+        assert_eq!(kept(Some(&large)), expected(r#"{"omitted_bytes":10000}"#));
         let long = "/".repeat(70_000);
-        assert!(request_json(&Method::POST, &long, Some(&large)).len() <= Cause::MAX_EVIDENCE);
+        assert!(request_json(&Method::POST, &long, from, Some(&large)).len() <= Cause::MAX_EVIDENCE);
     }
 }

@@ -9,6 +9,8 @@ pub(super) enum Route<'a> {
     Index,
     /// Alive?
     Ping,
+    /// What is measured.
+    Metrics,
     /// E-02.
     Workflows,
     /// E-03.
@@ -31,6 +33,8 @@ pub(super) enum Route<'a> {
     PatchState { component: &'a str, workflow: &'a str },
     /// E-23.
     Events { component: &'a str, workflow: &'a str, parameter: &'a str },
+    /// E-24.
+    TestServiceAccount,
     /// E-25.
     ActiveStates,
     /// E-26.
@@ -45,8 +49,74 @@ pub(super) enum Route<'a> {
     MakeCheckpoint,
     /// Records of the log.
     Records,
-    /// Part of the API and not there yet.
-    NotBuilt { what: &'static str },
+    /// E-13.
+    Resources,
+    /// E-14.
+    CreateResource,
+    /// E-15.
+    Resource { id: &'a str },
+    /// E-16.
+    EditResource { id: &'a str },
+    /// E-17.
+    DeleteResource { id: &'a str },
+    /// E-18.
+    Backfills,
+    /// E-19.
+    CreateBackfill,
+    /// E-20.
+    Backfill { id: &'a str },
+    /// E-21.
+    EditBackfill { id: &'a str },
+    /// E-22.
+    HaltBackfill { id: &'a str },
+    /// E-29.
+    InjectEvent,
+    /// What operators set at run time.
+    Config,
+    /// Set it.
+    ChangeConfig,
+    /// Why an instance waits.
+    Explain { component: &'a str, workflow: &'a str, parameter: &'a str },
+    /// Declare an execution over.
+    EndExecution { id: &'a str },
+}
+
+impl Route<'_> {
+    /// The path with names in the place of ids: for metrics and spans, which must not have as many values as there are ids.
+    pub(super) fn pattern(self) -> &'static str {
+        match self {
+            Self::Index => "/",
+            Self::Ping => "/ping",
+            Self::Metrics => "/metrics",
+            Self::Workflows => "/api/v3/workflows",
+            Self::ComponentWorkflows { .. } | Self::StoreWorkflow { .. } => "/api/v3/workflows/{component}",
+            Self::Workflow { .. } | Self::DeleteWorkflow { .. } => "/api/v3/workflows/{component}/{workflow}",
+            Self::FullWorkflow { .. } => "/api/v3/workflows/{component}/{workflow}/full",
+            Self::WorkflowState { .. } | Self::PatchState { .. } => "/api/v3/workflows/{component}/{workflow}/state",
+            Self::Instances { .. } => "/api/v3/workflows/{component}/{workflow}/instances",
+            Self::Instance { .. } => "/api/v3/workflows/{component}/{workflow}/instances/{parameter}",
+            Self::Events { .. } => "/api/v3/status/events/{component}/{workflow}/{parameter}",
+            Self::TestServiceAccount => "/api/v3/status/testServiceAccountUsageAuthorization",
+            Self::ActiveStates => "/api/v3/status/activeStates",
+            Self::Trigger => "/api/v3/scheduler/trigger",
+            Self::Halt => "/api/v3/scheduler/halt",
+            Self::Retry => "/api/v3/scheduler/retry",
+            Self::Checkpoints | Self::MakeCheckpoint => "/api/v4/checkpoints",
+            Self::Records => "/api/v4/records",
+            Self::Resources | Self::CreateResource => "/api/v3/resources",
+            Self::Resource { .. } | Self::EditResource { .. } | Self::DeleteResource { .. } => {
+                "/api/v3/resources/{resource}"
+            }
+            Self::Backfills | Self::CreateBackfill => "/api/v3/backfills",
+            Self::Backfill { .. } | Self::EditBackfill { .. } | Self::HaltBackfill { .. } => {
+                "/api/v3/backfills/{backfill}"
+            }
+            Self::InjectEvent => "/api/v3/scheduler/events",
+            Self::Config | Self::ChangeConfig => "/api/v4/config",
+            Self::Explain { .. } => "/api/v4/explain/{component}/{workflow}/{parameter}",
+            Self::EndExecution { .. } => "/api/v4/executions/{execution}/end",
+        }
+    }
 }
 
 /// What a method and a path mean.
@@ -86,6 +156,7 @@ fn route<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
     let route = match (method, segments) {
         ("GET", []) => Route::Index,
         ("GET", ["ping"]) => Route::Ping,
+        ("GET", ["metrics"]) => Route::Metrics,
         (_, ["api", "v3", rest @ ..]) => return v3(method, rest),
         (_, ["api", "v0", rest @ ..]) => return scheduler(method, rest),
         (_, ["api", "v4", rest @ ..]) => return v4(method, rest),
@@ -108,19 +179,21 @@ fn v3<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
         ("GET", ["workflows", component, workflow, "instances", parameter]) => {
             Route::Instance { component, workflow, parameter }
         }
-        ("GET" | "POST", ["resources"]) | ("GET" | "PUT" | "DELETE", ["resources", _]) => {
-            Route::NotBuilt { what: "resources" }
-        }
-        ("GET" | "POST", ["backfills"]) | ("GET" | "PUT" | "DELETE", ["backfills", _]) => {
-            Route::NotBuilt { what: "backfills" }
-        }
+        ("GET", ["resources"]) => Route::Resources,
+        ("POST", ["resources"]) => Route::CreateResource,
+        ("GET", ["resources", id]) => Route::Resource { id },
+        ("PUT", ["resources", id]) => Route::EditResource { id },
+        ("DELETE", ["resources", id]) => Route::DeleteResource { id },
+        ("GET", ["backfills"]) => Route::Backfills,
+        ("POST", ["backfills"]) => Route::CreateBackfill,
+        ("GET", ["backfills", id]) => Route::Backfill { id },
+        ("PUT", ["backfills", id]) => Route::EditBackfill { id },
+        ("DELETE", ["backfills", id]) => Route::HaltBackfill { id },
         ("GET", ["status", "events", component, workflow, parameter]) => {
             Route::Events { component, workflow, parameter }
         }
         ("GET", ["status", "activeStates"]) => Route::ActiveStates,
-        ("POST", ["status", "testServiceAccountUsageAuthorization"]) => {
-            Route::NotBuilt { what: "the test of service account authorization" }
-        }
+        ("POST", ["status", "testServiceAccountUsageAuthorization"]) => Route::TestServiceAccount,
         (_, ["scheduler", rest @ ..]) => return scheduler(method, rest),
         _ => return None,
     };
@@ -128,11 +201,15 @@ fn v3<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
 }
 
 /// What Styx 2.x doesn't have.
-fn v4<'a>(method: &str, segments: &[&str]) -> Option<Route<'a>> {
+fn v4<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
     let route = match (method, segments) {
         ("GET", ["checkpoints"]) => Route::Checkpoints,
         ("POST", ["checkpoints"]) => Route::MakeCheckpoint,
         ("GET", ["records"]) => Route::Records,
+        ("GET", ["config"]) => Route::Config,
+        ("PATCH", ["config"]) => Route::ChangeConfig,
+        ("GET", ["explain", component, workflow, parameter]) => Route::Explain { component, workflow, parameter },
+        ("POST", ["executions", id, "end"]) => Route::EndExecution { id },
         _ => return None,
     };
     Some(route)
@@ -144,7 +221,7 @@ fn scheduler<'a>(method: &str, segments: &[&str]) -> Option<Route<'a>> {
         ("POST", ["trigger"]) => Route::Trigger,
         ("POST", ["halt"]) => Route::Halt,
         ("POST", ["retry"]) => Route::Retry,
-        ("POST", ["events"]) => Route::NotBuilt { what: "the injection of events" },
+        ("POST", ["events"]) => Route::InjectEvent,
         _ => return None,
     };
     Some(route)

@@ -10,7 +10,7 @@ use super::{CLEAN, DataArgs, UNUSABLE, running::host_of};
 /// Of which server.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-The checkpoint is a data folder of its own, below `checkpoints` in the server's: all log tools work on it while the server
+The checkpoint is a data folder of its own, below `checkpoints` in the server's: all log tools work on it while the server \
 runs on. Its tables are shared with the server's as long as both have them; nobody removes old checkpoints but you.
 
 Exit codes: 0 it is made; 2 no server answers, or it refuses.")]

@@ -98,7 +98,7 @@ pub struct DataArgs {
 /// How to verify a log.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Exit codes: 0 all is as it was written; 1 something is damaged; 2 the log can't be opened (no log, in use, or of a newer
+Exit codes: 0 all is as it was written; 1 something is damaged; 2 the log can't be opened (no log, in use, or of a newer \
 program). On a terminal a bar shows how far it is. What to do about damage: docs/log-damage.md.")]
 pub struct VerifyArgs {
     /// Which log
@@ -148,6 +148,11 @@ fn output(command: &LogCommand) -> Box<dyn Write> {
         LogCommand::Export(_) => Box::new(io::stdout()),
         _ => Box::new(AutoStream::auto(io::stdout())),
     }
+}
+
+/// The name of what a record says.
+pub(crate) fn record_name(fact: &styx_core::record::Fact) -> &'static str {
+    wording::name(fact)
 }
 
 /// A record as a line of `log show --format json`, without the line's end.

@@ -20,7 +20,7 @@ use crate::texts::shared;
 pub(super) enum BackfillEventV1<'a> {
     Created(Box<BackfillSpecV1<'a>>) = 0,
     Edited { concurrency: Option<u32>, description: Option<&'a str> } = 1,
-    Advanced { next: InstantV1, all_triggered: bool, why: BackfillMoveV1 } = 2,
+    Advanced { instant: InstantV1, next: InstantV1, all_triggered: bool, why: BackfillMoveV1 } = 2,
     Halted { runs: bool, reason: &'a str } = 3,
 }
 
@@ -31,9 +31,12 @@ impl<'a> From<&'a BackfillEvent> for BackfillEventV1<'a> {
             BackfillEvent::Edited { concurrency, description } => {
                 Self::Edited { concurrency: *concurrency, description: description.as_deref() }
             }
-            BackfillEvent::Advanced { next, all_triggered, why } => {
-                Self::Advanced { next: (*next).into(), all_triggered: *all_triggered, why: (*why).into() }
-            }
+            BackfillEvent::Advanced { instant, next, all_triggered, why } => Self::Advanced {
+                instant: (*instant).into(),
+                next: (*next).into(),
+                all_triggered: *all_triggered,
+                why: (*why).into(),
+            },
             BackfillEvent::Halted { runs, reason } => Self::Halted { runs: *runs, reason },
         }
     }
@@ -46,15 +49,15 @@ impl From<BackfillEventV1<'_>> for BackfillEvent {
             BackfillEventV1::Edited { concurrency, description } => {
                 Self::Edited { concurrency, description: description.map(Into::into) }
             }
-            BackfillEventV1::Advanced { next, all_triggered, why } => {
-                Self::Advanced { next: next.into(), all_triggered, why: why.into() }
+            BackfillEventV1::Advanced { instant, next, all_triggered, why } => {
+                Self::Advanced { instant: instant.into(), next: next.into(), all_triggered, why: why.into() }
             }
             BackfillEventV1::Halted { runs, reason } => Self::Halted { runs, reason: reason.into() },
         }
     }
 }
 
-frozen!(BackfillMoveV1 of BackfillMove { Triggered = 0, AlreadyActive = 1, NoExecution = 2 });
+frozen!(BackfillMoveV1 of BackfillMove { Triggered = 0, AlreadyActive = 1 });
 
 #[derive(Debug, Encode, BorrowDecode)]
 pub(super) struct BackfillSpecV1<'a> {

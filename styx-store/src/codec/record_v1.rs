@@ -6,7 +6,7 @@ use bincode::{BorrowDecode, Encode};
 use styx_core::{
     event::{Event, FailureClass, TriggerParameters},
     id::{Counter, Epoch, Position},
-    record::{CursorMove, ExecutionEvent, Fact, LogEvent, Record, RunEvent, WorkflowEvent},
+    record::{CursorMove, ExecutionEvent, Fact, IdempotencyKey, LogEvent, Record, RunEvent, WorkflowEvent},
 };
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ pub(super) struct RecordV1<'a> {
     /// How far the first record of the decision is back.
     decision: u64,
     epoch: u64,
-    idempotency_key: Option<&'a str>,
+    idempotency_key: Option<IdempotencyKeyV1<'a>>,
     fact: FactV1<'a>,
     cause: CauseV1<'a>,
     /// For later fields, by tag; version 1 has none.
@@ -48,7 +48,7 @@ impl<'a> TryFrom<&'a Record> for RecordV1<'a> {
             at: whole_millis(record.at)?,
             decision: decision.ok_or(CodecError::Unstorable("its decision lies behind it"))?,
             epoch: record.epoch.0,
-            idempotency_key: record.idempotency_key.as_deref(),
+            idempotency_key: record.idempotency_key.as_ref().map(Into::into),
             fact: (&record.fact).into(),
             cause: (&record.cause).into(),
             later: Seq(Vec::new()),
@@ -69,10 +69,28 @@ impl TryFrom<RecordV1<'_>> for Record {
             decision: Position(decision.ok_or_else(|| CodecError::Malformed("a decision before the log".into()))?),
             at: from_millis(stored.at)?,
             epoch: Epoch(stored.epoch),
-            idempotency_key: stored.idempotency_key.map(Arc::from),
+            idempotency_key: stored.idempotency_key.map(Into::into),
             fact: stored.fact.into(),
             cause: stored.cause.into(),
         })
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+struct IdempotencyKeyV1<'a> {
+    key: &'a str,
+    digest: [u8; 16],
+}
+
+impl<'a> From<&'a IdempotencyKey> for IdempotencyKeyV1<'a> {
+    fn from(named: &'a IdempotencyKey) -> Self {
+        Self { key: &named.key, digest: named.digest.into_bytes() }
+    }
+}
+
+impl From<IdempotencyKeyV1<'_>> for IdempotencyKey {
+    fn from(stored: IdempotencyKeyV1<'_>) -> Self {
+        Self { key: stored.key.into(), digest: Uuid::from_bytes(stored.digest) }
     }
 }
 

@@ -328,16 +328,17 @@ impl From<PhaseV1> for Phase {
 #[derive(Debug, Encode, BorrowDecode)]
 pub(super) struct AnsweredV1 {
     by: u64,
+    digest: [u8; 16],
 }
 
 impl From<&Answered> for AnsweredV1 {
     fn from(answered: &Answered) -> Self {
-        Self { by: answered.by.0 }
+        Self { by: answered.by.0, digest: answered.digest.into_bytes() }
     }
 }
 
 impl From<AnsweredV1> for Answered {
     fn from(stored: AnsweredV1) -> Self {
-        Self { by: Position(stored.by) }
+        Self { by: Position(stored.by), digest: Uuid::from_bytes(stored.digest) }
     }
 }

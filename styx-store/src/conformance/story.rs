@@ -15,8 +15,8 @@ use styx_core::{
     log::Batch,
     record::{
         BackfillEvent, BackfillMove, BackfillSpec, Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent,
-        Fact, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, StoredWorkflow, WorkflowEvent,
-        WorkflowSpec,
+        Fact, IdempotencyKey, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, StoredWorkflow,
+        WorkflowEvent, WorkflowSpec,
     },
     run::State,
     world::{Finished, Row, RowKey, TriggerKind, Workflow, World},
@@ -81,7 +81,10 @@ impl Story {
             } else {
                 decision = position;
             }
-            let idempotency_key = dice.chance(10).then(|| Arc::from(format!("key-{}", position.0 % 50)));
+            let idempotency_key = dice.chance(10).then(|| {
+                let key = format!("key-{}", position.0 % 50).into();
+                IdempotencyKey { key, digest: dice.uuid() }
+            });
             let record = Record { position, decision, at, epoch, idempotency_key, cause, fact };
             dirty.extend(self.take([record.clone()]));
             batch.records.push(record);
@@ -236,9 +239,10 @@ impl Story {
         match dice.below(10) {
             0 => BackfillEvent::Halted { runs: dice.chance(50), reason: "halted by ann".into() },
             1..=7 if backfill.is_open() => BackfillEvent::Advanced {
+                instant: backfill.next,
                 next: backfill.next + TimeDelta::hours(1),
                 all_triggered: dice.chance(10),
-                why: *dice.pick(&[BackfillMove::Triggered, BackfillMove::AlreadyActive, BackfillMove::NoExecution]),
+                why: *dice.pick(&[BackfillMove::Triggered, BackfillMove::AlreadyActive]),
             },
             _ => BackfillEvent::Edited {
                 concurrency: dice.chance(50).then(|| 1 + dice.below(5) as u32),

@@ -22,6 +22,7 @@ pub(super) enum BackfillEventJson {
         description: Option<String>,
     },
     Advanced {
+        instant: InstantJson,
         next: InstantJson,
         all_triggered: bool,
         why: BackfillMoveJson,
@@ -39,9 +40,12 @@ impl From<&BackfillEvent> for BackfillEventJson {
             BackfillEvent::Edited { concurrency, description } => {
                 Self::Edited { concurrency: *concurrency, description: description.as_ref().map(ToString::to_string) }
             }
-            BackfillEvent::Advanced { next, all_triggered, why } => {
-                Self::Advanced { next: InstantJson(*next), all_triggered: *all_triggered, why: (*why).into() }
-            }
+            BackfillEvent::Advanced { instant, next, all_triggered, why } => Self::Advanced {
+                instant: InstantJson(*instant),
+                next: InstantJson(*next),
+                all_triggered: *all_triggered,
+                why: (*why).into(),
+            },
             BackfillEvent::Halted { runs, reason } => Self::Halted { runs: *runs, reason: reason.to_string() },
         }
     }
@@ -54,8 +58,8 @@ impl From<BackfillEventJson> for BackfillEvent {
             BackfillEventJson::Edited { concurrency, description } => {
                 Self::Edited { concurrency, description: description.map(Into::into) }
             }
-            BackfillEventJson::Advanced { next, all_triggered, why } => {
-                Self::Advanced { next: next.0, all_triggered, why: why.into() }
+            BackfillEventJson::Advanced { instant, next, all_triggered, why } => {
+                Self::Advanced { instant: instant.0, next: next.0, all_triggered, why: why.into() }
             }
             BackfillEventJson::Halted { runs, reason } => Self::Halted { runs, reason: reason.into() },
         }
@@ -63,7 +67,7 @@ impl From<BackfillEventJson> for BackfillEvent {
 }
 
 frozen!(BackfillMoveJson of BackfillMove {
-    Triggered = "triggered", AlreadyActive = "alreadyActive", NoExecution = "noExecution",
+    Triggered = "triggered", AlreadyActive = "alreadyActive",
 });
 
 #[derive(Debug, Serialize, Deserialize)]

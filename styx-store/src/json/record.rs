@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use styx_core::{
     event::{Event, TriggerParameters},
     id::{Counter, Epoch, InstanceId, Position, WorkflowId},
-    record::{ExecutionEvent, Fact, LogEvent, Record, RunEvent, WorkflowEvent},
+    record::{ExecutionEvent, Fact, IdempotencyKey, LogEvent, Record, RunEvent, WorkflowEvent},
 };
 
 use super::{
@@ -28,7 +28,7 @@ pub(super) struct RecordJson {
     at: MillisJson,
     epoch: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    idempotency_key: Option<String>,
+    idempotency_key: Option<IdempotencyKeyJson>,
     fact: FactJson,
     cause: CauseJson,
 }
@@ -40,7 +40,7 @@ impl From<&Record> for RecordJson {
             decision: record.decision.0,
             at: MillisJson(record.at),
             epoch: record.epoch.0,
-            idempotency_key: record.idempotency_key.as_ref().map(ToString::to_string),
+            idempotency_key: record.idempotency_key.as_ref().map(Into::into),
             fact: (&record.fact).into(),
             cause: (&record.cause).into(),
         }
@@ -58,6 +58,25 @@ impl From<RecordJson> for Record {
             cause: json.cause.into(),
             fact: json.fact.into(),
         }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdempotencyKeyJson {
+    key: String,
+    digest: UuidJson,
+}
+
+impl From<&IdempotencyKey> for IdempotencyKeyJson {
+    fn from(named: &IdempotencyKey) -> Self {
+        Self { key: named.key.to_string(), digest: UuidJson(named.digest) }
+    }
+}
+
+impl From<IdempotencyKeyJson> for IdempotencyKey {
+    fn from(json: IdempotencyKeyJson) -> Self {
+        Self { key: json.key.into(), digest: json.digest.0 }
     }
 }
 

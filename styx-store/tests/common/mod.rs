@@ -17,8 +17,8 @@ use styx_core::{
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
         BackfillEvent, BackfillMove, BackfillSpec, Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent,
-        Fact, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, StoredWorkflow, WorkflowEvent,
-        WorkflowSpec,
+        Fact, IdempotencyKey, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, StoredWorkflow,
+        WorkflowEvent, WorkflowSpec,
     },
     run::{Run, State},
     world::{Answered, Backfill, Finished, LogRow, Resource, Row, Workflow},
@@ -255,18 +255,14 @@ pub(crate) fn records() -> Vec<(String, Record)> {
         let to = (why != CursorMove::Edited).then(cursor);
         (format!("workflow-cursor-{name}"), Fact::Workflow(workflow(), WorkflowEvent::CursorMoved { to, why }))
     }));
-    let why = BackfillMove::AlreadyActive;
+    let advanced = |all_triggered, why| BackfillEvent::Advanced { instant: at(1), next: at(2), all_triggered, why };
     let backfill_events = [
         ("created", BackfillEvent::Created(Arc::new(backfill(false)))),
         ("created-full", BackfillEvent::Created(Arc::new(backfill(true)))),
         ("edited", BackfillEvent::Edited { concurrency: Some(5), description: Some("ä".into()) }),
         ("edited-nothing", BackfillEvent::Edited { concurrency: None, description: None }),
-        ("advanced", BackfillEvent::Advanced { next: at(1), all_triggered: false, why: BackfillMove::Triggered }),
-        ("advanced-active", BackfillEvent::Advanced { next: at(1), all_triggered: false, why }),
-        (
-            "advanced-no-execution",
-            BackfillEvent::Advanced { next: at(2), all_triggered: true, why: BackfillMove::NoExecution },
-        ),
+        ("advanced", advanced(false, BackfillMove::Triggered)),
+        ("advanced-active", advanced(true, BackfillMove::AlreadyActive)),
         ("halted", BackfillEvent::Halted { runs: true, reason: "halted by ann".into() }),
     ];
     facts.extend(
@@ -331,7 +327,8 @@ fn record(fact: Fact, cause: Cause) -> Record {
         decision: Position(69_998),
         at: at(123),
         epoch: Epoch(3),
-        idempotency_key: matches!(cause, Cause::Operator(_)).then(|| "once".into()),
+        idempotency_key: matches!(cause, Cause::Operator(_))
+            .then(|| IdempotencyKey { key: "once".into(), digest: uuid(7) }),
         cause,
         fact,
     }
@@ -420,7 +417,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         ("backfill".to_owned(), Row::Backfill(open)),
         ("backfill-halted".to_owned(), Row::Backfill(made)),
         ("resource".to_owned(), Row::Resource(Resource { concurrency: -3 })),
-        ("answered".to_owned(), Row::Answered(Answered { by: Position(70_000) })),
+        ("answered".to_owned(), Row::Answered(Answered { by: Position(70_000), digest: uuid(7) })),
     ];
     rows.extend(notes.map(|(name, note)| {
         let run = Run { note: Some(note), ..run.clone() };

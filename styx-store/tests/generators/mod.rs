@@ -16,8 +16,8 @@ use styx_core::{
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
         BackfillEvent, BackfillMove, BackfillSpec, Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent,
-        Fact, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, StoredWorkflow, WorkflowEvent,
-        WorkflowSpec,
+        Fact, IdempotencyKey, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, StoredWorkflow,
+        WorkflowEvent, WorkflowSpec,
     },
     run::{Run, State},
     world::{Answered, Backfill, Finished, LogRow, Resource, Row, Workflow},
@@ -159,15 +159,13 @@ fn backfill_spec() -> impl Strategy<Value = BackfillSpec> {
 
 fn backfill_event() -> impl Strategy<Value = BackfillEvent> {
     use BackfillMove as B;
-    let why = prop::sample::select(vec![B::Triggered, B::AlreadyActive, B::NoExecution]);
+    let why = prop::sample::select(vec![B::Triggered, B::AlreadyActive]);
     prop_oneof![
         backfill_spec().prop_map(|spec| BackfillEvent::Created(Arc::new(spec))),
         (maybe(any::<u32>()), maybe(text()))
             .prop_map(|(concurrency, description)| BackfillEvent::Edited { concurrency, description }),
-        (instant(), any::<bool>(), why).prop_map(|(next, all_triggered, why)| BackfillEvent::Advanced {
-            next,
-            all_triggered,
-            why
+        (instant(), instant(), any::<bool>(), why).prop_map(|(instant, next, all_triggered, why)| {
+            BackfillEvent::Advanced { instant, next, all_triggered, why }
         }),
         (any::<bool>(), text()).prop_map(|(runs, reason)| BackfillEvent::Halted { runs, reason }),
     ]
@@ -378,7 +376,8 @@ fn observed() -> impl Strategy<Value = Observed> {
 }
 
 pub(crate) fn record() -> impl Strategy<Value = Record> {
-    (any::<u64>(), 0..1000_u64, whole_instant(), any::<u64>(), maybe(text()), cause(), fact()).prop_map(
+    let key = (text(), uuid()).prop_map(|(key, digest)| IdempotencyKey { key, digest });
+    (any::<u64>(), 0..1000_u64, whole_instant(), any::<u64>(), maybe(key), cause(), fact()).prop_map(
         |(position, back, at, epoch, idempotency_key, cause, fact)| Record {
             position: Position(position),
             decision: Position(position.saturating_sub(back)),
@@ -462,6 +461,6 @@ pub(crate) fn row() -> impl Strategy<Value = Row> {
         backfill().prop_map(Row::Backfill),
         any::<i64>().prop_map(|concurrency| Row::Resource(Resource { concurrency })),
         run().prop_map(|run| Row::Finished(Finished(run))),
-        position().prop_map(|by| Row::Answered(Answered { by })),
+        (position(), uuid()).prop_map(|(by, digest)| Row::Answered(Answered { by, digest })),
     ]
 }

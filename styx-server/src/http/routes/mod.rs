@@ -1,20 +1,24 @@
 //! The routes: one function for each endpoint.
 
+mod backfills;
+mod config;
 mod instances;
 pub(super) mod log;
+mod pieces;
+mod resources;
 mod scheduler;
 mod status;
 mod workflows;
 
 use axum::response::Response;
-use hyper::StatusCode;
 use styx_core::id::{InstanceId, WorkflowId};
 
 use super::{
-    Call,
-    response::{ApiError, pong, text},
+    App, Call,
+    response::{ApiError, plain, pong, text},
     router::Route,
 };
+use crate::metrics;
 
 /// What `GET /` says.
 pub(super) const INDEX: &str = "\
@@ -33,11 +37,18 @@ Or with curl:
   curl http://localhost:8080/api/v3/status/events/COMPONENT/WORKFLOW/PARAMETER
 ";
 
+/// All that is measured.
+pub(super) fn metrics(app: &App) -> Result<Response, ApiError> {
+    let text = app.metrics.encode().map_err(|error| ApiError::internal("-", "Metrics", error))?;
+    Ok(plain(metrics::CONTENT_TYPE, text))
+}
+
 /// Answers a route.
 pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, ApiError> {
     match route {
         Route::Index => Ok(text(INDEX)),
         Route::Ping => Ok(pong()),
+        Route::Metrics => metrics(&call.app),
         Route::Workflows => workflows::list(call, None).await,
         Route::ComponentWorkflows { component } => workflows::list(call, Some(component)).await,
         Route::Workflow { component, workflow } => workflows::get(call, WorkflowId::new(component, workflow)).await,
@@ -61,6 +72,7 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
         Route::Events { component, workflow, parameter } => {
             status::events(call, InstanceId::new(WorkflowId::new(component, workflow), parameter)).await
         }
+        Route::TestServiceAccount => status::test_service_account(call),
         Route::ActiveStates => status::active_states(call).await,
         Route::Trigger => scheduler::trigger(call).await,
         Route::Halt => scheduler::halt(call).await,
@@ -68,6 +80,22 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
         Route::Checkpoints => log::list_checkpoints(call).await,
         Route::MakeCheckpoint => log::make_checkpoint(call).await,
         Route::Records => log::records(call).await,
-        Route::NotBuilt { what } => Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, format!("not built yet: {what}"))),
+        Route::Resources => resources::list(call).await,
+        Route::CreateResource => resources::create(call).await,
+        Route::Resource { id } => resources::get(call, id).await,
+        Route::EditResource { id } => resources::edit(call, id).await,
+        Route::DeleteResource { id } => resources::delete(call, id).await,
+        Route::Backfills => backfills::list(call).await,
+        Route::CreateBackfill => backfills::create(call).await,
+        Route::Backfill { id } => backfills::get(call, id).await,
+        Route::EditBackfill { id } => backfills::edit(call, id).await,
+        Route::HaltBackfill { id } => backfills::halt(call, id).await,
+        Route::InjectEvent => scheduler::inject(call).await,
+        Route::Config => config::get(call).await,
+        Route::ChangeConfig => config::change(call).await,
+        Route::Explain { component, workflow, parameter } => {
+            status::explain(call, InstanceId::new(WorkflowId::new(component, workflow), parameter)).await
+        }
+        Route::EndExecution { id } => scheduler::end_execution(call, id).await,
     }
 }

@@ -1,0 +1,116 @@
+//! `styx-server token`: makes, lists and revokes static tokens.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::bail;
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use styx_engine::clock::{Clock, SystemClock};
+
+use super::file::{Stamp, Status, TokenFile};
+use crate::settings::{Iso, Settings};
+
+/// What to do with tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it, once: only a hash of it is kept
+    Create {
+        /// Who holds it: the name in records and in the log, such as an e-mail address
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// How long it is good, such as P90D [default: until it is revoked]
+        #[arg(long, value_name = "DURATION")]
+        expires: Option<Iso>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show who holds tokens
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// End all tokens of somebody, or one by its id; a running server refuses them within a second
+    Revoke {
+        /// The name of whoever holds them, or the id of one
+        #[arg(value_name = "NAME|ID")]
+        name_or_id: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Where the tokens are.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Data folder of the server [default: ./styx-data]
+    #[arg(long, value_name = "DIR", env = "STYX_SERVER_DATA")]
+    data: Option<PathBuf>,
+    /// File of tokens [default: tokens.json in the data folder]
+    #[arg(long, value_name = "FILE", env = "STYX_SERVER_AUTH_TOKENS")]
+    auth_tokens: Option<PathBuf>,
+    /// Configuration file of the server, which may name both
+    #[arg(long, value_name = "FILE", env = "STYX_SERVER_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    fn file(self) -> anyhow::Result<PathBuf> {
+        Settings::token_file(self.config.as_deref(), self.data, self.auth_tokens)
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+///
+/// When the file can't be read or written, or what is asked can't be done.
+pub(crate) fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
+    let now = SystemClock.now();
+    match command {
+        TokenCommand::Create { name, expires, place } => {
+            let path = place.file()?;
+            let (token, entry) = TokenFile::edit(&path, |file| {
+                let (token, entry) = file.create(&name, expires.map(|Iso(lifetime)| lifetime), now)?;
+                Ok((token, entry.clone()))
+            })?;
+            let until =
+                entry.expires.map_or_else(|| "until it is revoked".to_owned(), |at| format!("until {}", text(at)));
+            eprintln!("token {} for {name}, good {until}; its hash is in {}.", entry.id, path.display());
+            eprintln!("It isn't shown again. Clients send it as a header: Authorization: Bearer TOKEN");
+            println!("{token}");
+        }
+        TokenCommand::List { place } => print!("{}", table(&TokenFile::read(&place.file()?)?, now)),
+        TokenCommand::Revoke { name_or_id, place } => {
+            let path = place.file()?;
+            let revoked = TokenFile::edit(&path, |file| match file.revoke(&name_or_id, now) {
+                0 => bail!("{name_or_id} has no token in {} that is good", path.display()),
+                revoked => Ok(revoked),
+            })?;
+            eprintln!("revoked tokens of {name_or_id}: {revoked}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(file: &TokenFile, now: DateTime<Utc>) -> String {
+    let name_width = file.tokens.iter().map(|entry| entry.name.chars().count()).max().unwrap_or(0).max(4);
+    let line = |name: &str, rest: [&str; 4]| {
+        let [id, created, expires, status] = rest;
+        format!("{name:name_width$}  {id:16}  {created:20}  {expires:20}  {status}\n")
+    };
+    let mut table = line("NAME", ["ID", "CREATED", "EXPIRES", "STATUS"]);
+    for entry in &file.tokens {
+        let expires = entry.expires.map_or_else(|| "-".to_owned(), text);
+        let status = match entry.status(now) {
+            Status::Good => "good".to_owned(),
+            Status::Expired => "expired".to_owned(),
+            Status::Revoked => entry.revoked.map_or_else(String::new, |at| format!("revoked {}", text(at))),
+        };
+        table += &line(&entry.name, [&entry.id, &text(entry.created), &expires, &status]);
+    }
+    table
+}
+
+fn text(at: Stamp) -> String {
+    at.into()
+}
