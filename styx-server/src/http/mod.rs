@@ -2,6 +2,8 @@
 
 mod guard;
 mod listener;
+mod path;
+mod query;
 mod redacted;
 mod request;
 mod response;
@@ -45,7 +47,9 @@ pub(crate) use self::{
     request::new_request_id,
 };
 use self::{
-    request::{Payload, Query, segments},
+    path::segments,
+    query::Query,
+    request::Payload,
     response::ApiError,
     router::{Resolved, Route, resolve},
 };
@@ -347,6 +351,8 @@ fn without_payload(refusal: &str) -> &str {
     prefixes.into_iter().find(|prefix| refusal.starts_with(prefix)).unwrap_or(refusal)
 }
 
+#[cfg(test)]
+mod route_laws;
 #[cfg(test)]
 mod tests {
     use super::*;
