@@ -20,7 +20,7 @@ use styx_engine::{
 };
 use styx_store::{OpenError, RocksLog};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
@@ -40,6 +40,8 @@ use crate::{
     tail::WatchedLog,
 };
 
+/// How many connections the system keeps until they are accepted; a client behind them waits a second before it tries again.
+const BACKLOG: u32 = 4_096;
 /// How long requests may go on after the server was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The file of the data folder that names the address listened on.
@@ -61,7 +63,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let signals = runtime.block_on(async { Signals::listen() })?;
     let log = open(&settings.data)?;
     // Whoever asks before all is loaded waits; nobody is told that the port is free.
-    let listener = runtime.block_on(TcpListener::bind(settings.listen));
+    let listener = runtime.block_on(async { listen(settings.listen) });
     let listener = listener.map_err(|error| anyhow!("can't listen on {}: {error}", settings.listen))?;
     let address = listener.local_addr().context("asking for the address listened on")?;
 
@@ -128,6 +130,13 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     // What still runs on the runtime waits for nothing that matters.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn access(settings: &Settings) -> Access {

@@ -87,7 +87,7 @@ pub(crate) struct HttpSettings {
     pub(crate) max_body_bytes: usize,
     /// The most bytes of a request's head.
     pub(crate) max_header_bytes: usize,
-    /// The most connections at a time: for a further one the one gives way that has waited longest for a request. With the
+    /// The most connections at a time: for further ones those give way that have waited longest for a request. With the
     /// bodies it bounds what requests can take of the memory.
     pub(crate) max_connections: usize,
     /// The most requests and observations that wait for the engine; further requests are turned away with 429.

@@ -30,7 +30,7 @@ use crate::metrics::HttpMetrics;
 /// What connections may cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// How many at a time; for a further one the one gives way that has waited longest for a request.
+    /// How many at a time; for further ones those give way that have waited longest for a request.
     pub(crate) connections: usize,
     /// The most bytes of a request's head.
     pub(crate) header_bytes: usize,
@@ -49,7 +49,13 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let (stopping, stopped) = watch::channel(());
-    let room = Room { seats: Arc::new(Semaphore::new(limits.connections)), idle: Arc::default(), metrics };
+    let room = Room {
+        seats: Arc::new(Semaphore::new(limits.connections)),
+        idle: Arc::default(),
+        // Whoever comes next then finds room without waiting for somebody to leave.
+        at_once: (limits.connections / 16).max(1),
+        metrics,
+    };
     let mut connections = JoinSet::new();
     tokio::pin!(stop);
     loop {
@@ -92,6 +98,8 @@ pub(crate) async fn serve(
 struct Room {
     seats: Arc<Semaphore>,
     idle: Arc<Idle>,
+    /// How many are asked to give way when there is none.
+    at_once: usize,
     metrics: HttpMetrics,
 }
 
@@ -114,9 +122,7 @@ impl Room {
     }
 
     fn make(&self) {
-        if self.idle.make_room() {
-            self.metrics.evicted();
-        }
+        self.metrics.evicted(self.idle.make_room(self.at_once));
     }
 }
 

@@ -3,6 +3,8 @@
 mod guard;
 mod listener;
 mod once;
+mod path;
+mod query;
 mod redacted;
 mod request;
 mod response;
@@ -49,7 +51,9 @@ pub(crate) use self::{
 };
 use self::{
     once::Once,
-    request::{Payload, Query, segments},
+    path::segments,
+    query::Query,
+    request::Payload,
     response::ApiError,
     router::{Resolved, Route, resolve},
 };
@@ -396,6 +400,8 @@ fn without_payload(refusal: &str) -> &str {
     prefixes.into_iter().find(|prefix| refusal.starts_with(prefix)).unwrap_or(refusal)
 }
 
+#[cfg(test)]
+mod route_laws;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,13 +39,14 @@ pub(super) struct Seat {
 }
 
 impl Idle {
-    /// Asks the connection that has waited longest to give way, or else the next one that would wait; returns whether there
-    /// was one.
-    pub(super) fn make_room(&self) -> bool {
+    /// Asks the connections that have waited longest to give way, at most so many, or else the next one that would wait;
+    /// returns how many there were.
+    pub(super) fn make_room(&self, at_most: usize) -> usize {
         let mut waiting = self.lock();
-        let longest = waiting.connections.pop_first();
-        waiting.is_one_wanted = longest.is_none();
-        longest.inspect(|(_, give_way)| give_way.notify_one()).is_some()
+        let longest: Vec<_> = (0..at_most).map_while(|_| waiting.connections.pop_first()).collect();
+        waiting.is_one_wanted = longest.is_empty();
+        longest.iter().for_each(|(_, give_way)| give_way.notify_one());
+        longest.len()
     }
 
     /// There is room: nobody needs to give way any more.
@@ -162,13 +163,13 @@ mod tests {
         let seats: Vec<Arc<Seat>> = (0..3).map(|_| Arc::new(Seat::take(&idle))).collect();
         seats[0].begin();
         let body = seats[0].answer(Body::empty());
-        assert!(idle.make_room() && is_asked_to_go(&seats[1]));
+        assert!(idle.make_room(1) == 1 && is_asked_to_go(&seats[1]));
         assert!(!is_asked_to_go(&seats[0]) && !is_asked_to_go(&seats[2]));
         drop(body);
         // The first one waits again, and now less long than the third.
-        assert!(idle.make_room() && is_asked_to_go(&seats[2]));
-        assert!(idle.make_room() && is_asked_to_go(&seats[0]));
-        assert!(!idle.make_room());
+        assert!(idle.make_room(1) == 1 && is_asked_to_go(&seats[2]));
+        assert!(idle.make_room(1) == 1 && is_asked_to_go(&seats[0]));
+        assert_eq!(idle.make_room(2), 0);
         assert!(seats[0].has_asked() && !seats[1].has_asked());
     }
 
@@ -178,11 +179,11 @@ mod tests {
         let seats: Vec<Arc<Seat>> = (0..2).map(|_| Arc::new(Seat::take(&idle))).collect();
         seats.iter().for_each(|seat| seat.begin());
         let bodies: Vec<Body> = seats.iter().map(|seat| seat.answer(Body::empty())).collect();
-        assert!(!idle.make_room());
+        assert_eq!(idle.make_room(2), 0);
         drop(bodies);
         assert!(is_asked_to_go(&seats[0]) && !is_asked_to_go(&seats[1]));
         seats[1].begin();
-        assert!(!idle.make_room());
+        assert_eq!(idle.make_room(2), 0);
         idle.has_room();
         drop(seats[1].answer(Body::empty()));
         assert!(!is_asked_to_go(&seats[1]));

@@ -76,9 +76,9 @@ impl HttpMetrics {
         Connected(self.connections.clone())
     }
 
-    /// Counts a connection that was closed to make room.
-    pub(crate) fn evicted(&self) {
-        self.evicted.inc();
+    /// Counts connections that were closed to make room.
+    pub(crate) fn evicted(&self, connections: usize) {
+        self.evicted.inc_by(connections as u64);
     }
 }
 

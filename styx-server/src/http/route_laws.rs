@@ -1,0 +1,313 @@
+//! Whatever is asked for: nothing panics, nothing is an internal error, and what is refused leaves the log as it was.
+
+use std::{cell::RefCell, collections::BTreeSet, path::Path, sync::Arc};
+
+use axum::{Router, body::Body};
+use chrono::{DateTime, TimeDelta, Utc};
+use hyper::{Request, StatusCode};
+use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
+use styx_core::{
+    config::Config,
+    decide::Input,
+    executor::{Effect, Executor},
+    id::Position,
+    world::World,
+};
+use styx_engine::{
+    clock::Clock,
+    engine::{self, EngineHandle, EngineThread, Inbox},
+    machine::{Machine, MachineOptions},
+};
+use styx_store::RocksLog;
+use tempfile::TempDir;
+use tokio::{runtime::Runtime, sync::watch};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use super::{App, Guard, router};
+use crate::{
+    auth::Access,
+    checkpoints::Checkpoints,
+    metrics::{LogMetrics, Metrics},
+    settings::HttpSettings,
+    tail::WatchedLog,
+};
+
+/// A server without a network. Its clock stands still and its executor does nothing, so only requests move its log.
+struct Server {
+    runtime: Runtime,
+    router: Router,
+    engine: EngineHandle,
+    _engine_thread: EngineThread,
+    _stopping: watch::Sender<bool>,
+}
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
+    }
+}
+
+struct Nothing;
+
+impl Executor for Nothing {
+    fn perform(&self, _: Effect) {}
+}
+
+impl Server {
+    fn start(data: &Path) -> Self {
+        let log = RocksLog::open(data).unwrap();
+        let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), data.to_owned()));
+        let (log, tail) = WatchedLog::new(log, Position(0), LogMetrics::default());
+        let machine = Machine::open(Box::new(log), MachineOptions::default()).unwrap();
+        let start = Input::Start {
+            log_id: Uuid::from_u128(1),
+            root_seed: Uuid::from_u128(2),
+            config: Arc::new(Config::default()),
+        };
+        let (clock, inbox) = (Arc::new(Still), Inbox::new(16));
+        let (engine, thread) =
+            engine::start(machine, inbox, Arc::new(Nothing), clock.clone(), vec![start], |_| ()).unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let app = App {
+            engine: engine.clone(),
+            clock,
+            guard: Guard::default(),
+            access: Access::Open,
+            http: HttpSettings::default(),
+            data: data.to_owned(),
+            disk_reserve: 0,
+            max_running_timeout: TimeDelta::days(1),
+            declared_env_only: false,
+            checkpoints,
+            tail,
+            metrics: Arc::new(Metrics::new(World::default(), &LogMetrics::default())),
+            stopping,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { runtime, router: router(Arc::new(app)), engine, _engine_thread: thread, _stopping: stop }
+    }
+
+    fn tail(&self) -> Position {
+        self.engine.reader().tail().unwrap()
+    }
+
+    fn ask(&self, request: Request<Body>) -> (StatusCode, String) {
+        self.runtime.block_on(async {
+            let answer = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+            let status = answer.status();
+            let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+            (status, String::from_utf8_lossy(&body).into_owned())
+        })
+    }
+}
+
+/// Something to ask for.
+#[derive(Debug, Clone)]
+struct Asked {
+    method: &'static str,
+    path: String,
+    query: Option<String>,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Vec<u8>>,
+}
+
+impl Asked {
+    /// `None` when no HTTP message can say it.
+    fn request(&self) -> Option<Request<Body>> {
+        let query = self.query.iter().map(|query| format!("?{query}")).collect::<String>();
+        let mut request = Request::builder().method(self.method).uri(format!("{}{query}", self.path));
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        let body = match &self.body {
+            Some(body) => {
+                request = request.header("content-length", body.len());
+                Body::from(body.clone())
+            }
+            None => Body::empty(),
+        };
+        request.body(body).ok()
+    }
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let method = select(vec!["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]);
+    let aimed = (method.clone(), path(), query(), headers(), body())
+        .prop_map(|(method, path, query, headers, body)| Asked { method, path, query, headers, body });
+    prop_oneof![3 => fitting(), 2 => aimed]
+}
+
+/// What has a chance to be accepted: the path, the method and mostly the body belong together, all else is anything.
+fn fitting() -> impl Strategy<Value = Asked> {
+    let place = |weight: u32, method: &'static str, path: &'static str, bodies: &'static [&'static str]| {
+        let fits = match bodies {
+            [] => Just(None).boxed(),
+            bodies => select(bodies).prop_map(|text| Some(text.as_bytes().to_vec())).boxed(),
+        };
+        let body = prop_oneof![4 => fits, 1 => body()];
+        (weight, body.prop_map(move |body| (method, path, body)).boxed())
+    };
+    let places = prop::strategy::Union::new_weighted(vec![
+        place(8, "POST", "/api/v3/workflows/c", WORKFLOWS),
+        place(4, "PATCH", "/api/v3/workflows/c/w/state", STATES),
+        place(1, "DELETE", "/api/v3/workflows/c/w", &[]),
+        place(1, "GET", "/api/v3/workflows/c/w/instances", &[]),
+        place(1, "GET", "/api/v3/workflows", &[]),
+        place(1, "GET", "/api/v3/status/activeStates", &[]),
+        place(1, "GET", "/api/v4/records", &[]),
+        place(4, "POST", "/api/v3/scheduler/trigger", INSTANCES),
+        place(4, "POST", "/api/v3/scheduler/halt", INSTANCES),
+        place(4, "POST", "/api/v3/scheduler/retry", INSTANCES),
+        place(4, "POST", "/api/v0/trigger", INSTANCES),
+        place(1, "POST", "/api/v3/status/testServiceAccountUsageAuthorization", ACCOUNTS),
+    ]);
+    (places, prop::option::weighted(0.3, query()), headers()).prop_map(|((method, path, body), query, headers)| Asked {
+        method,
+        path: path.to_owned(),
+        query: query.flatten(),
+        headers,
+        body,
+    })
+}
+
+const WORKFLOWS: &[&str] = &[
+    r#"{"id":"w","schedule":"hours","docker_image":"busybox:1.36","env":{"A":"b"}}"#,
+    r#"{"id":"w","schedule":"* * * * *","offset":"PT1M","docker_image":"a/b","running_timeout":"PT1H"}"#,
+    r##"{"id":"w","schedule":"days","retry_condition":"#tries < 3","resources":["r"],"docker_image":"a"}"##,
+];
+
+const STATES: &[&str] = &[
+    r#"{"enabled":true}"#,
+    r#"{"enabled":true,"next_natural_trigger":"2024-10-01T00:00:00Z","next_natural_offset_trigger":"2024-10-01T01:00:00Z"}"#,
+    r#"{"enabled":false}"#,
+];
+
+const INSTANCES: &[&str] = &[
+    r#"{"workflow_id":{"component_id":"c","id":"w"},"parameter":"2024-01-01T00"}"#,
+    r#"{"workflow_id":{"component_id":"c","id":"w"},"parameter":"2024-01-01"}"#,
+    r#"{"workflow_id":{"component_id":"c","id":"w"},"parameter":"2999-01-01","trigger_parameters":{"env":{"A":"c"}}}"#,
+];
+
+const ACCOUNTS: &[&str] = &[r#"{"service_account":"a","principal":"b"}"#];
+
+fn path() -> impl Strategy<Value = String> {
+    let segment = prop_oneof![
+        8 => select(vec![
+            "api", "v3", "v0", "v4", "workflows", "c", "w", "state", "full", "instances", "2024-01-01", "scheduler",
+            "trigger", "halt", "retry", "events", "status", "activeStates", "resources", "backfills", "records", "metrics",
+            "ping", "testServiceAccountUsageAuthorization",
+        ])
+        .prop_map(str::to_owned),
+        2 => select(vec!["", ".", "..", "%2F", "%23", "%c3%a9", "%ff", "%", "%zz", "a%00b", "+", ";x=1", "c%2Fd", "**"])
+            .prop_map(str::to_owned),
+        1 => "[!-~&&[^?#]]{0,12}",
+    ];
+    let prefix =
+        select(vec!["/", "/api/v3/", "/api/v3/workflows/", "/api/v3/scheduler/", "/api/v4/", "/api/v0/", "//"]);
+    (prefix, vec(segment, 0..5)).prop_map(|(prefix, segments)| format!("{prefix}{}", segments.join("/")))
+}
+
+fn query() -> impl Strategy<Value = Option<String>> {
+    let name = prop_oneof![
+        4 => select(vec![
+            "full", "limit", "offset", "start", "stop", "tail", "allowFuture", "delay", "component", "workflow",
+            "components", "deployment_type", "deployment_time_before", "deployment_time_after", "from", "%66ull", "%",
+        ])
+        .prop_map(str::to_owned),
+        1 => "[a-z%+]{0,4}",
+    ];
+    let value = prop_oneof![
+        4 => select(vec![
+            "", "true", "TRUE", "0", "1", "-1", "168", "999999999999999999999", "-9223372036854775808", "2024-01-01",
+            "2024-05-06T07:00:00Z", "c", "c,w,", "%zz", "%%", "+", "%c3", "1.5",
+        ])
+        .prop_map(str::to_owned),
+        1 => "[!-~&&[^#]]{0,12}",
+    ];
+    let pair = (name, prop::option::of(value)).prop_map(|(name, value)| match value {
+        Some(value) => format!("{name}={value}"),
+        None => name,
+    });
+    prop::option::of((vec(pair, 0..4), select(vec!["&", ";"])).prop_map(|(pairs, between)| pairs.join(between)))
+}
+
+fn headers() -> impl Strategy<Value = Vec<(&'static str, String)>> {
+    let other = (
+        select(vec!["authorization", "user-agent", "content-type", "accept", "x-calling-service", "range", "expect"]),
+        "[ -~]{0,20}",
+    );
+    let host = prop_oneof![
+        8 => Just("localhost".to_owned()),
+        1 => select(vec!["127.0.0.1:8080", "evil.example", "", "[::1]"]).prop_map(str::to_owned),
+    ];
+    let page =
+        prop::option::weighted(0.1, select(vec![("origin", "http://localhost"), ("sec-fetch-site", "cross-site")]));
+    (host, page, vec(other, 0..3)).prop_map(|(host, page, mut headers)| {
+        headers.push(("host", host));
+        headers.extend(page.map(|(name, value)| (name, value.to_owned())));
+        headers
+    })
+}
+
+fn body() -> impl Strategy<Value = Option<Vec<u8>>> {
+    let whole = select([WORKFLOWS, STATES, INSTANCES, ACCOUNTS].concat()).prop_map(|text| text.as_bytes().to_vec());
+    // One that is almost right: a piece of it is gone, or is something else.
+    let broken = (whole.clone(), any::<prop::sample::Index>(), 0..6_usize, "[\"{}\\[\\]:,0-9a-z\\\\]{0,4}").prop_map(
+        |(mut body, at, length, piece)| {
+            let at = at.index(body.len());
+            let end = (at + length).min(body.len());
+            body.splice(at..end, piece.into_bytes());
+            body
+        },
+    );
+    let nested = (0..300_usize).prop_map(|depth| [b"[".repeat(depth), b"]".repeat(depth)].concat());
+    prop_oneof![
+        1 => Just(None),
+        6 => whole.prop_map(Some),
+        4 => broken.prop_map(Some),
+        1 => vec(any::<u8>(), 0..40).prop_map(Some),
+        1 => nested.prop_map(Some),
+    ]
+}
+
+#[test]
+fn no_request_fails_inside_and_what_is_refused_changes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    let reached = RefCell::new(BTreeSet::new());
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() });
+    let run = runner.run(&asked(), |asked| {
+        let Some(request) = asked.request() else { return Ok(()) };
+        let before = server.tail();
+        let (status, body) = server.ask(request);
+        prop_assert!(status.as_u16() < 500 || status == StatusCode::NOT_IMPLEMENTED, "{}: {}", status, body);
+        let is_write = !matches!(asked.method, "GET" | "HEAD");
+        if status.as_u16() >= 400 || !is_write {
+            prop_assert_eq!(server.tail(), before, "{}: {}", status, body);
+        }
+        reached.borrow_mut().insert(format!("{} {} {}", asked.method, asked.path, status.as_u16()));
+        Ok(())
+    });
+    run.unwrap_or_else(|error| panic!("{error}"));
+    // What is never reached isn't tried.
+    for wanted in [
+        "POST /api/v3/workflows/c 200",
+        "PATCH /api/v3/workflows/c/w/state 200",
+        "DELETE /api/v3/workflows/c/w 204",
+        "POST /api/v3/scheduler/trigger 200",
+        "POST /api/v3/scheduler/trigger 400",
+        "POST /api/v3/scheduler/trigger 409",
+        "POST /api/v0/trigger 200",
+        "POST /api/v3/scheduler/halt 200",
+        "POST /api/v3/scheduler/halt 404",
+        "POST /api/v3/scheduler/retry 200",
+        "GET /api/v4/records 200",
+        "POST /api/v3/status/testServiceAccountUsageAuthorization 200",
+    ] {
+        assert!(reached.borrow().contains(wanted), "{wanted} was not reached: {:#?}", reached.borrow());
+    }
+}

@@ -1,0 +1,300 @@
+//! What clients can't do to a server: cut, slow, endless and crowded requests cost it nothing that others need, and leave
+//! nothing behind in its log.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    io::{ErrorKind, Read, Write},
+    net::{Shutdown, TcpStream},
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{LONG, Server, data, tail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use styx_core::{
+    event::EventKind,
+    id::Position,
+    log::LogReader,
+    record::{Cause, Fact, Record, RunEvent},
+};
+use tempfile::TempDir;
+
+/// Long enough for whatever is to be cut after a second or two.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+struct Limited {
+    server: Server,
+    data: std::path::PathBuf,
+    _dir: TempDir,
+}
+
+/// A server with these lines under `[http]`.
+fn limited(settings: &str) -> Limited {
+    let (dir, data) = data();
+    let config = dir.path().join("styx.toml");
+    std::fs::write(&config, format!("[http]\n{settings}\n")).unwrap();
+    let server = Server::start_with(&data, &["--executor", "fake", "--config", config.to_str().unwrap()]);
+    Limited { server, data, _dir: dir }
+}
+
+fn connect(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(server.address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn log_end(server: &Server) -> String {
+    server.get("/api/v4/records?limit=1").header("x-styx-tail").unwrap().to_owned()
+}
+
+/// All that still comes; a reset connection has an end as well.
+fn rest(mut stream: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "the connection stays open"),
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+fn trigger(parameter: &str) -> String {
+    format!(r#"{{"workflow_id":{{"component_id":"c","id":"w"}},"parameter":"{parameter}"}}"#)
+}
+
+fn trigger_head(length: usize) -> String {
+    format!("POST /api/v3/scheduler/trigger HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
+}
+
+#[test]
+fn a_request_that_is_cut_has_no_effect() {
+    let Limited { server, _dir, .. } = limited("");
+    server.store("c", "w", "days", LONG);
+    let before = log_end(&server);
+    let body = trigger("2024-01-01");
+    let whole = trigger_head(body.len()) + &body;
+    let chunked = format!(
+        "POST /api/v3/scheduler/trigger HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n",
+        body.len()
+    );
+    let cut = (1..whole.len()).step_by(7).map(|end| &whole[..end]).chain([&chunked[..], &chunked[..chunked.len() - 9]]);
+    for (number, piece) in cut.enumerate() {
+        let mut stream = connect(&server);
+        stream.write_all(piece.as_bytes()).unwrap();
+        match number % 2 {
+            // Half of them say that no more comes, and wait.
+            0 => {
+                stream.shutdown(Shutdown::Write).unwrap();
+                let answer = rest(stream);
+                assert!(!answer.starts_with("HTTP/1.1 200"), "{piece:?}: {answer}");
+            }
+            _ => drop(stream),
+        }
+    }
+    assert_eq!(server.get("/api/v3/status/activeStates").body, r#"{"active_states":[]}"#);
+    assert_eq!(log_end(&server), before);
+}
+
+#[test]
+fn slow_clients_are_cut() {
+    let Limited { server, _dir, .. } = limited("client_timeout = \"PT1S\"\nrequest_timeout = \"PT2S\"");
+    server.store("c", "w", "days", LONG);
+    let before = log_end(&server);
+    // A head, letter by letter.
+    let mut stream = connect(&server);
+    let began = Instant::now();
+    for letter in "GET /ping HTTP/1.1\r\nHost: localhost\r\nX-Slow: slow, slow, slow, slow, slow\r\n\r\n".bytes() {
+        if stream.write_all(&[letter]).is_err() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert!(!rest(stream).starts_with("HTTP/1.1 200"));
+    assert!(began.elapsed() < PATIENCE);
+    // A body, letter by letter: the time of a request counts its body.
+    let body = trigger("2024-01-01");
+    let mut stream = connect(&server);
+    stream.write_all(trigger_head(body.len()).as_bytes()).unwrap();
+    for letter in body.bytes() {
+        if stream.write_all(&[letter]).is_err() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let answer = rest(stream);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 500 Timeout"), "{answer}");
+    // Nothing at all, before a request and after one.
+    assert_eq!(rest(connect(&server)), "");
+    let mut stream = connect(&server);
+    stream.write_all(b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let began = Instant::now();
+    assert!(rest(stream).ends_with("pong"));
+    assert!(began.elapsed() < PATIENCE);
+    assert_eq!(log_end(&server), before);
+}
+
+#[test]
+fn a_body_that_never_ends_is_cut() {
+    let Limited { server, _dir, .. } = limited("max_body_bytes = 100000");
+    let mut stream = connect(&server);
+    stream
+        .write_all(b"POST /api/v3/workflows/c HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .unwrap();
+    let chunk = format!("3e8\r\n{}\r\n", "x".repeat(1000));
+    let mut sent = 0;
+    while sent < 1_000_000 && stream.write_all(chunk.as_bytes()).is_ok() {
+        sent += 1;
+    }
+    assert!(sent < 1_000_000, "a gigabyte was taken in");
+    let mut large = connect(&server);
+    large.write_all(trigger_head(1_000_000_000).as_bytes()).unwrap();
+    let _ = large.write_all(&vec![b' '; 200_000]);
+    assert!(rest(large).starts_with("HTTP/1.1 413"));
+    assert_eq!(log_end(&server), log_end(&server));
+}
+
+#[test]
+fn requests_that_are_sent_at_once_are_answered_in_order() {
+    let Limited { server, data, _dir } = limited("");
+    server.store("c", "w", "days", LONG);
+    let mut text = String::new();
+    for day in 1..=9 {
+        let body = trigger(&format!("2024-01-0{day}"));
+        text += &trigger_head(body.len());
+        text += &body;
+        text += "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    }
+    text += "GET /nosuch HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut stream = connect(&server);
+    stream.write_all(text.as_bytes()).unwrap();
+    let answers = rest(stream);
+    let mut at = 0;
+    for day in 1..=9 {
+        for expected in [&*format!("\"parameter\":\"2024-01-0{day}\""), "pong"] {
+            at += answers[at..].find(expected).unwrap_or_else(|| panic!("no {expected} behind {at}: {answers}"));
+        }
+    }
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 18);
+    assert!(answers[at..].contains("HTTP/1.1 404 Not Found"));
+    assert!(server.stop().success());
+    let triggered: Vec<String> = records(&data).iter().filter_map(triggered).collect();
+    assert_eq!(triggered, (1..=9).map(|day| format!("c#w#2024-01-0{day}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn ten_thousand_idle_connections_keep_nobody_from_being_answered() {
+    let Limited { server, _dir, .. } = limited("");
+    server.store("c", "w", "days", LONG);
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let may_open = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX).saturating_sub(500);
+    let count = usize::try_from(may_open).unwrap_or(usize::MAX).min(10_000);
+    if count < 10_000 {
+        eprintln!("only {count} connections: no more file descriptors are allowed");
+    }
+    let mut idle = Vec::with_capacity(count);
+    let mut slowest = Duration::ZERO;
+    for number in 0..count {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        // Some have asked before, and some have begun to.
+        let said: &[u8] = match number % 3 {
+            0 => b"",
+            1 => b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            _ => b"GET /ping HT",
+        };
+        let _ = stream.write_all(said);
+        idle.push(stream);
+        if number % 500 == 0 {
+            let began = Instant::now();
+            assert_eq!(server.get("/api/v3/workflows/c/w").status, 200);
+            slowest = slowest.max(began.elapsed());
+        }
+    }
+    let began = Instant::now();
+    assert_eq!(server.trigger("c", "w", "2024-01-01").status, 200);
+    slowest = slowest.max(began.elapsed());
+    assert!(slowest < Duration::from_secs(5), "an answer took {slowest:?}");
+    let metrics = server.get("/metrics").body;
+    let value = |name: &str| -> f64 {
+        let line = metrics.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(value("styx_http_connections ") <= 512.0);
+    assert!(value("styx_http_connections_evicted_total ") >= count as f64 - 600.0);
+}
+
+#[test]
+fn when_the_engine_is_full_requests_are_turned_away_whole() {
+    const CLIENTS: usize = 32;
+    const EACH: usize = 30;
+    let Limited { server, data, _dir } = limited("max_waiting = 1");
+    server.store("c", "w", "hours", LONG);
+    let (taken, turned_away) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
+    thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (server, taken, turned_away) = (&server, &taken, &turned_away);
+            scope.spawn(move || {
+                for number in 0..EACH {
+                    let at = client * EACH + number;
+                    let parameter = format!("2024-{:02}-{:02}T{:02}", at / 600 + 1, at / 24 % 25 + 1, at % 24);
+                    for attempt in 0.. {
+                        let id = format!("{at}-{attempt}");
+                        let headers = [("X-Styx-Request-Id", id.as_str())];
+                        let answer =
+                            server.ask("POST", "/api/v3/scheduler/trigger", &headers, Some(&trigger(&parameter)));
+                        match answer.status {
+                            200 => {
+                                taken.lock().unwrap().insert(id);
+                                break;
+                            }
+                            429 => {
+                                assert_eq!(answer.header("retry-after"), Some("1"), "{answer:?}");
+                                turned_away.lock().unwrap().insert(id);
+                                thread::sleep(Duration::from_millis(5));
+                            }
+                            _ => panic!("{answer:?}"),
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let (taken, turned_away) = (taken.into_inner().unwrap(), turned_away.into_inner().unwrap());
+    assert_eq!(taken.len(), CLIENTS * EACH);
+    assert!(!turned_away.is_empty(), "the engine was never full");
+    assert!(server.stop().success());
+    let records = records(&data);
+    let asked: Vec<&str> = records
+        .iter()
+        .filter_map(|record| match &record.cause {
+            Cause::Operator(operator) => Some(&*operator.request_id),
+            _ => None,
+        })
+        .collect();
+    for id in &taken {
+        assert!(asked.contains(&id.as_str()), "request {id} was lost");
+    }
+    assert!(asked.iter().all(|id| !turned_away.contains(*id)), "a request that was turned away has an effect");
+    let instances: Vec<String> = records.iter().filter_map(triggered).collect();
+    let distinct: BTreeSet<&String> = instances.iter().collect();
+    assert_eq!((instances.len(), distinct.len()), (CLIENTS * EACH, CLIENTS * EACH));
+}
+
+fn records(data: &std::path::Path) -> Vec<Record> {
+    let end = usize::try_from(tail(data)).unwrap();
+    styx_store::open_read_only(data).unwrap().read(Position(1), end).unwrap()
+}
+
+/// The instance that a record triggers.
+fn triggered(record: &Record) -> Option<String> {
+    match &record.fact {
+        Fact::Run(instance, RunEvent::Styx { event, .. }) if event.kind() == EventKind::TriggerExecution => {
+            Some(instance.key())
+        }
+        _ => None,
+    }
+}
