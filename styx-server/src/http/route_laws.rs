@@ -60,7 +60,7 @@ impl Server {
     fn start(data: &Path) -> Self {
         let log = RocksLog::open(data).unwrap();
         let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), data.to_owned()));
-        let (log, tail) = WatchedLog::new(log, Position(0), LogMetrics::default());
+        let (log, watched) = WatchedLog::new(log, LogMetrics::default()).unwrap();
         let machine = Machine::open(Box::new(log), MachineOptions::default()).unwrap();
         let start = Input::Start {
             log_id: Uuid::from_u128(1),
@@ -82,7 +82,8 @@ impl Server {
             max_running_timeout: TimeDelta::days(1),
             declared_env_only: false,
             checkpoints,
-            tail,
+            config: watched.config,
+            tail: watched.tail,
             metrics: Arc::new(Metrics::new(World::default(), &LogMetrics::default())),
             stopping,
         };
