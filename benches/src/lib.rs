@@ -13,7 +13,7 @@ use styx_core::{
     record::{Operator, Origin, StoredWorkflow},
     seed::Seed,
     workflow::WorkflowConfiguration,
-    world::{Row, World},
+    world::World,
 };
 use uuid::Uuid;
 
@@ -104,15 +104,25 @@ impl Runs {
         }
     }
 
+    /// Decides about an input and then about all that is due, as an engine does.
     fn take(&mut self, input: &Input, batch: &mut Batch) {
+        let mut input = input;
+        while self.decide(input, batch) {
+            input = &Input::Due;
+        }
+    }
+
+    /// Decides once; gives whether anything was decided.
+    fn decide(&mut self, input: &Input, batch: &mut Batch) -> bool {
+        let before = batch.records.len();
         let seed = Seed(self.world.root_seed().unwrap_or_default());
         let mut dirty = Vec::new();
         for draft in decide(&self.world, &Facts::default(), input, self.now, seed).drafts {
             let record = draft.into_record(&self.world, self.now, self.epoch);
             match self.world.apply(&record) {
-                Ok(changes) => {
-                    dirty.extend(changes.dirty);
-                    batch.rows.extend(changes.finished.map(|(key, row)| (key, Some(Row::Finished(row)))));
+                Ok(mut changes) => {
+                    dirty.append(&mut changes.dirty);
+                    batch.rows.extend(changes.into_rows());
                 }
                 Err(refused) => panic!("decided a record that the world refuses: {refused}"),
             }
@@ -122,6 +132,7 @@ impl Runs {
         dirty.dedup();
         batch.rows.retain(|(key, _)| !dirty.contains(key));
         batch.rows.extend(dirty.into_iter().map(|key| (key.clone(), self.world.row(&key))));
+        batch.records.len() > before
     }
 }
 

@@ -46,6 +46,9 @@ pub(crate) enum Failure {
     /// Workflow files have errors, which have been printed.
     #[error("{}", count(.0, "error"))]
     Findings(usize),
+    /// What was asked about is not so, which has been printed.
+    #[error("")]
+    Denied,
     /// The user thought better of it.
     #[error("not confirmed")]
     NotConfirmed,
@@ -71,6 +74,15 @@ impl Failure {
         }
     }
 
+    /// Whether the server may be back in a moment.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Client(Error::Transport { .. }) => true,
+            Self::Client(Error::Api(error)) => error.status == 429 || error.status >= 500,
+            _ => false,
+        }
+    }
+
     /// Tells the user, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         match self {
@@ -78,6 +90,7 @@ impl Failure {
             Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return ExitCode::SUCCESS;
             }
+            Self::Denied => {}
             _ => anstream::eprintln!("{self}"),
         }
         ExitCode::from(self.exit_code())
@@ -92,7 +105,7 @@ impl Failure {
             Self::Client(_) => NO_ANSWER,
             Self::Several(failures) => failures.first().map_or(UNKNOWN, Self::exit_code),
             Self::Findings(_) => FINDINGS,
-            Self::NotConfirmed | Self::Io(_) => UNKNOWN,
+            Self::Denied | Self::NotConfirmed | Self::Io(_) => UNKNOWN,
         }
     }
 }
@@ -133,10 +146,10 @@ fn is_likely_plain_http(url: &str) -> bool {
 
 fn explain_unauthorized(error: &ApiError) -> String {
     let hint = if error.authenticated {
-        ""
+        "\nThe server does not take the token that was sent."
     } else {
-        "\nThe server wants to know who asks, and this version of styx cannot tell it. Use a server without \
-         authentication, or one that trusts a proxy in front of it."
+        "\nThe server wants to know who asks. Put a token into STYX_TOKEN, name a file that holds one with \
+         --token-file, or add it to a context: styx context add NAME HOST --token-file FILE"
     };
     format!("API error: Unauthorized: {error}{hint}")
 }

@@ -4,17 +4,23 @@
 
 mod args;
 mod commands;
+mod contexts;
 mod failure;
+mod in_flight;
 mod output;
+mod progress;
+mod suggest;
+mod watch;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{Cli, ColorChoice};
+use args::{Cli, ColorChoice, Global, OutputChoice};
 use failure::Failure;
 use output::{Form, Format, Printer};
+use suggest::Subject;
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
@@ -35,19 +41,30 @@ fn run(cli: Cli) -> ExitCode {
     let Some(command) = command else {
         return Failure::Usage("a command is needed; see `styx --help`".into()).report();
     };
-    let mut printer = Printer::new(Form {
-        format: if global.json {
-            Format::Json
-        } else if global.plain {
-            Format::Plain
-        } else {
-            Format::Pretty
-        },
-        color: use_color(global.color),
-    });
+    let mut printer = Printer::new(Form { format: format(&global), color: use_color(global.color) });
+    let subject = Subject::of(&command);
     match commands::run(command, &global, &mut printer) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => {
+            let code = failure.report();
+            if let Some(subject) = subject {
+                subject.suggest(&failure, &global);
+            }
+            code
+        }
+    }
+}
+
+/// The form that is asked for: `--json` counts before `--output`, and that before `--plain`.
+fn format(global: &Global) -> Format {
+    match global.output {
+        _ if global.json => Format::Json,
+        Some(OutputChoice::Table) => Format::Pretty,
+        Some(OutputChoice::Wide) => Format::Wide,
+        Some(OutputChoice::Json) => Format::Json,
+        Some(OutputChoice::Yaml) => Format::Yaml,
+        None if global.plain => Format::Plain,
+        None => Format::Pretty,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Backfills: many instances of a workflow, triggered one after the other.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{RunStateDataPayload, TriggerParameters, WorkflowId, lenient, time, workflow};
@@ -72,6 +72,19 @@ pub struct BackfillInput {
     pub description: Option<String>,
     /// What its triggers are to add.
     pub trigger_parameters: Option<TriggerParameters>,
+}
+
+/// Which backfills to list. The default is all that still trigger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackfillFilter {
+    /// Those of a component.
+    pub component: Option<String>,
+    /// Those of workflows with this id.
+    pub workflow: Option<String>,
+    /// Also those that are halted, or have triggered everything.
+    pub show_all: bool,
+    /// Those that start on this day or later; counts only with both component and workflow.
+    pub start: Option<NaiveDate>,
 }
 
 /// Changes a backfill; what is absent stays as it is.

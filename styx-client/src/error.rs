@@ -1,5 +1,7 @@
 //! What can go wrong when a server is asked.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 /// Why a request has no answer, or not the one that was hoped for.
@@ -83,7 +85,14 @@ pub struct ApiError {
     pub request_id: String,
     /// Whether the request carried a token.
     pub authenticated: bool,
+    /// How long the server asks to wait before the next try, if it does.
+    pub retry_after: Option<Duration>,
 }
+
+/// A token that cannot stand in a header: it is empty, or holds something else than visible ASCII.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the token is empty, or holds blanks or other characters that no token has")]
+pub struct InvalidToken;
 
 /// The id of the request in brackets, unless the text names it already.
 fn bracket(reason: &str, request_id: &str) -> String {
@@ -114,6 +123,7 @@ mod tests {
             reason: reason.into(),
             request_id: "abc".into(),
             authenticated: false,
+            retry_after: None,
         };
         assert_eq!(error("Not Found").to_string(), "500 Not Found (Request ID: abc)");
         assert_eq!(error("Oops (Request ID: abc): x").to_string(), "500 Oops (Request ID: abc): x");

@@ -53,9 +53,14 @@ impl Host {
         self.is_this_machine
     }
 
-    /// The address of a resource. Segments and query values are taken literally and escaped here.
+    /// The address of something in Styx's API. Segments and query values are taken literally and escaped here.
     pub(crate) fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> String {
         self.url_below(V3, segments, query)
+    }
+
+    /// The address at which a server only says that it is there.
+    pub(crate) fn ping_url(&self) -> String {
+        format!("{}/ping", self.origin)
     }
 
     /// The same for what Styx 2.x doesn't have.

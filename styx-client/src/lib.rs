@@ -13,6 +13,7 @@
 mod backfill;
 #[cfg(feature = "http")]
 mod client;
+mod config;
 #[cfg(feature = "http")]
 mod error;
 mod event;
@@ -27,13 +28,16 @@ mod log;
 #[cfg(feature = "http")]
 mod request;
 mod resource;
+#[cfg(feature = "http")]
+mod retry;
 mod service_account;
 mod state;
 pub mod time;
 mod trigger;
 mod workflow;
 
-pub use backfill::{Backfill, BackfillInput, BackfillPayload, BackfillsPayload, EditableBackfillInput};
+pub use backfill::{Backfill, BackfillFilter, BackfillInput, BackfillPayload, BackfillsPayload, EditableBackfillInput};
+pub use config::{Change, ConfigSource, ConfigSources, Explanation, Limit, RuntimeConfig, RuntimeConfigPatch};
 pub use event::{Event, EventInfo, EventKind, EventsPayload, TimestampedEvent};
 pub use flyte::{FlyteExecConf, FlyteIdentifier};
 pub use history::{ExecStatus, Execution, TriggerHistory, WorkflowInstanceExecutionData};
@@ -46,7 +50,8 @@ pub use trigger::{Trigger, TriggerParameters, TriggerRequest, TriggerResponse};
 pub use workflow::{Workflow, WorkflowState, WorkflowWithState};
 #[cfg(feature = "http")]
 pub use {
-    client::{Client, Effect, Exchange},
-    error::{ApiError, Error, TransportError, TransportErrorKind},
+    client::{ActiveStates, Client, Effect, Exchange, InstancesPage, RetryOptions, WorkflowFilter},
+    error::{ApiError, Error, InvalidToken, TransportError, TransportErrorKind},
     host::{Host, ParseHostError},
+    retry::Retries,
 };

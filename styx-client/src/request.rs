@@ -1,9 +1,12 @@
 //! The parts of a request and its answer that HTTP libraries do not know.
 
 use std::sync::Once;
+use std::time::{Duration, SystemTime};
 
+use chrono::{DateTime, Utc};
 use hyper::ext::ReasonPhrase;
-use hyper::http::Extensions;
+use hyper::http::header::RETRY_AFTER;
+use hyper::http::{Extensions, HeaderMap};
 use reqwest::blocking::Response;
 use serde_json::Value;
 
@@ -15,6 +18,12 @@ pub(crate) const EFFECT_HEADER: &str = "X-Styx-Effect";
 
 /// Says where the log ends, with records of it.
 pub(crate) const TAIL_HEADER: &str = "X-Styx-Tail";
+
+/// Names a request that creates something, so that the server knows it when it comes again.
+pub(crate) const KEY_HEADER: &str = "Idempotency-Key";
+
+/// Says which event of an instance was the last one that the caller knows.
+pub(crate) const EXPECTED_COUNTER_HEADER: &str = "X-Styx-Expected-Counter";
 
 /// Chooses the cryptography of TLS for this process, unless somebody has.
 pub(crate) fn install_crypto() {
@@ -34,6 +43,23 @@ pub(crate) fn new_id() -> String {
     format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
+/// A random number from 0 to 1.
+pub(crate) fn chance() -> f64 {
+    let mut byte = [0; 1];
+    getrandom::fill(&mut byte).expect("the system gives random bytes");
+    f64::from(byte[0]) / 255.0
+}
+
+/// How long to wait before the next try: seconds, or a date.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = DateTime::parse_from_rfc2822(text).ok()?.to_utc();
+    Some((at - DateTime::<Utc>::from(SystemTime::now())).to_std().unwrap_or_default())
+}
+
 /// The text of the status line, if it is not the usual one for the status. A text that is not ASCII does not come
 /// through: the parser below hyper drops it, and only a body can bear it.
 pub(crate) fn reason_phrase(extensions: &Extensions) -> Option<String> {
@@ -51,6 +77,17 @@ pub(crate) fn reason_in_body(response: Response) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waits_are_read_as_seconds_and_as_dates() {
+        let read = |text: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert!(read("Thu, 06 Nov 2994 08:49:37 GMT").is_some_and(|wait| wait > Duration::from_secs(1_000_000)));
+        assert_eq!(read("soon"), None);
+        assert_eq!(read("-1"), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
 
     #[test]
     fn ids_are_random_uuids_without_dashes() {

@@ -14,25 +14,24 @@ use styx_core::{
     record::{Operator, Origin, Record, StoredWorkflow},
     seed::Seed,
     workflow::WorkflowConfiguration,
-    world::{Finished, RowKey, World},
+    world::{Row, RowKey, World},
 };
 use uuid::Uuid;
 
-/// A store: the records, the world they fold to, and the rows of what has finished.
+/// A store: the records, the world they fold to, and the rows that aren't part of it.
 #[derive(Default)]
 struct Store {
     log: Vec<Record>,
     world: World,
-    finished: BTreeMap<RowKey, Finished>,
+    rows: BTreeMap<RowKey, Row>,
 }
 
 impl Store {
     /// Decides about an input, appends what was decided, and returns the executions that something is owed for.
     fn take(&mut self, input: &Input, now: DateTime<Utc>) -> Vec<(ExecutionId, EffectKind)> {
-        let mut facts = Facts::default();
-        for key in needs(&self.world, input, now) {
-            facts.finished.extend(self.finished.get(&key).map(|row| (key, row.clone())));
-        }
+        let keys = needs(&self.world, input, now).into_iter();
+        let facts: Facts =
+            keys.filter_map(|key| self.rows.get_key_value(&key)).map(|(k, row)| (k.clone(), row.clone())).collect();
         let seed = Seed(self.world.root_seed().unwrap_or_default());
         let decisions = decide(&self.world, &facts, input, now, seed);
         // A real store makes these records durable in one batch before anything below happens.
@@ -50,10 +49,11 @@ impl Store {
 
     fn append(&mut self, draft: Draft, at: DateTime<Utc>) -> Vec<RowKey> {
         let record = draft.into_record(&self.world, at, Epoch(1));
-        let changes = self.world.apply(&record).expect("what is decided can be folded");
-        self.finished.extend(changes.finished);
+        let mut changes = self.world.apply(&record).expect("what is decided can be folded");
+        let dirty = std::mem::take(&mut changes.dirty);
+        self.rows.extend(changes.into_rows().filter_map(|(key, row)| Some((key, row?))));
         self.log.push(record);
-        changes.dirty
+        dirty
     }
 }
 
@@ -91,7 +91,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         effects.extend(store.take(&seen, now));
         // Nothing to do: sleep until something is due.
         if effects.is_empty()
-            && let Some(due) = store.world.index().next_due(store.world.config())
+            && let Some(due) = store.world.next_due()
             && !store.world.runs().is_empty()
         {
             now = due;
@@ -107,6 +107,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         replayed.apply(record)?;
     }
     assert_eq!(replayed, store.world, "the log is all that it takes");
-    assert!(store.finished.values().all(|run| run.last_exit == Some(0)));
+    assert!(store.rows.values().all(|row| matches!(row, Row::Finished(run) if run.0.last_exit == Some(0))));
     Ok(())
 }

@@ -1,8 +1,12 @@
 //! What all decisions depend on besides the runs: limits, delays, time-outs, switches. A record sets it, the world holds it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+    sync::Arc,
+};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::run::State;
 
@@ -11,8 +15,10 @@ use crate::run::State;
 pub struct Config {
     /// The master switch: off, nothing is triggered by schedule and nothing is dequeued. Only an operator turns it.
     pub scheduling: bool,
-    /// The most executions that live at the same time; `None` is no limit.
+    /// The most executions that live at the same time, unless operators set another limit; `None` is no limit.
     pub max_executions: Option<u32>,
+    /// How fast runs leave the queue, unless operators set another rate; `None` is no limit (SC-9).
+    pub dequeue_rate: Option<Rate>,
     /// The most active runs of one workflow that make up for missed instants; at least one, so 0 counts as 1.
     pub catch_up: u32,
     /// What the tries of one run may cost, in tenths.
@@ -27,6 +33,26 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What the executor can do.
     pub executor: ExecutorCapabilities,
+    /// What operators set at run time, and no file.
+    pub runtime: Runtime,
+}
+
+impl Config {
+    /// The most executions that may live at the same time; `None` is no limit.
+    pub fn execution_limit(&self) -> Option<u32> {
+        self.runtime.max_executions.map_or(self.max_executions, Limit::to_option)
+    }
+
+    /// How fast runs may leave the queue; `None` is no limit.
+    pub fn rate(&self) -> Option<Rate> {
+        self.runtime.dequeue_rate.or(self.dequeue_rate)
+    }
+
+    /// These values with the switch and the run-time values of another configuration: no file sets them.
+    #[must_use]
+    pub fn operated_as(&self, other: &Self) -> Self {
+        Self { scheduling: other.scheduling, runtime: other.runtime.clone(), ..self.clone() }
+    }
 }
 
 impl Default for Config {
@@ -35,6 +61,7 @@ impl Default for Config {
         Self {
             scheduling: true,
             max_executions: None,
+            dequeue_rate: Some(Rate::DEFAULT),
             catch_up: 10,
             max_cost_tenths: 500,
             missing_dependencies_delay: TimeDelta::minutes(10),
@@ -42,7 +69,81 @@ impl Default for Config {
             infrastructure_backoff: Backoff { base: TimeDelta::seconds(30), max_exponent: 5 },
             timeouts: Timeouts::default(),
             executor: ExecutorCapabilities { runner: "default".into(), runs_api_workflows: true, mounts_secrets: true },
+            runtime: Runtime::default(),
         }
+    }
+}
+
+/// What operators set while the server runs (Styx's runtime configuration, spec part (h)); it survives restarts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Runtime {
+    /// The most executions that live at the same time; `None` leaves it to the configuration.
+    pub max_executions: Option<Limit>,
+    /// How fast runs leave the queue; `None` leaves it to the configuration.
+    pub dequeue_rate: Option<Rate>,
+    /// Clients that are turned away, by their exact `User-Agent` (C-20).
+    pub blocked_clients: Arc<BTreeSet<Arc<str>>>,
+    /// Whether what is left of executions outside is kept, to be looked at (CL-6).
+    pub debug: bool,
+}
+
+/// A limit that somebody set, which may be that there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// As many as there are.
+    Unlimited,
+    /// So many and no more.
+    AtMost(u32),
+}
+
+impl Limit {
+    /// The limit; `None` is none.
+    pub fn to_option(self) -> Option<u32> {
+        match self {
+            Self::Unlimited => None,
+            Self::AtMost(max) => Some(max),
+        }
+    }
+}
+
+/// How often something may happen: so many times in a thousand seconds, with bursts of one second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rate(pub NonZeroU32);
+
+impl Rate {
+    /// Styx's own: a thousand a second (SC-9).
+    pub const DEFAULT: Self = Self(NonZeroU32::MIN.saturating_add(999_999));
+
+    /// A rate by the second, to three decimals; `None` when it isn't positive, or too large (over 4 million).
+    pub fn per_second(rate: f64) -> Option<Self> {
+        let thousandths = (rate * 1000.0).round();
+        let fits = (1.0..=f64::from(u32::MAX)).contains(&thousandths);
+        // In range, so nothing is cut.
+        fits.then_some(thousandths as u32).and_then(NonZeroU32::new).map(Self)
+    }
+
+    /// The rate by the second.
+    pub fn to_per_second(self) -> f64 {
+        f64::from(self.0.get()) / 1000.0
+    }
+
+    /// How far one lies behind the other when they come evenly.
+    pub fn interval(self) -> TimeDelta {
+        TimeDelta::nanoseconds(1_000_000_000_000 / i64::from(self.0.get()))
+    }
+
+    /// When the next may happen, if what has happened so far uses the rate up to `used` (a token bucket as one instant: GCRA):
+    /// a whole millisecond, as the times of records are.
+    pub fn next_at(self, used: DateTime<Utc>) -> DateTime<Utc> {
+        let ahead = (TimeDelta::seconds(1) - self.interval()).max(TimeDelta::zero());
+        let at = used.checked_sub_signed(ahead).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let whole = at.trunc_subsecs(3);
+        if whole == at { at } else { whole.checked_add_signed(TimeDelta::milliseconds(1)).unwrap_or(at) }
+    }
+
+    /// Up to when the rate is used, after one more at `at`.
+    pub fn after_one(self, used: DateTime<Utc>, at: DateTime<Utc>) -> DateTime<Utc> {
+        used.max(at).checked_add_signed(self.interval()).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 }
 
@@ -122,4 +223,36 @@ pub struct ExecutorCapabilities {
     pub runs_api_workflows: bool,
     /// Whether it can mount a workflow's secret.
     pub mounts_secrets: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many happen at once at `at` when as many as may do.
+    fn burst(rate: Rate, used: &mut DateTime<Utc>, at: DateTime<Utc>) -> u32 {
+        let mut count = 0;
+        while rate.next_at(*used) <= at {
+            *used = rate.after_one(*used, at);
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn a_rate_allows_a_second_at_once_and_then_its_pace() {
+        for (per_second, first) in [(1000.0, 1000), (2.0, 2), (1.0, 1), (0.5, 1)] {
+            let rate = Rate::per_second(per_second).unwrap();
+            let (mut used, start) = (DateTime::UNIX_EPOCH, DateTime::from_timestamp(1_000_000, 0).unwrap());
+            assert_eq!(burst(rate, &mut used, start), first, "{per_second}");
+            let later: u32 = (1..=40_000).map(|ms| burst(rate, &mut used, start + TimeDelta::milliseconds(ms))).sum();
+            assert_eq!(f64::from(later), 40.0 * per_second, "{per_second}");
+        }
+        // Between two milliseconds nobody looks.
+        let (third, used) = (Rate::per_second(3.0).unwrap(), DateTime::from_timestamp_nanos(5_333_333_333));
+        assert_eq!(third.next_at(used), DateTime::from_timestamp_millis(4_667).unwrap());
+        assert_eq!(Rate::DEFAULT, Rate::per_second(1000.0).unwrap());
+        assert!(Rate::per_second(0.0).is_none() && Rate::per_second(f64::NAN).is_none());
+        assert!(Rate::per_second(-1.0).is_none() && Rate::per_second(1e10).is_none());
+    }
 }

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     config::Timeouts,
-    decide::{obstacle, unfit},
+    decide::unfit,
+    event::Trigger,
     execution::Phase,
     id::{ExecutionId, InstanceId, WorkflowId},
     record::Runs,
@@ -33,11 +34,35 @@ pub enum Reason {
     Limit {
         /// How many may.
         max: u32,
-        /// How many runs that wait longer come first.
+        /// How many runs that need the same resources come first.
         ahead: usize,
     },
-    /// Its turn comes with the next decision.
+    /// Resources that it needs have no free unit.
+    Resources {
+        /// Which.
+        full: Vec<Arc<str>>,
+        /// How many runs that need the same come first.
+        ahead: usize,
+    },
+    /// Resources that it needs aren't defined: it fails when its turn comes.
+    UnknownResources {
+        /// Which.
+        ids: Vec<Arc<str>>,
+    },
+    /// Runs leave the queue at a limited rate.
+    Rate {
+        /// When the next may.
+        until: DateTime<Utc>,
+        /// How many runs that need the same come first.
+        ahead: usize,
+    },
+    /// Nothing: its turn comes with the next decisions.
     Next,
+    /// It is halted with its backfill by the next decisions.
+    Halting {
+        /// Which backfill.
+        backfill: Arc<str>,
+    },
     /// The executor is to launch its execution.
     Launch,
     /// The executor has refused to launch its execution for now.
@@ -84,6 +109,11 @@ pub enum Reason {
 pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Option<Vec<Reason>> {
     let run = world.runs().get(instance)?;
     let config = world.config();
+    if let Some(Trigger::Backfill(id)) = &run.trigger
+        && world.backfills().get(id).is_some_and(|backfill| backfill.halts_runs)
+    {
+        return Some(vec![Reason::Halting { backfill: Arc::clone(id) }]);
+    }
     let mut reasons = Vec::new();
     match run.state {
         State::Queued => {
@@ -97,11 +127,22 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
             if let Some(execution) = world.index().living(instance) {
                 reasons.push(Reason::EarlierExecution { execution: execution.clone() });
             }
-            if let Some(max) = config.max_executions {
-                let ahead = begins_before(world, instance, now);
-                if ahead >= world.index().free_slots(config) {
-                    reasons.push(Reason::Limit { max, ahead });
-                }
+            let none = Arc::default();
+            let needed = world.workflows().get(instance.workflow()).map_or(&none, |workflow| &workflow.spec.resources);
+            let queue = world.index().queue();
+            let ahead = queue.ahead(needed, instance, now);
+            let unknown: Vec<_> = queue.unknown(needed).cloned().collect();
+            let full: Vec<_> = queue.full(needed).cloned().collect();
+            if !unknown.is_empty() {
+                reasons.push(Reason::UnknownResources { ids: unknown });
+            } else if !full.is_empty() {
+                reasons.push(Reason::Resources { full, ahead });
+            }
+            if let Some(max) = config.execution_limit().filter(|_| world.index().free_slots(config) == 0) {
+                reasons.push(Reason::Limit { max, ahead });
+            }
+            if let Some(until) = world.rate_allows_at().filter(|at| *at > now) {
+                reasons.push(Reason::Rate { until, ahead });
             }
             if reasons.is_empty() {
                 reasons.push(Reason::Next);
@@ -125,16 +166,6 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
         }
     }
     Some(reasons)
-}
-
-/// How many ready runs begin an execution before this one; those that are halted instead take no unit.
-fn begins_before(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> usize {
-    let ahead = world.index().ready(now).take_while(|other| *other != instance);
-    let begins = |other: &&InstanceId| {
-        let workflow = world.workflows().get(other.workflow());
-        world.runs().get(*other).is_some_and(|run| obstacle(world, run, workflow).is_none())
-    };
-    ahead.filter(begins).count()
 }
 
 /// What a workflow's next natural trigger waits for; `None` when there is no such workflow.
@@ -171,7 +202,19 @@ impl fmt::Display for Reason {
             Self::Limit { max, ahead } => {
                 write!(f, "waits for one of {max} executions to end, {ahead} runs come first")
             }
+            Self::Resources { full, ahead } => {
+                write!(f, "waits for a unit of {}, {ahead} runs that need the same come first", full.join(", "))
+            }
+            Self::UnknownResources { ids } => write!(f, "needs resources that aren't defined: {}", ids.join(", ")),
+            Self::Rate { until, ahead } => {
+                write!(
+                    f,
+                    "waits for the rate of dequeues until {}, {ahead} runs that need the same come first",
+                    Second(*until)
+                )
+            }
             Self::Next => f.write_str("is next"),
+            Self::Halting { backfill } => write!(f, "is halted with its backfill {backfill}"),
             Self::Launch => f.write_str("waits for the executor to take it"),
             Self::Refused { retry_at, reason } => {
                 write!(

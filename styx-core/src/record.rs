@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::{
-    config::Config,
-    event::Event,
+    config::{Config, Runtime},
+    event::{Event, TriggerParameters},
     executor::Observed,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     run::Rules,
@@ -26,8 +26,8 @@ pub struct Record {
     pub at: DateTime<Utc>,
     /// The writer's epoch.
     pub epoch: Epoch,
-    /// Names a request that may come twice, as its client does; reserved for the API.
-    pub idempotency_key: Option<Arc<str>>,
+    /// Names the request that a decision follows from, as its client does; the first record of the decision has it.
+    pub idempotency_key: Option<IdempotencyKey>,
     /// Who or what caused it.
     pub cause: Cause,
     /// What happened, and to whom.
@@ -68,6 +68,15 @@ impl Record {
     }
 }
 
+/// The name that a client gave to a request, so that it is done once however often it comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The name, and whose it is.
+    pub key: Arc<str>,
+    /// A hash of all that was asked: the same key with another request is a mistake.
+    pub digest: Uuid,
+}
+
 /// What happened, and to whom. The subject and its events are one type, so no record can pair the wrong ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
@@ -81,6 +90,10 @@ pub enum Fact {
     Run(InstanceId, RunEvent),
     /// About an execution.
     Execution(ExecutionId, ExecutionEvent),
+    /// About a backfill.
+    Backfill(Arc<str>, BackfillEvent),
+    /// About a resource.
+    Resource(Arc<str>, ResourceEvent),
 }
 
 impl Fact {
@@ -92,6 +105,8 @@ impl Fact {
             Self::Workflow(id, _) => Subject::Workflow(id.clone()),
             Self::Run(id, _) => Subject::Run(id.clone()),
             Self::Execution(id, _) => Subject::Execution(id.clone()),
+            Self::Backfill(id, _) => Subject::Backfill(Arc::clone(id)),
+            Self::Resource(id, _) => Subject::Resource(Arc::clone(id)),
         }
     }
 }
@@ -109,9 +124,9 @@ pub enum Subject {
     Run(InstanceId),
     /// An execution.
     Execution(ExecutionId),
-    /// A backfill; its records come with the API.
+    /// A backfill.
     Backfill(Arc<str>),
-    /// A resource; its records come with the API.
+    /// A resource.
     Resource(Arc<str>),
 }
 
@@ -151,13 +166,15 @@ pub enum LogEvent {
 /// Events of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigEvent {
-    /// From here on decisions follow these values; the switch of scheduling stays as it is.
+    /// From here on decisions follow these values; the switch of scheduling and what operators set stay as they are.
     Set(Arc<Config>),
     /// Scheduling as a whole is turned on or off, by an operator: no file sets it.
     SchedulingSwitched {
         /// On or off.
         enabled: bool,
     },
+    /// Operators set the values that no file sets, all of them.
+    Operated(Arc<Runtime>),
 }
 
 /// Events of a workflow.
@@ -368,6 +385,82 @@ pub enum Ending {
     Lost,
     /// An operator declared it over.
     Operator,
+}
+
+/// Events of a resource: a limit on how many executions that name it may live (spec (c)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResourceEvent {
+    /// Made, or its limit changed.
+    Set {
+        /// How many units there are; with none or less nothing goes on.
+        concurrency: i64,
+    },
+    /// Removed; what holds its units goes on.
+    Deleted,
+}
+
+/// Events of a backfill: runs for a range of partitions (spec (b)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackfillEvent {
+    /// Somebody asked for it.
+    Created(Arc<BackfillSpec>),
+    /// Changed while it goes on, or after.
+    Edited {
+        /// How many of its runs may be active from here on; `None` leaves it.
+        concurrency: Option<u32>,
+        /// What it is for; `None` leaves it.
+        description: Option<Arc<str>>,
+    },
+    /// Its next partition was triggered or passed over.
+    Advanced {
+        /// The partition.
+        instant: DateTime<Utc>,
+        /// The partition after it, or the end of the range.
+        next: DateTime<Utc>,
+        /// Whether that was the last.
+        all_triggered: bool,
+        /// What became of the partition.
+        why: BackfillMove,
+    },
+    /// Nothing more is triggered.
+    Halted {
+        /// Whether its active runs are halted too.
+        runs: bool,
+        /// Who or what halted it.
+        reason: Arc<str>,
+    },
+}
+
+/// What a backfill was made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackfillSpec {
+    /// Whose partitions.
+    pub workflow: WorkflowId,
+    /// The first instant of the range.
+    pub start: DateTime<Utc>,
+    /// The end of the range, which doesn't belong to it.
+    pub end: DateTime<Utc>,
+    /// Whether the last partition comes first.
+    pub reverse: bool,
+    /// The workflow's schedule when it was made: instants and parameters follow it.
+    pub schedule: Arc<str>,
+    /// How many of its runs may be active.
+    pub concurrency: u32,
+    /// What it is for.
+    pub description: Option<Arc<str>>,
+    /// What its triggers set.
+    pub parameters: Option<TriggerParameters>,
+    /// The partition that comes first.
+    pub first: DateTime<Utc>,
+}
+
+/// What became of a partition of a backfill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackfillMove {
+    /// It was triggered.
+    Triggered,
+    /// Its instance was active already.
+    AlreadyActive,
 }
 
 /// Who or what caused a record.

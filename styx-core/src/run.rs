@@ -141,6 +141,8 @@ pub struct Run {
     pub state: State,
     /// Styx's number of the last event of the instance; `None` before the first.
     pub counter: Option<Counter>,
+    /// When the run began.
+    pub began_at: DateTime<Utc>,
     /// When the run entered its state.
     pub since: DateTime<Utc>,
     /// When its last event happened: what v3 shows.
@@ -190,6 +192,7 @@ impl Run {
         Self {
             state: State::New,
             counter,
+            began_at: at,
             since: at,
             last_event_at: at,
             eligible_at: None,
@@ -262,6 +265,11 @@ impl Run {
             Some(Description::Inline(inline)) => inline.retry_condition.as_deref(),
             _ => self.retry_condition.as_deref(),
         }
+    }
+
+    /// Whether a queued run was told what it waits for: at most once a wait.
+    pub fn was_told(&self) -> bool {
+        matches!(self.note, Some(Note::Said(_)))
     }
 
     /// What clients see as the retry cost.

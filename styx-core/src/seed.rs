@@ -2,7 +2,7 @@
 
 use uuid::{Builder, Uuid};
 
-use crate::id::{Counter, ExecutionId, InstanceId};
+use crate::id::{Counter, ExecutionId, InstanceId, Position, WorkflowId};
 
 /// What all draws of a log are made from; the log's first record holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,11 @@ impl Seed {
     /// A number for the id of the trigger that is an instance's event `counter`.
     pub fn trigger(self, instance: &InstanceId, counter: Counter) -> u64 {
         first_eight(self.draw(instance, counter, "trigger"))
+    }
+
+    /// A number for the id of a backfill that is asked for after the record at `tail`.
+    pub fn backfill(self, workflow: &WorkflowId, tail: Position) -> u64 {
+        first_eight(*Uuid::new_v5(&self.0, format!("backfill#{tail}#{workflow}").as_bytes()).as_bytes())
     }
 
     fn draw(self, instance: &InstanceId, counter: Counter, purpose: &str) -> [u8; 16] {

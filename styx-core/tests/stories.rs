@@ -1,5 +1,9 @@
 //! Stories: what is decided, record by record, in the situations that the rules are about.
 
+#[path = "stories/backfills.rs"]
+mod backfills;
+#[path = "stories/limits.rs"]
+mod limits;
 #[path = "stories/teller.rs"]
 mod teller;
 
@@ -90,7 +94,7 @@ fn the_condition_that_submit_recorded_decides() {
         29 01:30:00   and: 2026-03-29T00 #6 retryAfter 182069 ms
         29 01:33:02 timer: 2026-03-29T00 #7 dequeue
         29 01:33:02   and: 2026-03-29T00 #8 submit
-        29 01:33:02 saw Lost { reason: "the node is gone" }: 2026-03-29T00 #9 runError
+        29 01:33:02 saw Lost { reason: "the node is gone" }: 2026-03-29T00 #9 runError the node is gone
         29 01:33:02   and: execution ended Lost
         29 01:33:02   and: 2026-03-29T00 #10 retryAfter 47529 ms
         29 01:33:49 timer: 2026-03-29T00 #11 dequeue
@@ -121,7 +125,7 @@ fn a_condition_that_has_no_value_is_not_met_and_says_why() {
     story.wait_for_next_due();
     story.see("report", "2026-03-29T01", Observed::Exited { code: Some(20) });
     expect![[r#"
-        29 01:30:00 saw NotLaunchable { reason: "no such image" }: 2026-03-29T00 #3 runError
+        29 01:30:00 saw NotLaunchable { reason: "no such image" }: 2026-03-29T00 #3 runError no such image
         29 01:30:00   and: execution ended NeverStarted
         29 01:30:00   and: 2026-03-29T00 #4 stop retry condition not met: `#triggerType == 'adhoc' && 10 / (#tries - 1) > 1` with exitCode null, tries 0, consecutiveFailures 1, triggerType adhoc
         29 01:30:00 ann: sales#report stored
@@ -305,7 +309,7 @@ fn a_halted_run_leaves_an_execution_that_must_end_before_the_next_one_begins() {
         29 00:30:00 ann: 2026-03-29T00 #5 halt halted by ann
         29 00:30:00 ann: 2026-03-29T00 #6 triggerExecution adhoc
         29 00:30:00 saw Exited { code: Some(0) }: execution ended Exit { code: Some(0) }
-        29 00:31:00 timer: 2026-03-29T00 #7 dequeue
+        29 00:31:00 timer: 2026-03-29T00 #7 dequeue GLOBAL_STYX_CLUSTER
         29 00:31:00   and: 2026-03-29T00 #8 submit
     "#]]
     .assert_eq(&story.told());
@@ -359,7 +363,7 @@ fn the_one_that_waits_longest_goes_first_and_is_told_why_it_waits() {
         29 05:30:03   and: 2026-03-29T03 #4 started
         29 05:30:03   and: 2026-03-29T03 #5 terminate Some(20)
         29 05:30:03   and: 2026-03-29T03 #6 retryAfter 600000 ms
-        29 05:30:03 timer: 2026-03-29T01 #1 dequeue
+        29 05:30:03 timer: 2026-03-29T01 #1 dequeue GLOBAL_STYX_CLUSTER
         29 05:30:03   and: 2026-03-29T01 #2 submit
     "#]]
     .assert_eq(&story.told());

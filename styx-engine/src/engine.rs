@@ -16,7 +16,8 @@ use styx_core::{
     decide::{Input, Reply, Request},
     executor::{Executor, Observation},
     log::LogReader,
-    record::Operator,
+    record::{IdempotencyKey, Operator},
+    world::World,
 };
 
 use crate::{
@@ -58,10 +59,13 @@ pub struct EngineThread {
 
 /// What is done with an answer.
 type Answer = Box<dyn FnOnce(Reply) + Send>;
+/// Looks at the world as it is between two steps.
+type Look = Box<dyn FnOnce(&World, DateTime<Utc>) + Send>;
 
 enum Message {
     Observed(Observation),
-    Asked(Request, Arc<Operator>, Answer),
+    Asked(Input, Answer),
+    Look(Look),
     Stop,
 }
 
@@ -122,7 +126,35 @@ impl EngineHandle {
         operator: Arc<Operator>,
         answer: impl FnOnce(Reply) + Send + 'static,
     ) -> Result<(), Busy> {
-        self.sender.try_send(Message::Asked(request, operator, Box::new(answer))).map_err(|error| match error {
+        self.send(Message::Asked(Input::Asked(request, operator), Box::new(answer)))
+    }
+
+    /// As [`ask`](Self::ask), for a request that has a key of its own: it is done once, however often it comes.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask).
+    pub fn ask_once(
+        &self,
+        request: Request,
+        operator: Arc<Operator>,
+        key: IdempotencyKey,
+        answer: impl FnOnce(Reply) + Send + 'static,
+    ) -> Result<(), Busy> {
+        self.send(Message::Asked(Input::AskedOnce(request, operator, key), Box::new(answer)))
+    }
+
+    /// Looks at the world between two steps, with the time: on the engine's thread, so it must be quick. All of it is durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask).
+    pub fn look(&self, look: impl FnOnce(&World, DateTime<Utc>) + Send + 'static) -> Result<(), Busy> {
+        self.send(Message::Look(Box::new(look)))
+    }
+
+    fn send(&self, message: Message) -> Result<(), Busy> {
+        self.sender.try_send(message).map_err(|error| match error {
             TrySendError::Full(_) => Busy::Full,
             TrySendError::Disconnected(_) => Busy::Stopped,
         })
@@ -251,18 +283,20 @@ impl Loop {
     /// One step: decide, append, then answer and act.
     fn step(&mut self, messages: Vec<Message>) -> Result<Option<DateTime<Utc>>, EngineError> {
         let mut inputs = std::mem::take(&mut self.left);
+        let now = self.clock.now();
         for message in messages {
             match message {
                 Message::Observed(observation) => inputs.push((NOBODY, Input::Observed(observation))),
-                Message::Asked(request, operator, answer) => {
+                Message::Asked(input, answer) => {
                     self.tickets += 1;
-                    inputs.push((self.tickets, Input::Asked(request, operator)));
+                    inputs.push((self.tickets, input));
                     self.answers.insert(self.tickets, answer);
                 }
+                Message::Look(look) => look(self.machine.world(), now),
                 Message::Stop => {}
             }
         }
-        let mut outputs = self.machine.step(self.clock.now(), inputs)?;
+        let mut outputs = self.machine.step(now, inputs)?;
         perform(&mut outputs, self.executor.as_ref());
         let Outputs { answers, wake, left, .. } = outputs;
         for (ticket, reply) in answers {

@@ -15,7 +15,7 @@ use styx_core::{
     record::{Origin, Record},
     seed::Seed,
     workflow::WorkflowConfiguration,
-    world::{Finished, Row, RowKey, RowScope, World},
+    world::{Row, RowKey, RowScope, World},
 };
 use uuid::Uuid;
 
@@ -199,7 +199,7 @@ impl Machine {
 
     /// When something falls due; not before the living executions have reported, or had the time to.
     fn next_due(&self) -> Option<DateTime<Utc>> {
-        let due = self.world.index().next_due(self.world.config());
+        let due = self.world.next_due();
         due.map(|due| self.settling.as_ref().map_or(due, |settling| due.max(settling.until)))
     }
 
@@ -238,34 +238,26 @@ impl Machine {
         let decisions = decide(&self.world, &facts, input, now, seed);
         for draft in decisions.drafts {
             let record = draft.into_record(&self.world, now, self.epoch);
-            let changes = match self.world.apply(&record) {
+            let mut changes = match self.world.apply(&record) {
                 Ok(changes) => changes,
                 Err(refused) => panic!("decided a record that the world refuses: {refused}: {record:?}"),
             };
-            open.dirty.extend(changes.dirty);
-            if let Some((key, finished)) = changes.finished {
-                open.finished.insert(key, finished);
-            }
+            open.dirty.extend(std::mem::take(&mut changes.dirty));
+            open.others.extend(changes.into_rows());
             open.records.push(record);
         }
         Ok(decisions.reply)
     }
 
-    fn facts(&self, keys: Vec<RowKey>, open: &OpenBatch) -> Result<Facts, MachineError> {
-        let mut facts = Facts::default();
-        for key in keys {
-            let row = match open.finished.get(&key) {
-                Some(finished) => Some(finished.clone()),
-                None => match self.reader.get(&key)? {
-                    Some(Row::Finished(finished)) => Some(finished),
-                    _ => None,
-                },
+    fn facts(&self, keys: Vec<RowKey>, open: &OpenBatch) -> Result<Facts, LogError> {
+        let read = |key: RowKey| {
+            let row = match open.others.get(&key) {
+                Some(row) => row.clone(),
+                None => self.reader.get(&key)?,
             };
-            if let Some(row) = row {
-                facts.finished.insert(key, row);
-            }
-        }
-        Ok(facts)
+            Ok(row.map(|row| (key, row)))
+        };
+        keys.into_iter().filter_map(|key| read(key).transpose()).collect()
     }
 
     /// Appends what was decided; returns the keys that changed.
@@ -275,8 +267,7 @@ impl Machine {
         };
         let expected_tail = Position(first.position.0 - 1);
         let rows = open.dirty.iter().map(|key| (key.clone(), self.world.row(key)));
-        let finished = open.finished.into_iter().map(|(key, row)| (key, Some(Row::Finished(row))));
-        let batch = Batch { rows: rows.chain(finished).collect(), records: open.records };
+        let batch = Batch { rows: rows.chain(open.others).collect(), records: open.records };
         self.log.append(self.epoch, expected_tail, &batch)?;
         Ok(open.dirty)
     }
@@ -383,7 +374,8 @@ impl Machine {
 struct OpenBatch {
     records: Vec<Record>,
     dirty: BTreeSet<RowKey>,
-    finished: BTreeMap<RowKey, Finished>,
+    /// Rows that aren't part of the world.
+    others: BTreeMap<RowKey, Option<Row>>,
 }
 
 /// The world that a log's rows make.

@@ -15,7 +15,7 @@ use styx_core::{
     run::{Rules, State},
     seed::Seed,
     workflow::WorkflowConfiguration,
-    world::{Finished, RowKey, World},
+    world::{Row, RowKey, World},
 };
 use styx_engine::replay::{Difference, Kind, Options, Replay, Summary};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// A log that is written as the machine writes one, without a machine.
 struct Teller {
     world: World,
-    finished: BTreeMap<RowKey, Finished>,
+    others: BTreeMap<RowKey, Row>,
     records: Vec<Record>,
     at: DateTime<Utc>,
 }
@@ -31,17 +31,15 @@ struct Teller {
 impl Teller {
     fn new(config: Config) -> Self {
         let at = "2024-05-06T00:00:00Z".parse().unwrap();
-        let mut teller = Self { world: World::default(), finished: BTreeMap::new(), records: Vec::new(), at };
+        let mut teller = Self { world: World::default(), others: BTreeMap::new(), records: Vec::new(), at };
         let (log_id, root_seed) = (Uuid::from_u128(1), Uuid::from_u128(2));
         teller.give(&Input::Start { log_id, root_seed, config: Arc::new(config) });
         teller
     }
 
     fn give(&mut self, input: &Input) {
-        let mut facts = Facts::default();
-        for key in needs(&self.world, input, self.at) {
-            facts.finished.extend(self.finished.get(&key).map(|row| (key.clone(), row.clone())));
-        }
+        let keys = needs(&self.world, input, self.at).into_iter();
+        let facts: Facts = keys.filter_map(|key| self.others.get(&key).cloned().map(|row| (key, row))).collect();
         let seed = Seed(self.world.root_seed().unwrap_or_default());
         for draft in decide(&self.world, &facts, input, self.at, seed).drafts {
             let record = draft.into_record(&self.world, self.at, Epoch(1));
@@ -50,7 +48,8 @@ impl Teller {
     }
 
     fn append(&mut self, record: Record) {
-        self.finished.extend(self.world.apply(&record).unwrap().finished);
+        let changes = self.world.apply(&record).unwrap();
+        self.others.extend(changes.into_rows().filter_map(|(key, row)| Some((key, row?))));
         self.records.push(record);
     }
 
@@ -62,7 +61,7 @@ impl Teller {
     /// Lets time pass, and everything fall due.
     fn wait(&mut self, seconds: i64) {
         let until = self.at + TimeDelta::seconds(seconds);
-        while let Some(due) = self.world.index().next_due(self.world.config()).filter(|due| *due <= until) {
+        while let Some(due) = self.world.next_due().filter(|due| *due <= until) {
             self.at = self.at.max(due);
             self.give(&Input::Due);
         }

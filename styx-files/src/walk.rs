@@ -21,8 +21,6 @@ pub enum Looking<'a> {
     },
     /// A link, to a file or to a folder, that is followed.
     Link {
-        /// Where it is.
-        link: &'a Path,
         /// Relative to the workflow folder.
         path: &'a str,
     },
@@ -101,7 +99,7 @@ fn at(path: &str, is_text: bool, file: &Path, looking: &mut dyn FnMut(Looking<'_
         Err(_) => false,
     };
     if is_link {
-        looking(Looking::Link { link: file, path });
+        looking(Looking::Link { path });
     }
     match fs::metadata(file) {
         Ok(about) if about.is_dir() => Standing::Folder(file.to_owned()),

@@ -70,9 +70,8 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let declared_env_only = settings.executor == ExecutorKind::Local;
     let options = MachineOptions::default().declared_env_only(declared_env_only);
     let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), settings.data.clone()));
-    let tail = log.opening().tail;
     let log_metrics = LogMetrics::default();
-    let (log, tail) = WatchedLog::new(log, tail, log_metrics.clone());
+    let (log, watched) = WatchedLog::new(log, log_metrics.clone()).context("reading the log")?;
     let mut machine = Machine::open(Box::new(log), options).context("reading the log")?;
     let metrics = Arc::new(Metrics::new(machine.world().clone(), &log_metrics));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -85,7 +84,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         deploy(&mut machine, executor.as_ref(), clock.as_ref(), &settings.config, settings.scheduling, loader)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let ended = end_process(Arc::clone(&stopping));
-    metrics::follow(Arc::clone(&metrics), machine.reader(), tail.clone(), runtime.handle().clone())
+    metrics::follow(Arc::clone(&metrics), machine.reader(), watched.tail.clone(), runtime.handle().clone())
         .context("starting the thread of the metrics")?;
     let (engine, thread) = engine::start(machine, inbox, executor, Arc::clone(&clock), Vec::new(), ended)?;
 
@@ -117,7 +116,8 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         max_running_timeout: settings.max_running_timeout(),
         declared_env_only,
         checkpoints,
-        tail,
+        config: watched.config,
+        tail: watched.tail,
         metrics,
         stopping: told_to_stop,
     };

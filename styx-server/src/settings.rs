@@ -350,6 +350,7 @@ impl File {
         Config {
             scheduling: defaults.scheduling,
             max_executions: self.max_executions.or(limit),
+            dequeue_rate: defaults.dequeue_rate,
             catch_up: self.catch_up.unwrap_or(defaults.catch_up),
             max_cost_tenths: self.max_cost.map_or(defaults.max_cost_tenths, |Cost(tenths)| tenths),
             missing_dependencies_delay: or(self.missing_dependencies_delay, defaults.missing_dependencies_delay),
@@ -365,6 +366,7 @@ impl File {
                 runs_api_workflows: runs_api_workflows || executor != ExecutorKind::Local,
                 mounts_secrets: executor != ExecutorKind::Local,
             },
+            runtime: defaults.runtime,
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Where the log ends, for whoever waits for records, and how long its writes take.
+//! Where the log ends and what decisions follow, for whoever waits for it, and how long its writes take.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use styx_core::{
+    config::Config,
     id::{Epoch, Position},
     log::{Batch, Log, LogError, LogReader},
+    world::{Row, RowKey},
 };
 use tokio::sync::watch;
 
@@ -14,14 +16,33 @@ use crate::metrics::LogMetrics;
 pub(crate) struct WatchedLog<L> {
     log: L,
     tail: watch::Sender<Position>,
+    config: watch::Sender<Arc<Config>>,
     metrics: LogMetrics,
 }
 
+/// What is told after every append.
+pub(crate) struct Watched {
+    /// Where the log ends.
+    pub(crate) tail: watch::Receiver<Position>,
+    /// What decisions follow.
+    pub(crate) config: watch::Receiver<Arc<Config>>,
+}
+
 impl<L: Log> WatchedLog<L> {
-    /// Around a log that ends at `tail`.
-    pub(crate) fn new(log: L, tail: Position, metrics: LogMetrics) -> (Self, watch::Receiver<Position>) {
-        let (sender, receiver) = watch::channel(tail);
-        (Self { log, tail: sender, metrics }, receiver)
+    /// Around a log.
+    ///
+    /// # Errors
+    ///
+    /// When the log can't be read.
+    pub(crate) fn new(log: L, metrics: LogMetrics) -> Result<(Self, Watched), LogError> {
+        let reader = log.reader();
+        let config = match reader.get(&RowKey::Config)? {
+            Some(Row::Config(config)) => config,
+            _ => Arc::default(),
+        };
+        let (tail, watched_tail) = watch::channel(reader.tail()?);
+        let (config, watched_config) = watch::channel(config);
+        Ok((Self { log, tail, config, metrics }, Watched { tail: watched_tail, config: watched_config }))
     }
 }
 
@@ -34,6 +55,13 @@ impl<L: Log> Log for WatchedLog<L> {
         let tail = self.log.append(epoch, expected_tail, batch)?;
         self.metrics.appended(records, began.elapsed());
         self.tail.send_replace(tail);
+        let config = batch.rows.iter().find_map(|(key, row)| match (key, row) {
+            (RowKey::Config, Some(Row::Config(config))) => Some(Arc::clone(config)),
+            _ => None,
+        });
+        if let Some(config) = config {
+            self.config.send_replace(config);
+        }
         Ok(tail)
     }
 

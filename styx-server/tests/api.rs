@@ -316,21 +316,6 @@ fn wrong_requests_to_the_scheduler_are_refused() {
 }
 
 #[test]
-fn what_is_not_built_says_so() {
-    let (_dir, data) = data();
-    let server = Server::start(&data);
-    for (method, path, what) in [
-        ("GET", "/api/v3/resources", "resources"),
-        ("DELETE", "/api/v3/resources/r", "resources"),
-        ("POST", "/api/v3/backfills", "backfills"),
-        ("POST", "/api/v0/events", "the injection of events"),
-    ] {
-        let body = (method == "POST").then_some("{}");
-        server.ask(method, path, &[], body).check(501, &format!("not built yet: {what}"));
-    }
-}
-
-#[test]
 fn texts_on_the_status_line_are_one_line_of_utf8() {
     let (_dir, data) = data();
     let server = Server::start(&data);

@@ -10,6 +10,7 @@ use std::{
     io::Write as _,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
+    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
@@ -62,6 +63,16 @@ impl Watched {
         let temporary = self.folder().join(".save.tmp");
         fs::write(&temporary, text).unwrap();
         fs::rename(temporary, self.folder().join(path)).unwrap();
+    }
+
+    /// As a ConfigMap is published: all files at once, by the link that leads to them.
+    fn publish(&self, version: &str, files: &[(&str, &str)]) {
+        let folder = self.folder();
+        for (name, text) in files {
+            write(&folder, &format!("..{version}/{name}"), text);
+        }
+        symlink(format!("..{version}"), folder.join("..data_tmp")).unwrap();
+        fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
     }
 
     fn remove(&self, path: &str) {
@@ -217,26 +228,39 @@ fn folders_that_come_and_go_whole_are_seen() {
 fn a_config_map_is_swapped_as_a_whole() {
     let watched = Watched::start(&[]);
     let folder = watched.folder();
-    let publish = |version: &str, files: &[(&str, &str)]| {
-        for (name, text) in files {
-            write(&folder, &format!("..{version}/{name}"), text);
-        }
-        symlink(format!("..{version}"), folder.join("..data_tmp")).unwrap();
-        fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
-    };
-    publish("v1", &[("a.yaml", &workflow("one", "yearly")), ("b.yaml", &workflow("one", "yearly"))]);
+    watched.publish("v1", &[("a.yaml", &workflow("one", "yearly")), ("b.yaml", &workflow("one", "yearly"))]);
     for name in ["a.yaml", "b.yaml"] {
         symlink(format!("..data/{name}"), folder.join(name)).unwrap();
     }
     watched.expect(&[("a#one", "years", true), ("b#one", "years", true)]);
     for (version, schedule, shown) in [("v2", "monthly", "months"), ("v3", "weekly", "weeks")] {
-        publish(version, &[("a.yaml", &workflow("one", schedule)), ("b.yaml", &workflow("one", "yearly"))]);
+        watched.publish(version, &[("a.yaml", &workflow("one", schedule)), ("b.yaml", &workflow("one", "yearly"))]);
         watched.expect(&[("a#one", shown, true), ("b#one", "years", true)]);
     }
     fs::remove_dir_all(folder.join("..v1")).unwrap();
-    publish("v4", &[("a.yaml", &workflow("one", "daily"))]);
+    watched.publish("v4", &[("a.yaml", &workflow("one", "daily"))]);
     fs::remove_file(folder.join("b.yaml")).unwrap();
     watched.expect_to_stay(&[("a#one", "days", true), ("b#one", "years", false)]);
+}
+
+#[test]
+fn a_folder_that_is_named_from_where_the_server_runs_is_watched_as_any() {
+    let mut watched = Watched::start(&[]);
+    watched.server.take().unwrap().stop();
+    watched.publish("v1", &[("a.yaml", &workflow("one", "yearly"))]);
+    symlink("..data/a.yaml", watched.folder().join("a.yaml")).unwrap();
+    let data = watched.dir.path().join("data");
+    let mut command = command(&data);
+    command
+        .args(["--executor", "fake", "--workflows", "workflows"])
+        .current_dir(watched.dir.path())
+        .stderr(Stdio::null());
+    watched.server = Some(Server::attach(command.spawn().unwrap(), &data));
+    watched.expect(&[("a#one", "years", true)]);
+    watched.publish("v2", &[("a.yaml", &workflow("one", "monthly"))]);
+    watched.expect(&[("a#one", "months", true)]);
+    watched.write("b.yaml", &workflow("one", "yearly"));
+    watched.expect(&[("a#one", "months", true), ("b#one", "years", true)]);
 }
 
 #[test]

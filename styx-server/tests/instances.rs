@@ -264,10 +264,10 @@ impl Import {
 
     fn take(&mut self, fact: Fact, cause: Cause) -> Result<(), RefusedRecord> {
         let at = "2026-01-01T00:00:00Z".parse().unwrap();
-        let record = Draft { fact, cause }.into_record(&self.world, at, self.epoch);
-        let changes = self.world.apply(&record)?;
-        self.rows.extend(changes.dirty.into_iter().map(|key| (key, None)));
-        self.rows.extend(changes.finished.map(|(key, finished)| (key, Some(Row::Finished(finished)))));
+        let record = Draft { fact, cause, idempotency_key: None }.into_record(&self.world, at, self.epoch);
+        let mut changes = self.world.apply(&record)?;
+        self.rows.extend(changes.dirty.drain(..).map(|key| (key, None)));
+        self.rows.extend(changes.into_rows());
         self.batch.records.push(record);
         Ok(())
     }

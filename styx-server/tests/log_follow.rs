@@ -9,7 +9,7 @@ mod log_tools_story;
 use std::{
     fmt::Write as _,
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, BufWriter, Write},
     net::{TcpListener, TcpStream},
     path::Path,
     sync::{Arc, Condvar, Mutex},
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use log_command::run;
+use log_command::{run, run_to};
 use log_tools_story::{FIRST, SECOND};
 use styx_store::RocksLog;
 
@@ -135,6 +135,58 @@ fn it_begins_with_the_last_records_and_goes_on_with_what_comes() {
     // What caused a decision that began before is asked for.
     let (_, out, _) = follow(dir.path(), &server, &["--from", "16", "--cause", "timer", "--limit", "1"]);
     assert!(out.contains("        16  ") && out.contains("  timer  "), "{out}");
+}
+
+/// What somebody sees, a line at a time.
+#[derive(Clone, Default)]
+struct Screen(Arc<(Mutex<Vec<u8>>, Condvar)>);
+
+impl Screen {
+    /// Whether so many lines are to be seen before patience ends.
+    fn shows(&self, count: usize) -> bool {
+        let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
+        let text = self.0.0.lock().unwrap();
+        let patience = Duration::from_secs(5);
+        let (text, _) = self.0.1.wait_timeout_while(text, patience, |text| lines(text) < count).unwrap();
+        lines(&text) == count
+    }
+}
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.1.notify_all();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_has_come_is_shown_before_more_comes() {
+    let dir = story();
+    let all = lines(dir.path());
+    for (format, heads) in [("table", 1), ("json", 0)] {
+        let server = Server::start(all[..12].to_vec());
+        let screen = Screen::default();
+        let args =
+            ["show", "--follow", "--server", &server.address, "--format", format, "--from", "1", "--limit", "15"];
+        let shown = thread::scope(|scope| {
+            let watching = scope.spawn(|| {
+                let first = screen.shows(heads + 12);
+                server.add(&all[12..13]);
+                let second = screen.shows(heads + 13);
+                server.add(&all[13..15]);
+                (first, second)
+            });
+            let code = run_to(dir.path(), &args, &mut BufWriter::new(screen.clone()), &mut io::sink());
+            (code, watching.join().unwrap())
+        });
+        assert_eq!(shown, (0, (true, true)), "{format}");
+        assert!(screen.shows(heads + 15), "{format}");
+    }
 }
 
 #[test]

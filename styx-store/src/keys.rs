@@ -22,6 +22,7 @@ const BACKFILL: u8 = 6;
 const RESOURCE: u8 = 7;
 /// Rows of what isn't part of the world begin here.
 const FINISHED: u8 = 64;
+const ANSWERED: u8 = 65;
 
 const UUID: u8 = 0;
 const TEXT: u8 = 1;
@@ -114,6 +115,8 @@ pub(crate) fn put_row(out: &mut Vec<u8>, key: &RowKey) {
         RowKey::Workflow(id) => put_workflow(out, WORKFLOW, id),
         RowKey::Run(id) => put_instance(out, RUN, id),
         RowKey::Execution(id) => put_execution(out, id),
+        RowKey::Backfill(id) => put_tagged_text(out, BACKFILL, id),
+        RowKey::Resource(id) => put_tagged_text(out, RESOURCE, id),
         RowKey::Finished(id, kind) => {
             put_instance(out, FINISHED, id);
             out.push(match kind {
@@ -123,6 +126,7 @@ pub(crate) fn put_row(out: &mut Vec<u8>, key: &RowKey) {
                 TriggerKind::Unknown => 3,
             });
         }
+        RowKey::Answered(key) => put_tagged_text(out, ANSWERED, key),
     }
 }
 
@@ -146,6 +150,8 @@ pub fn scope(scope: &RowScope) -> (Vec<u8>, Option<Vec<u8>>) {
         RowScope::Workflows { component } => prefix(WORKFLOW, component.as_ref(), None),
         RowScope::Runs { component, workflow } => prefix(RUN, component.as_ref(), workflow.as_ref()),
         RowScope::Executions => vec![EXECUTION],
+        RowScope::Backfills => vec![BACKFILL],
+        RowScope::Resources => vec![RESOURCE],
         RowScope::Finished { workflow } => {
             let mut start = Vec::new();
             put_workflow(&mut start, FINISHED, workflow);
@@ -160,12 +166,14 @@ pub fn scope(scope: &RowScope) -> (Vec<u8>, Option<Vec<u8>>) {
 pub fn is_in_scope(scope: &RowScope, key: &RowKey) -> bool {
     let fits = |wanted: &Option<Arc<str>>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
     match (scope, key) {
-        (RowScope::World, key) => !matches!(key, RowKey::Finished(..)),
+        (RowScope::World, key) => !matches!(key, RowKey::Finished(..) | RowKey::Answered(_)),
         (RowScope::Workflows { component }, RowKey::Workflow(id)) => fits(component, id.component()),
         (RowScope::Runs { component, workflow }, RowKey::Run(id)) => {
             fits(component, id.workflow().component()) && fits(workflow, id.workflow().workflow())
         }
-        (RowScope::Executions, RowKey::Execution(_)) => true,
+        (RowScope::Executions, RowKey::Execution(_))
+        | (RowScope::Backfills, RowKey::Backfill(_))
+        | (RowScope::Resources, RowKey::Resource(_)) => true,
         (RowScope::Finished { workflow }, RowKey::Finished(id, _)) => id.workflow() == workflow,
         _ => false,
     }
@@ -291,6 +299,8 @@ fn parse_row_parts(parts: &mut Parts<'_>) -> Option<RowKey> {
         WORKFLOW => RowKey::Workflow(parts.workflow()?),
         RUN => RowKey::Run(parts.instance()?),
         EXECUTION => RowKey::Execution(parts.execution()?),
+        BACKFILL => RowKey::Backfill(parts.text()?),
+        RESOURCE => RowKey::Resource(parts.text()?),
         FINISHED => {
             let id = parts.instance()?;
             let kind = match parts.byte()? {
@@ -302,6 +312,7 @@ fn parse_row_parts(parts: &mut Parts<'_>) -> Option<RowKey> {
             };
             RowKey::Finished(id, kind)
         }
+        ANSWERED => RowKey::Answered(parts.text()?),
         _ => return None,
     })
 }
@@ -350,6 +361,9 @@ mod tests {
             workflow().prop_map(RowKey::Workflow),
             instance().prop_map(RowKey::Run),
             execution().prop_map(RowKey::Execution),
+            text().prop_map(|id| RowKey::Backfill(id.into())),
+            text().prop_map(|id| RowKey::Resource(id.into())),
+            text().prop_map(|key| RowKey::Answered(key.into())),
             (instance(), prop::sample::select(&TriggerKind::ALL[..])).prop_map(|(id, kind)| RowKey::Finished(id, kind)),
         ]
     }
@@ -371,6 +385,8 @@ mod tests {
         prop_oneof![
             Just(RowScope::World),
             Just(RowScope::Executions),
+            Just(RowScope::Backfills),
+            Just(RowScope::Resources),
             optional().prop_map(|component| RowScope::Workflows { component }),
             (optional(), optional()).prop_map(|(component, workflow)| RowScope::Runs { component, workflow }),
             workflow().prop_map(|workflow| RowScope::Finished { workflow }),

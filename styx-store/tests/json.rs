@@ -11,8 +11,9 @@ use chrono::DateTime;
 use generators::record;
 use proptest::prelude::*;
 use styx_core::{
+    config::Config,
     id::Position,
-    record::{Cause, Fact, LogEvent, Record},
+    record::{Cause, ConfigEvent, Fact, LogEvent, Record},
 };
 use styx_store::json::{EnvValues, ExportReader, ExportWriter, Header, ImportError, record_from_json, record_to_json};
 use uuid::Uuid;
@@ -98,6 +99,19 @@ fn an_error_names_the_member_the_value_and_the_rule() {
     assert_eq!(record_from_json("{").unwrap_err().to_string(), "EOF while parsing an object (column 1)");
     let twice = format!("{text}{text}");
     assert!(record_from_json(&twice).unwrap_err().to_string().starts_with("trailing characters"));
+}
+
+/// An export from before there was a rate of dequeues and run-time configuration can still be imported.
+#[test]
+fn a_configuration_without_what_came_later_has_none_of_it() {
+    let (_, set) = common::records().into_iter().find(|(name, _)| name == "config-set").unwrap();
+    let text = record_to_json(&set);
+    let later = r#""dequeue_rate_thousandths":1000000,"#;
+    assert!(text.contains(later) && !text.contains("runtime"), "{text}");
+    let Fact::Config(ConfigEvent::Set(config)) = record_from_json(&text.replace(later, "")).unwrap().fact else {
+        panic!("a configuration is set");
+    };
+    assert_eq!(*config, Config { dequeue_rate: None, ..Config::default() });
 }
 
 fn started(position: u64) -> Record {

@@ -42,7 +42,10 @@ fn a_report_counts_what_is_there() {
     assert_eq!(report.active_runs, story.world().runs().len() as u64);
     assert_eq!(report.executions, story.world().executions().len() as u64);
     let of_world = story.world().rows().count() as u64;
-    assert_eq!(report.finished, story.rows().len() as u64 - of_world);
+    assert_eq!(report.backfills, story.world().backfills().len() as u64);
+    assert_eq!(report.resources, story.world().resources().len() as u64);
+    assert_eq!(report.finished + report.answered, story.rows().len() as u64 - of_world);
+    assert!(report.finished > 0 && report.answered > 0 && report.backfills > 0, "{report:?}");
     assert_eq!(report.log_id, story.world().log_id());
     let (first, last) = (story.records().first().unwrap(), story.records().last().unwrap());
     assert!(matches!(first.fact, Fact::Log(LogEvent::Started { .. })));
@@ -126,10 +129,10 @@ fn another_format_is_refused_in_one_line() {
     let dir = folder::temporary();
     let mut story = Story::new(6);
     folder::tell(dir.path(), &mut story, 2, 5);
-    let newer = "has format 7; this program knows format 2: use a newer program";
+    let newer = "has format 7; this program knows format 3: use a newer program";
     let older =
-        "has format 1, of an unreleased version before 0.1.0: import an export of it, or begin anew in another folder";
-    for (format, expected) in [(7_u32, newer), (1, older)] {
+        "has format 2, of an unreleased version before 0.1.0: import an export of it, or begin anew in another folder";
+    for (format, expected) in [(7_u32, newer), (2, older)] {
         with_database(dir.path(), |db| {
             db.put_cf(db.cf_handle("meta").unwrap(), b"format", format.to_be_bytes()).unwrap();
         });
@@ -247,7 +250,7 @@ fn each_damage_is_named() {
                 let (key, _) = db.iterator_cf(rows, rocksdb::IteratorMode::End).next().unwrap().unwrap();
                 db.put_cf(rows, key, [1, 2, 3]).unwrap();
             },
-            "row Finished(",
+            "row Answered(",
             "it isn't what the log folds to",
         ),
     ];

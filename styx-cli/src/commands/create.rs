@@ -1,14 +1,16 @@
 //! `workflow create`: reads workflow files, checks them here, and sends them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use styx_client::{Client, Error};
+use styx_client::Client;
 use styx_core::workflow::{self, WorkflowConfiguration};
 
 use crate::failure::{Failure, InvalidWorkflow};
 use crate::output::Printer;
+use crate::{in_flight, progress};
 
 /// What a file must at least say, for those whose file says less.
 const EXAMPLE: &str = "\
@@ -31,24 +33,37 @@ pub(crate) fn create(
     let text = read_text(file)?;
     let configurations = parse(&text)?;
     check(component, &configurations)?;
+    let bar = progress::bar("Creating workflows", configurations.len());
     let mut failures = Vec::new();
-    for configuration in &configurations {
-        match client.create_or_update_workflow(component, configuration) {
-            Ok(created) => printer.message(&format!(
-                "Workflow {} in component {} created.",
-                created.workflow_id(),
-                created.component_id
-            ))?,
-            Err(error) => {
-                let is_over = matches!(error, Error::Transport { .. });
-                failures.push(error.into());
-                if is_over {
-                    break;
+    in_flight::for_each(
+        &configurations,
+        if has_twins(&configurations) { 1 } else { in_flight::MOST },
+        |configuration| client.create_or_update_workflow(component, configuration),
+        |_, outcome| {
+            bar.inc(1);
+            match outcome {
+                Ok(created) => bar.suspend(|| {
+                    printer.message(&format!(
+                        "Workflow {} in component {} created.",
+                        created.workflow_id(),
+                        created.component_id
+                    ))
+                }),
+                Err(error) => {
+                    failures.push(error.into());
+                    Ok(())
                 }
             }
-        }
-    }
+        },
+    )?;
+    bar.finish_and_clear();
     Failure::of_all(failures)
+}
+
+/// Whether two of them have the same name, so that it matters which one comes last.
+fn has_twins(configurations: &[WorkflowConfiguration]) -> bool {
+    let names: BTreeSet<_> = configurations.iter().map(|configuration| &configuration.id).collect();
+    names.len() < configurations.len()
 }
 
 fn read_text(file: Option<&Path>) -> Result<String, Failure> {

@@ -1,8 +1,8 @@
 //! Commands on one workflow instance.
 
-use styx_client::{Client, Effect, TriggerParameters, TriggerRequest, WorkflowId, WorkflowInstance};
+use styx_client::{Client, Effect, RetryOptions, TriggerParameters, TriggerRequest, WorkflowId, WorkflowInstance};
 
-use crate::args::Instance;
+use crate::args::{Instance, Operation};
 use crate::failure::Failure;
 use crate::output::Printer;
 
@@ -31,9 +31,9 @@ pub(crate) fn trigger(
 }
 
 /// Halts an instance.
-pub(crate) fn halt(client: &Client, instance: Instance, printer: &mut Printer) -> Result<(), Failure> {
-    let instance = WorkflowInstance::from(instance);
-    let effect = client.halt(&instance)?;
+pub(crate) fn halt(client: &Client, operation: Operation, printer: &mut Printer) -> Result<(), Failure> {
+    let instance = WorkflowInstance::from(operation.instance);
+    let effect = client.halt_expecting(&instance, operation.expected_counter)?;
     let WorkflowInstance { workflow_id: WorkflowId { component_id, id }, parameter } = &instance;
     printer.message(&format!("Halted! Use `styx events {component_id} {id} {parameter}` to verify."))?;
     note_effect(effect, "halt", &instance);
@@ -41,9 +41,10 @@ pub(crate) fn halt(client: &Client, instance: Instance, printer: &mut Printer) -
 }
 
 /// Retries an instance.
-pub(crate) fn retry(client: &Client, instance: Instance, printer: &mut Printer) -> Result<(), Failure> {
-    let instance = WorkflowInstance::from(instance);
-    let effect = client.retry(&instance)?;
+pub(crate) fn retry(client: &Client, operation: Operation, printer: &mut Printer) -> Result<(), Failure> {
+    let instance = WorkflowInstance::from(operation.instance);
+    let options = RetryOptions { expected_counter: operation.expected_counter, ..RetryOptions::default() };
+    let effect = client.retry_with(&instance, options)?;
     let component = &instance.workflow_id.component_id;
     printer.message(&format!("Retrying! Use `styx ls -c {component}` to check active workflow instances."))?;
     note_effect(effect, "retry", &instance);

@@ -1,7 +1,6 @@
 //! Commands on several workflows of a component.
 //!
-//! Each workflow has a request of its own. A refusal of one does not keep the others from being asked for; only when
-//! there is no answer at all there is no use in going on.
+//! Each workflow has a request of its own, and a few of them are on their way at once.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -10,53 +9,69 @@ use styx_client::{Client, Error, WorkflowState};
 use crate::args::Workflows;
 use crate::failure::Failure;
 use crate::output::Printer;
+use crate::suggest::Subject;
+use crate::{in_flight, progress};
 
 /// Deletes workflows, after a question if there is somebody to ask.
 pub(crate) fn delete(client: &Client, which: &Workflows, force: bool, printer: &mut Printer) -> Result<(), Failure> {
     if !force && io::stdin().is_terminal() && io::stdout().is_terminal() {
         confirm(which)?;
     }
-    let outcomes = for_each(which, |workflow| client.delete_workflow(&which.component, workflow));
-    let mut failures = Vec::new();
-    for (workflow, outcome) in outcomes {
-        match outcome {
-            Ok(()) => printer.message(&sentence(which, workflow, "deleted"))?,
-            Err(error) if is_not_found(&error) => printer.message(&sentence(which, workflow, "not found"))?,
-            Err(error) => failures.push(error.into()),
-        }
-    }
+    let bar = progress::bar("Deleting workflows", which.workflows.len());
+    let (mut missing, mut failures) = (Vec::new(), Vec::new());
+    let ask = |workflow: &String| client.delete_workflow(&which.component, workflow);
+    in_flight::for_each(&which.workflows, in_flight::MOST, ask, |workflow, outcome| {
+        bar.inc(1);
+        let what = match outcome {
+            Ok(()) => "deleted",
+            Err(error) if is_not_found(&error) => {
+                missing.push(workflow.as_str());
+                "not found"
+            }
+            Err(error) => {
+                failures.push(error.into());
+                return Ok(());
+            }
+        };
+        bar.suspend(|| printer.message(&sentence(which, workflow, what)))
+    })?;
+    bar.finish_and_clear();
+    suggest(client, which, &missing);
     Failure::of_all(failures)
 }
 
-/// Enables or disables workflows. That they are is said only if all are.
+/// Enables or disables workflows. Those that do not exist are told of first.
 pub(crate) fn switch(client: &Client, which: &Workflows, on: bool, printer: &mut Printer) -> Result<(), Failure> {
     let state = WorkflowState { enabled: Some(on), ..WorkflowState::default() };
-    let outcomes =
-        for_each(which, |workflow| client.update_workflow_state(&which.component, workflow, &state).map(drop));
-    let (mut switched, mut failures) = (Vec::new(), Vec::new());
-    for (workflow, outcome) in outcomes {
+    let bar = progress::bar(if on { "Enabling workflows" } else { "Disabling workflows" }, which.workflows.len());
+    let (mut switched, mut missing, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    let ask = |workflow: &String| client.update_workflow_state(&which.component, workflow, &state);
+    in_flight::for_each(&which.workflows, in_flight::MOST, ask, |workflow, outcome| {
+        bar.inc(1);
         match outcome {
-            Ok(()) => switched.push(workflow),
-            Err(error) if is_not_found(&error) => printer.message(&sentence(which, workflow, "not found"))?,
+            Ok(_) => switched.push(workflow.as_str()),
+            Err(error) if is_not_found(&error) => missing.push(workflow.as_str()),
             Err(error) => failures.push(error.into()),
         }
+        Ok::<_, Failure>(())
+    })?;
+    bar.finish_and_clear();
+    let done = if on { "enabled" } else { "disabled" };
+    let told = missing.iter().map(|workflow| (workflow, "not found"));
+    for (workflow, what) in told.chain(switched.iter().map(|workflow| (workflow, done))) {
+        printer.message(&sentence(which, workflow, what))?;
     }
-    Failure::of_all(failures)?;
-    let what = if on { "enabled" } else { "disabled" };
-    switched.into_iter().try_for_each(|workflow| printer.message(&sentence(which, workflow, what)))
+    suggest(client, which, &missing);
+    Failure::of_all(failures)
 }
 
-fn for_each(which: &Workflows, ask: impl Fn(&str) -> Result<(), Error>) -> Vec<(&str, Result<(), Error>)> {
-    let mut outcomes = Vec::new();
-    for workflow in &which.workflows {
-        let outcome = ask(workflow);
-        let is_over = matches!(outcome, Err(Error::Transport { .. }));
-        outcomes.push((workflow.as_str(), outcome));
-        if is_over {
-            break;
+/// Says on standard error what may be meant by workflows that are not there.
+fn suggest(client: &Client, which: &Workflows, missing: &[&str]) {
+    for workflow in missing {
+        if let Some(question) = Subject::Workflow(which.component.clone(), (*workflow).into()).ask(client) {
+            eprintln!("{workflow}: {question}");
         }
     }
-    outcomes
 }
 
 fn confirm(which: &Workflows) -> Result<(), Failure> {

@@ -1,9 +1,11 @@
 //! What happened to an instance.
 
 use chrono::DateTime;
+use styx_client::time::format_instant;
 use styx_client::{EventInfo, EventsPayload};
 
 use super::event_info;
+use super::table::table;
 
 /// Puts events into words.
 pub(crate) fn rows(payload: &EventsPayload) -> Vec<EventInfo> {
@@ -25,6 +27,14 @@ pub(crate) fn pretty(rows: &[EventInfo]) -> String {
 
 pub(crate) fn plain(rows: &[EventInfo]) -> String {
     rows.iter().map(|row| format!("{} {} {}\n", time(row), row.name, row.info)).collect()
+}
+
+pub(crate) fn wide(rows: &[EventInfo]) -> String {
+    let cells = |row: &EventInfo| {
+        let at = DateTime::from_timestamp_millis(row.timestamp).map(format_instant);
+        [at.unwrap_or_else(|| row.timestamp.to_string()), row.name.clone(), row.info.clone()]
+    };
+    table(["TIME", "EVENT", "DATA"], &rows.iter().map(cells).collect::<Vec<_>>())
 }
 
 /// The time in UTC, to the second.

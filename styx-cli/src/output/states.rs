@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use styx_client::{Message, MessageLevel, RunStateData};
+use chrono::DateTime;
+use styx_client::time::format_instant;
+use styx_client::{Message, MessageLevel, RunStateData, Trigger};
 
-use super::style::{Color, paint, paint_padded};
+use super::style::{Color, or_empty, paint, paint_padded};
+use super::table::table;
 
 /// The runs of each workflow by parameter. Of two runs of one parameter, the last one counts.
 pub(crate) type Groups<'a> = BTreeMap<String, BTreeMap<&'a str, &'a RunStateData>>;
@@ -51,6 +54,50 @@ pub(crate) fn pretty(groups: &Groups<'_>, color: bool) -> String {
         }
     }
     text
+}
+
+/// All that there is to say of a run in a line.
+pub(crate) fn wide(groups: &Groups<'_>) -> String {
+    let headers = [
+        "COMPONENT",
+        "WORKFLOW",
+        "INSTANCE",
+        "STATE",
+        "SINCE",
+        "TRIES",
+        "FAILURES",
+        "LAST EXIT",
+        "TRIGGER",
+        "RUNNER",
+        "RESOURCES",
+        "EXECUTION ID",
+        "PREVIOUS EXECUTION MESSAGE",
+    ];
+    let rows: Vec<_> = groups
+        .values()
+        .flat_map(BTreeMap::values)
+        .map(|run| {
+            let (instance, data) = (&run.workflow_instance, &run.state_data);
+            let trigger = data.trigger.as_ref().map(Trigger::id).or(data.trigger_id.as_deref());
+            let since = run.latest_timestamp.and_then(DateTime::from_timestamp_millis);
+            [
+                instance.workflow_id.component_id.clone(),
+                instance.workflow_id.id.clone(),
+                instance.parameter.clone(),
+                run.state.clone(),
+                or_empty(since.map(format_instant)),
+                data.tries.to_string(),
+                data.consecutive_failures.to_string(),
+                or_empty(data.last_exit),
+                or_empty(trigger),
+                or_empty(data.runner_id.as_ref()),
+                data.resource_ids.as_deref().unwrap_or_default().join(","),
+                data.execution_id.as_deref().unwrap_or(NO_EXECUTION).into(),
+                message(data.messages.last()).0.into(),
+            ]
+        })
+        .collect();
+    table(headers, &rows)
 }
 
 pub(crate) fn plain(groups: &Groups<'_>) -> String {

@@ -5,6 +5,7 @@ use styx_client::time::format_instant;
 use styx_client::{Workflow, WorkflowWithState};
 
 use super::style::{java_list, java_map, or_empty};
+use super::table::table;
 
 pub(crate) fn pretty_list(workflows: &[Workflow]) -> String {
     let longest = |text: fn(&Workflow) -> &str| {
@@ -22,6 +23,38 @@ pub(crate) fn pretty_list(workflows: &[Workflow]) -> String {
 
 pub(crate) fn plain_list(workflows: &[Workflow]) -> String {
     workflows.iter().map(|workflow| format!("{} {}\n", workflow.component_id, workflow.workflow_id())).collect()
+}
+
+pub(crate) fn wide_list(workflows: &[WorkflowWithState]) -> String {
+    let headers = ["COMPONENT", "WORKFLOW", "ENABLED", "SCHEDULE", "OFFSET", "NEXT TRIGGER", "FIRES", "IMAGE"];
+    let row = |WorkflowWithState { workflow, state }: &WorkflowWithState| {
+        let configuration = &workflow.configuration;
+        [
+            workflow.component_id.clone(),
+            configuration.id.clone(),
+            or_empty(state.enabled),
+            configuration.schedule.as_str().into(),
+            or_empty(configuration.offset.as_ref()),
+            instant(state.next_natural_trigger),
+            instant(state.next_natural_offset_trigger),
+            or_empty(configuration.docker_image.as_ref()),
+        ]
+    };
+    table(headers, &workflows.iter().map(row).collect::<Vec<_>>())
+}
+
+/// As [`pretty`], and what Styx 2.x does not show.
+pub(crate) fn wide(workflow: &WorkflowWithState) -> String {
+    let configuration = &workflow.workflow.configuration;
+    let source = configuration.deployment_source.as_ref();
+    let more = [
+        ("Deployed:", instant(configuration.deployment_time)),
+        ("Deployed From:", or_empty(source.map(|source| &source.source))),
+        ("Repository:", or_empty(source.and_then(|source| source.repository.as_ref()))),
+        ("Flyte:", or_empty(configuration.flyte_exec_conf.as_ref().map(|flyte| &flyte.reference_id))),
+    ];
+    let more: String = more.iter().map(|(label, value)| format!("{label:23}{value}\n")).collect();
+    pretty(workflow) + &more
 }
 
 pub(crate) fn pretty(workflow: &WorkflowWithState) -> String {

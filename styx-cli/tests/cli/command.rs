@@ -4,12 +4,18 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 
-use crate::support::{Answer, Server, styx, text};
+use crate::support::{Answer, Request, Server, styx, text};
 
 const STATES: &str = r#"{"active_states":[{"workflow_instance":{"workflow_id":{"component_id":"c","id":"w"},"parameter":"2024-05-05"},"state":"THAWING","state_data":{"tries":2,"consecutive_failures":1,"retry_cost":1.0,"messages":[{"level":"LOUD","line":"hm"}]},"latest_timestamp":1714986611120}]}"#;
 
 fn run(args: &[&str], answers: Vec<Answer>) -> (Output, Server) {
     let server = Server::answering(answers);
+    let output = styx(args, Some(server.host()), Path::new("."), "");
+    (output, server)
+}
+
+fn run_with(args: &[&str], answer: impl FnMut(&Request) -> Answer + Send + 'static) -> (Output, Server) {
+    let server = Server::new(answer);
     let output = styx(args, Some(server.host()), Path::new("."), "");
     (output, server)
 }
@@ -135,12 +141,18 @@ fn strangers_are_exit_code_5() {
 
 #[test]
 fn one_refusal_does_not_keep_the_others_from_being_asked_for() {
-    let answers = || vec![Answer::new(403, "no", ""), Answer::new(204, "No Content", "")];
     let stderr = "API error: 403 no (Request ID: 0123456789abcdef0123456789abcdef)\n";
-    let args = ["workflow", "delete", "c", "a", "b"];
-    check(&args, answers(), 4, "Workflow b in component c deleted.\n", stderr);
-    let answers = || vec![Answer::new(403, "no", ""), Answer::ok("{}")];
-    check(&["workflow", "enable", "c", "a", "b"], answers(), 4, "", stderr);
+    let (output, _) = run_with(&["workflow", "delete", "c", "a", "b"], |request: &Request| {
+        if request.path.ends_with("/a") { Answer::new(403, "no", "") } else { Answer::new(204, "No Content", "") }
+    });
+    assert_eq!(text(&output.stdout), "Workflow b in component c deleted.\n");
+    assert_eq!((text(&output.stderr).as_str(), output.status.code()), (stderr, Some(4)));
+    let (output, server) = run_with(&["workflow", "enable", "c", "a", "b"], |request: &Request| {
+        if request.path.contains("/a/") { Answer::new(403, "no", "") } else { Answer::ok("{}") }
+    });
+    assert_eq!(text(&output.stdout), "Workflow b in component c enabled.\n");
+    assert_eq!((text(&output.stderr).as_str(), output.status.code()), (stderr, Some(4)));
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[test]

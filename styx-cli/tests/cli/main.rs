@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy knows the tests, but not what helps them")]
 
+mod backfill;
 mod command;
+mod contexts;
 mod lint;
+mod output;
+mod own;
 mod recorded;
 mod support;
+mod watch;

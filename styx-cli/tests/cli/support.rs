@@ -33,29 +33,60 @@ impl Answer {
 }
 
 /// What the server was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) body: String,
+    /// The value of the header `Authorization`, and of what else names the caller or the request.
+    pub(crate) authorization: Option<String>,
+    pub(crate) expected_counter: Option<String>,
 }
 
-/// A server on a port of its own. It answers its script in order, then closes its ears.
+impl Request {
+    pub(crate) fn new(method: &str, path: &str, body: &str) -> Self {
+        Self {
+            method: method.into(),
+            path: path.into(),
+            body: body.into(),
+            authorization: None,
+            expected_counter: None,
+        }
+    }
+
+    pub(crate) fn line(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+/// A server on a port of its own, which answers one request after the other until the test is over.
 pub(crate) struct Server {
     host: String,
     requests: Receiver<Request>,
 }
 
 impl Server {
+    /// Answers its script in order, then refuses with 404.
     pub(crate) fn answering(script: Vec<Answer>) -> Self {
+        let mut script = script.into_iter();
+        Self::new(move |_| script.next().unwrap_or_else(|| Answer::new(404, "Not Found", "")))
+    }
+
+    /// Answers what the function says.
+    pub(crate) fn new(mut answer: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = format!("http://{}", listener.local_addr().unwrap());
         let (sender, requests) = channel();
         thread::spawn(move || {
-            for answer in script {
-                let (mut stream, _) = listener.accept().unwrap();
-                sender.send(read_request(&mut stream)).unwrap();
-                write_answer(&mut stream, &answer);
+            while let Ok((mut stream, _)) = listener.accept() {
+                let Some(request) = read_request(&mut stream) else {
+                    continue;
+                };
+                let answer = answer(&request);
+                // The test may have seen all that it wants to see, or the command may be gone.
+                if sender.send(request).is_err() || write_answer(&mut stream, &answer).is_err() {
+                    continue;
+                }
             }
         });
         Self { host, requests }
@@ -73,12 +104,15 @@ impl Server {
 
 /// Runs `styx` with nothing of this environment but what is given here.
 pub(crate) fn styx(args: &[&str], host: Option<&str>, dir: &Path, stdin: &str) -> Output {
+    let host = host.map(|host| ("STYX_CLI_HOST", host));
+    styx_with(args, &host.into_iter().collect::<Vec<_>>(), dir, stdin)
+}
+
+/// Runs `styx` with these variables alone.
+pub(crate) fn styx_with(args: &[&str], env: &[(&str, &str)], dir: &Path, stdin: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_styx"));
-    command.args(args).current_dir(dir).env_clear();
+    command.args(args).current_dir(dir).env_clear().envs(env.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if let Some(host) = host {
-        command.env("STYX_CLI_HOST", host);
-    }
     let mut child = command.spawn().unwrap();
     // A command that does not read its input may be gone before it is written.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
@@ -89,30 +123,35 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-fn read_request(stream: &mut TcpStream) -> Request {
+fn read_request(stream: &mut TcpStream) -> Option<Request> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        let read = stream.read(&mut buffer).unwrap();
-        assert_ne!(read, 0, "the client went away");
+        let read = stream.read(&mut buffer).ok().filter(|read| *read > 0)?;
         bytes.extend_from_slice(&buffer[..read]);
         let text = String::from_utf8_lossy(&bytes);
         let Some((head, body)) = text.split_once("\r\n\r\n") else {
             continue;
         };
-        let length = head
-            .lines()
-            .find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(|n| n.parse().unwrap()))
-            .unwrap_or(0);
-        if body.len() >= length {
+        let header = |name: &str| {
+            let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+            headers.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
+        };
+        if body.len() >= header("content-length").map_or(0, |length| length.parse().unwrap()) {
             let mut words = head.split(' ');
             let mut word = || words.next().unwrap_or_default().to_owned();
-            return Request { method: word(), path: word(), body: body.into() };
+            return Some(Request {
+                method: word(),
+                path: word(),
+                body: body.into(),
+                authorization: header("authorization"),
+                expected_counter: header("x-styx-expected-counter"),
+            });
         }
     }
 }
 
-fn write_answer(stream: &mut TcpStream, answer: &Answer) {
+fn write_answer(stream: &mut TcpStream, answer: &Answer) -> std::io::Result<()> {
     let mut head = format!("HTTP/1.1 {} {}\r\nConnection: close\r\n", answer.status, answer.reason);
     if answer.status != 204 {
         head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
@@ -120,5 +159,5 @@ fn write_answer(stream: &mut TcpStream, answer: &Answer) {
     for (name, value) in &answer.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    stream.write_all(format!("{head}\r\n{}", answer.body).as_bytes()).unwrap();
+    stream.write_all(format!("{head}\r\n{}", answer.body).as_bytes())
 }

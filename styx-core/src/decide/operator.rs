@@ -1,7 +1,11 @@
-//! What operators do to active runs: halt, retry (spec SM §23).
+//! What operators do to active runs and their executions: halt, retry, time-out, end (spec SM §23).
 
 use super::{Context, Decisions, Plan, Refusal, Reply};
-use crate::{event::Event, id::InstanceId, record::Cause};
+use crate::{
+    event::{Event, FailureClass},
+    id::{ExecutionId, InstanceId},
+    record::{Cause, Ending, ExecutionEvent, Fact},
+};
 
 /// Ends an active run. Of an inactive one nothing happens (W-10).
 pub(super) fn halt(
@@ -25,6 +29,38 @@ pub(super) fn retry(
     inject(context, instance, Event::RetryAfter { delay_millis }, cause, out)
 }
 
+/// Fails a run as if its time were up (E-29).
+pub(super) fn timeout(
+    context: Context<'_>,
+    instance: &InstanceId,
+    cause: &Cause,
+    out: &mut Decisions,
+) -> Result<Reply, Refusal> {
+    let event = Event::Timeout { reason: Some(format!("timed out by {}", actor(cause)).into()) };
+    inject(context, instance, event, cause, out)
+}
+
+/// Declares an execution over; a run that still follows it fails as if the execution was lost.
+pub(super) fn end_execution(
+    context: Context<'_>,
+    id: &ExecutionId,
+    cause: &Cause,
+    out: &mut Decisions,
+) -> Result<Reply, Refusal> {
+    let execution = context.world.executions().get(id).filter(|execution| execution.is_alive());
+    let execution = execution.ok_or_else(|| Refusal::NoSuchExecution { execution: id.clone() })?;
+    if context.world.is_followed(id)
+        && let Some(mut plan) = Plan::of_active(context, &execution.instance, cause.clone())
+    {
+        let message = format!("the execution was declared over by {}", actor(cause)).into();
+        plan.fail(id, Ending::Operator, &message, FailureClass::Infrastructure);
+        plan.commit(out);
+    } else {
+        out.draft_asked(Fact::Execution(id.clone(), ExecutionEvent::Ended(Ending::Operator)), cause);
+    }
+    Ok(Reply::Done)
+}
+
 fn inject(
     context: Context<'_>,
     instance: &InstanceId,
@@ -41,11 +77,13 @@ fn inject(
         return Ok(Reply::Nothing);
     };
     plan.try_push(event).map_err(|transition| Refusal::Illegal { instance: instance.clone(), transition })?;
+    plan.judge();
     plan.commit(out);
     Ok(Reply::Done)
 }
 
-fn actor(cause: &Cause) -> &str {
+/// Who asked.
+pub(super) fn actor(cause: &Cause) -> &str {
     match cause {
         Cause::Operator(operator) => &operator.actor,
         _ => "the engine",

@@ -1,6 +1,6 @@
 //! A plan: events drafted for one run, each applied to a copy of it first, so that none is drafted that the graph refuses.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Context, Decisions, Refusal, condition::unmet, workflows::foreign};
 use crate::{
@@ -85,10 +85,9 @@ impl<'a> Plan<'a> {
             return false;
         };
         let config = self.context.world.config();
-        let resources: Arc<[Arc<str>]> = match config.max_executions {
-            Some(_) => Arc::new([GLOBAL_RESOURCE.into()]),
-            None => Arc::new([]),
-        };
+        let global = config.execution_limit().map(|_| GLOBAL_RESOURCE.into());
+        let resources: BTreeSet<Arc<str>> = workflow.spec.resources.iter().cloned().chain(global).collect();
+        let resources = resources.into_iter().collect();
         self.push(Event::Dequeue { resources });
         let counter = self.run.counter.unwrap_or_default().next();
         self.push(Event::Submit {
@@ -164,7 +163,7 @@ impl<'a> Plan<'a> {
 }
 
 /// Why a queued run may never run as things stand, so that it is halted instead of admitted (spec SM §16.3).
-pub(crate) fn obstacle(world: &World, run: &Run, workflow: Option<&Workflow>) -> Option<Arc<str>> {
+fn obstacle(world: &World, run: &Run, workflow: Option<&Workflow>) -> Option<Arc<str>> {
     let natural = run.trigger == Some(Trigger::Natural);
     match workflow {
         None => Some("workflow deleted".into()),

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{BOUND, Context, Decisions, Plan, Refusal, Reply, admission, unfit};
+use super::{
+    BOUND, Context, Decisions, Plan, Refusal, Reply,
+    admission::{self, Room},
+    unfit,
+};
 use crate::{
     event::{Event, Trigger, TriggerParameters},
     id::{InstanceId, WorkflowId, generated_id},
@@ -26,19 +30,16 @@ pub(super) fn asked_instance(world: &World, workflow: &WorkflowId, parameter: &s
 }
 
 /// Fires the natural triggers that are due: for each workflow its oldest instant, and the cursor moves on in the same batch.
-pub(super) fn due(context: Context<'_>, admitted: admission::Admitted, out: &mut Decisions) {
-    if !context.world.config().scheduling {
-        return;
-    }
-    let mut free = if admitted.queue_waits { 0 } else { admitted.free };
+pub(super) fn due(context: Context<'_>, out: &mut Decisions) {
+    let mut room = Room::new(context);
     for id in context.world.index().natural(context.now).take(BOUND) {
         if let Some(workflow) = context.world.workflows().get(id) {
-            fire(context, id, workflow, &mut free, out);
+            fire(context, id, workflow, &mut room, out);
         }
     }
 }
 
-fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, free: &mut usize, out: &mut Decisions) {
+fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, room: &mut Room<'_>, out: &mut Decisions) {
     let Context { world, facts, now, .. } = context;
     let (Some(cursor), Some((schedule, offset))) = (workflow.cursor, schedule_of(workflow)) else {
         // A schedule that this version can't read any more fires no more, and the log says so.
@@ -47,7 +48,7 @@ fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, free: &mut u
     };
     let instance = InstanceId::new(id.clone(), schedule.parameter(cursor.instant));
     let next = schedule.following(&offset, cursor.instant).map(Cursor::from);
-    let completed = facts.of(&instance, TriggerKind::Natural).is_some_and(|row| row.state == State::Done);
+    let completed = facts.of(&instance, TriggerKind::Natural).is_some_and(|row| row.0.state == State::Done);
     let why = if workflow.spec.runs != Runs::Image {
         CursorMove::NoExecution
     } else if world.runs().contains_key(&instance) {
@@ -66,8 +67,8 @@ fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, free: &mut u
     let lives = world.index().living(&instance).is_some();
     let mut plan = Plan::of_new(context, instance, trigger, Cause::Schedule);
     plan.also(Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to: next, why }));
-    if *free > 0 && !lives && plan.admit(Some(workflow)) {
-        *free -= 1;
+    if !lives && room.allows(&workflow.spec.resources) && plan.admit(Some(workflow)) {
+        room.take(&workflow.spec.resources);
     }
     plan.commit(out);
 }
@@ -110,7 +111,9 @@ pub(super) fn asked(
         parameters: asked.parameters.clone(),
         missed: false,
     };
-    let may_start = admission::may_start_at_once(context) && world.index().living(&instance).is_none();
+    let queue_waits = admission::next(world, now).is_some();
+    let has_room = Room::new(context).allows(&workflow.spec.resources);
+    let may_start = !queue_waits && has_room && world.index().living(&instance).is_none();
     let mut plan = Plan::of_new(context, instance.clone(), trigger, cause.clone());
     if may_start {
         plan.admit(Some(workflow));

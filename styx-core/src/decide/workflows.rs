@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Context, Decisions, Refusal, Reply, triggers::parse, unfit};
+use super::{Context, Decisions, Refusal, Reply, backfills, triggers::parse, unfit};
 use crate::{
     config::Config,
     id::WorkflowId,
@@ -91,6 +91,7 @@ pub(super) fn delete(
     }
     not_of_a_file(context, id)?;
     out.draft_asked(Fact::Workflow(id.clone(), WorkflowEvent::Deleted), cause);
+    backfills::workflow_deleted(context, id, cause, out);
     Ok(Reply::Done)
 }
 

@@ -7,9 +7,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::Workflow;
+use super::{Backfill, Queue, Resource, Workflow};
 use crate::{
     config::{Config, Timeouts},
+    event::Trigger,
     execution::Execution,
     id::{ExecutionId, InstanceId, WorkflowId},
     run::{Run, State},
@@ -18,8 +19,8 @@ use crate::{
 /// Sets derived from the world, each kept by the record that changes it. Equal worlds have equal indexes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
-    /// Queued runs without a living execution, by when they may go on.
-    queue: BTreeSet<(DateTime<Utc>, InstanceId)>,
+    /// Queued runs without a living execution, and units in use.
+    queue: Queue,
     /// Runs by when they have been in their state for too long.
     deadlines: BTreeSet<(DateTime<Utc>, InstanceId)>,
     /// Enabled workflows by when they fire, without those that wait for their catch-up.
@@ -30,30 +31,54 @@ pub struct Index {
     missed: BTreeMap<WorkflowId, u32>,
     /// The workflows that each file of the workflow folder defines.
     files: BTreeMap<Arc<str>, BTreeSet<WorkflowId>>,
+    /// Active runs of each backfill.
+    backfill_runs: BTreeMap<Arc<str>, BTreeSet<InstanceId>>,
+    /// Backfills with partitions to trigger, of each workflow.
+    open_backfills: BTreeMap<WorkflowId, BTreeSet<Arc<str>>>,
+    /// Backfills that may trigger their next partition.
+    advancing: BTreeSet<Arc<str>>,
+    /// Backfills whose active runs are to be halted.
+    halting: BTreeSet<Arc<str>>,
+}
+
+/// What of the world an index is built from.
+pub(super) struct Parts<'a> {
+    pub(super) at: DateTime<Utc>,
+    pub(super) config: &'a Config,
+    pub(super) workflows: &'a BTreeMap<WorkflowId, Workflow>,
+    pub(super) runs: &'a BTreeMap<InstanceId, Run>,
+    pub(super) executions: &'a BTreeMap<ExecutionId, Execution>,
+    pub(super) backfills: &'a BTreeMap<Arc<str>, Backfill>,
+    pub(super) resources: &'a BTreeMap<Arc<str>, Resource>,
 }
 
 /// Where a run stands in the sets by time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Place {
     queued_until: Option<DateTime<Utc>>,
+    /// Whether a queued run was told what it waits for.
+    told: bool,
     deadline: Option<DateTime<Utc>>,
 }
 
 impl Index {
     /// All sets anew: at start, and when the configuration changes.
-    pub(super) fn build(
-        config: &Config,
-        workflows: &BTreeMap<WorkflowId, Workflow>,
-        runs: &BTreeMap<InstanceId, Run>,
-        executions: &BTreeMap<ExecutionId, Execution>,
-    ) -> Self {
+    pub(super) fn build(parts: &Parts<'_>) -> Self {
+        let Parts { at, config, workflows, runs, executions, backfills, resources } = *parts;
         let mut index = Self::default();
+        for (id, resource) in resources {
+            index.queue.set_limit(id, Some(resource.concurrency));
+        }
         for (id, execution) in executions.iter().filter(|(_, execution)| execution.is_alive()) {
             index.begin_execution(&execution.instance, id);
+            index.queue.hold(&execution.resources);
         }
         for (id, run) in runs {
+            index.queue.hold(held_by(run).map_or(&[], |held| held));
             let place = index.place_of(config, id, run);
-            index.move_run(id, Place::default(), place);
+            let needed = needed(workflows, id.workflow());
+            index.move_run(id, &needed, Place::default(), place, at);
+            index.count_run(id, run, true);
             if run.missed {
                 *index.missed.entry(id.workflow().clone()).or_default() += 1;
             }
@@ -62,12 +87,40 @@ impl Index {
             index.move_natural(config, id, None, workflow.natural_at());
             index.move_file(id, None, workflow.file());
         }
+        for (id, backfill) in backfills {
+            index.place_backfill(id, backfill);
+        }
         index
     }
 
-    /// The next queued runs that may go on at `now`, the one that waits longest first.
-    pub fn ready(&self, now: DateTime<Utc>) -> impl Iterator<Item = &InstanceId> {
-        self.queue.iter().take_while(move |(at, _)| *at <= now).map(|(_, id)| id)
+    /// Who waits to go on, and for what.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    pub(super) fn queue_mut(&mut self) -> &mut Queue {
+        &mut self.queue
+    }
+
+    /// Active runs of a backfill.
+    pub fn runs_of_backfill(&self, id: &str) -> impl ExactSizeIterator<Item = &InstanceId> {
+        static NONE: BTreeSet<InstanceId> = BTreeSet::new();
+        self.backfill_runs.get(id).unwrap_or(&NONE).iter()
+    }
+
+    /// Backfills of a workflow that have partitions to trigger.
+    pub fn open_backfills(&self, workflow: &WorkflowId) -> impl Iterator<Item = &Arc<str>> {
+        self.open_backfills.get(workflow).into_iter().flatten()
+    }
+
+    /// Backfills that may trigger their next partition.
+    pub fn advancing(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.advancing.iter()
+    }
+
+    /// Backfills whose active runs are to be halted.
+    pub fn halting(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.halting.iter()
     }
 
     /// The runs that have been in their state for too long at `now`.
@@ -100,44 +153,98 @@ impl Index {
         self.files.get(path).into_iter().flatten()
     }
 
-    /// When the next thing is due: a time-out; a trigger and a queued run only while scheduling is on, and the latter
-    /// only if an execution more may live.
-    pub fn next_due(&self, config: &Config) -> Option<DateTime<Utc>> {
+    /// When the next thing is due: a time-out or a halt; all else only while scheduling is on, and a queued run only if an
+    /// execution more may live and the rate allows it. `at` is the last record's time, `used` up to when it used the rate.
+    pub(super) fn next_due(&self, config: &Config, at: DateTime<Utc>, used: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
-        let natural = self.natural.first().filter(|_| config.scheduling).map(|(at, _)| *at);
-        let has_room = config.scheduling && self.free_slots(config) > 0;
-        let queued = self.queue.first().filter(|_| has_room).map(|(at, _)| *at);
-        [deadline, natural, queued].into_iter().flatten().min()
+        let halting = (!self.halting.is_empty()).then_some(at);
+        let mut due = [deadline, halting, None, None, None, None];
+        if config.scheduling {
+            let paced = config.rate().map(|rate| rate.next_at(used));
+            let open = self.queue.open_at().filter(|_| self.free_slots(config) > 0);
+            let open = open.map(|open| paced.map_or(open, |paced| paced.max(open)));
+            let is_told = self.queue.untold().next().is_none();
+            let advancing = !self.advancing.is_empty() || !is_told;
+            let natural = self.natural.first().map(|(at, _)| *at);
+            due[2..].copy_from_slice(&[open, self.queue.unknown_at(), natural, advancing.then_some(at)]);
+        }
+        due.into_iter().flatten().min()
     }
 
     /// How many executions more may live.
     pub fn free_slots(&self, config: &Config) -> usize {
-        config.max_executions.map_or(usize::MAX, |max| (max as usize).saturating_sub(self.living.len()))
+        config.execution_limit().map_or(usize::MAX, |max| (max as usize).saturating_sub(self.living.len()))
     }
 
     pub(super) fn place_of(&self, config: &Config, id: &InstanceId, run: &Run) -> Place {
         match run.state {
             _ if run.imported => Place::default(),
             State::Queued if !self.living.contains_key(id) => {
-                Place { queued_until: Some(run.eligible_at.unwrap_or(run.since)), deadline: None }
+                Place { queued_until: Some(run.eligible_at.unwrap_or(run.since)), told: run.was_told(), deadline: None }
             }
             State::Submitting | State::Submitted | State::Running => {
                 let limit = match (run.state, run.running_timeout) {
                     (State::Running, Some(recorded)) => recorded,
                     (state, _) => config.timeouts.limit(state, None),
                 };
-                Place { queued_until: None, deadline: Some(Timeouts::deadline(run.since, limit)) }
+                Place { deadline: Some(Timeouts::deadline(run.since, limit)), ..Place::default() }
             }
             _ => Place::default(),
         }
     }
 
-    pub(super) fn move_run(&mut self, id: &InstanceId, from: Place, to: Place) {
+    /// Moves a run, which needs these resources to go on, from one place to another; `now` is the record's time.
+    pub(super) fn move_run(
+        &mut self,
+        id: &InstanceId,
+        needed: &Arc<[Arc<str>]>,
+        from: Place,
+        to: Place,
+        now: DateTime<Utc>,
+    ) {
         if from == to {
             return;
         }
-        move_entry(&mut self.queue, id, from.queued_until, to.queued_until);
+        if (from.queued_until, from.told) != (to.queued_until, to.told) {
+            if let Some(at) = from.queued_until {
+                self.queue.remove(needed, id, at);
+            }
+            if let Some(at) = to.queued_until {
+                self.queue.insert(needed, id, at, now, to.told);
+            }
+        }
         move_entry(&mut self.deadlines, id, from.deadline, to.deadline);
+    }
+
+    /// Counts a run of a backfill in or out.
+    pub(super) fn count_run(&mut self, id: &InstanceId, run: &Run, begins: bool) {
+        let Some(Trigger::Backfill(backfill)) = run.trigger.as_ref().filter(|_| !run.imported) else {
+            return;
+        };
+        if begins {
+            self.backfill_runs.entry(Arc::clone(backfill)).or_default().insert(id.clone());
+        } else if let Some(runs) = self.backfill_runs.get_mut(backfill) {
+            runs.remove(id);
+            if runs.is_empty() {
+                self.backfill_runs.remove(backfill);
+            }
+        }
+    }
+
+    /// Puts a backfill into the sets that it belongs to, after it or its runs changed.
+    pub(super) fn place_backfill(&mut self, id: &Arc<str>, backfill: &Backfill) {
+        let active = self.runs_of_backfill(id).len();
+        let is_open = backfill.is_open();
+        put(&mut self.advancing, id, is_open && active < backfill.concurrency as usize);
+        put(&mut self.halting, id, backfill.halts_runs && active > 0);
+        if is_open {
+            self.open_backfills.entry(backfill.spec.workflow.clone()).or_default().insert(Arc::clone(id));
+        } else if let Some(open) = self.open_backfills.get_mut(&backfill.spec.workflow) {
+            open.remove(id);
+            if open.is_empty() {
+                self.open_backfills.remove(&backfill.spec.workflow);
+            }
+        }
     }
 
     pub(super) fn move_natural(
@@ -209,4 +316,22 @@ fn move_entry<K: Ord + Clone>(
         key.0 = at;
         set.insert(key);
     }
+}
+
+fn put(set: &mut BTreeSet<Arc<str>>, id: &Arc<str>, belongs: bool) {
+    if !belongs {
+        set.remove(id);
+    } else if !set.contains(id) {
+        set.insert(Arc::clone(id));
+    }
+}
+
+/// The resources that runs of a workflow need to go on; none when it is deleted (SC-8).
+pub(super) fn needed(workflows: &BTreeMap<WorkflowId, Workflow>, id: &WorkflowId) -> Arc<[Arc<str>]> {
+    workflows.get(id).map(|workflow| Arc::clone(&workflow.spec.resources)).unwrap_or_default()
+}
+
+/// The units that a run holds by itself: those between `dequeue` and `submit`.
+pub(super) fn held_by(run: &Run) -> Option<&Arc<[Arc<str>]>> {
+    run.resources.as_ref().filter(|_| run.state == State::Prepare && !run.imported)
 }

@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Changes, Finished, Index, LogRow, RefusedRecord, RowKey, TriggerKind, Workflow, World, index::Place, unfit,
+    Changes, Finished, Index, LogRow, RefusedRecord, RowKey, TriggerKind, Workflow, World,
+    index::{Place, held_by, needed},
+    unfit,
 };
 use crate::{
     config::Config,
-    event::{Description, Event, EventKind},
+    event::{Description, Event, EventKind, Trigger},
     execution::{Execution, Phase},
     id::{Counter, ExecutionId, InstanceId, WorkflowId},
     record::{Ending, ExecutionEvent, Record, RunEvent},
@@ -46,7 +48,7 @@ impl World {
         let state = match self.runs.get_mut(id) {
             Some(run) if !begins_afresh => {
                 let mut lives = Lives {
-                    log: &self.log,
+                    log: &mut self.log,
                     config: &self.config,
                     workflows: &self.workflows,
                     executions: &mut self.executions,
@@ -55,10 +57,14 @@ impl World {
                 lives.advance_run(record, id, run, counter, event, at, rules, changes)?;
                 run.state
             }
-            _ => self.begin_run(id, counter, event, at, rules)?,
+            _ => {
+                let (state, displaced) = self.begin_run(id, counter, event, at, rules, record.at)?;
+                changes.finished = displaced;
+                state
+            }
         };
         if state.is_terminal() {
-            changes.finished = self.finish_run(id);
+            changes.finished = self.finish_run(id, record.at);
         }
         Ok(())
     }
@@ -70,7 +76,8 @@ impl World {
         event: &Event,
         at: DateTime<Utc>,
         rules: Rules,
-    ) -> Result<State, RefusedRecord> {
+        now: DateTime<Utc>,
+    ) -> Result<(State, Option<(RowKey, Finished)>), RefusedRecord> {
         if rules == Rules::Ours && event.kind() != EventKind::TriggerExecution {
             return Err(unfit(format!("run {id}"), "isn't active"));
         }
@@ -80,41 +87,42 @@ impl World {
         let mut run = Run::new(counter.0.checked_sub(1).map(Counter), at);
         run.apply(event, at, rules)
             .map_err(|transition| RefusedRecord::Illegal { instance: id.clone(), transition })?;
-        self.remove_run(id);
+        let displaced = self.finish_run(id, now);
         let is = self.index.place_of(&self.config, id, &run);
-        self.index.move_run(id, Place::default(), is);
-        self.count_missed(id, &run, 1);
+        self.index.move_run(id, &needed(&self.workflows, id.workflow()), Place::default(), is, now);
+        self.count_run(id, &run, true);
         let state = run.state;
         self.runs.insert(id.clone(), run);
-        Ok(state)
+        Ok((state, displaced))
     }
 
     /// Takes a run that has ended out of the world.
-    fn finish_run(&mut self, id: &InstanceId) -> Option<(RowKey, Finished)> {
-        let run = self.remove_run(id)?;
-        let finished = Finished {
-            counter: run.counter?,
-            state: run.state,
-            at: run.last_event_at,
-            trigger_id: run.trigger.as_ref().map(|trigger| trigger.id().into()),
-            last_exit: run.last_exit,
-            tries: run.tries,
-        };
-        Some((RowKey::Finished(id.clone(), TriggerKind::of(run.trigger.as_ref())), finished))
+    fn finish_run(&mut self, id: &InstanceId, now: DateTime<Utc>) -> Option<(RowKey, Finished)> {
+        let run = self.remove_run(id, now)?;
+        run.counter?;
+        Some((RowKey::Finished(id.clone(), TriggerKind::of(run.trigger.as_ref())), Finished(run)))
     }
 
-    fn remove_run(&mut self, id: &InstanceId) -> Option<Run> {
+    fn remove_run(&mut self, id: &InstanceId, now: DateTime<Utc>) -> Option<Run> {
         let run = self.runs.remove(id)?;
         let was = self.index.place_of(&self.config, id, &run);
-        self.index.move_run(id, was, Place::default());
-        self.count_missed(id, &run, -1);
+        self.index.move_run(id, &needed(&self.workflows, id.workflow()), was, Place::default(), now);
+        self.count_run(id, &run, false);
         Some(run)
     }
 
-    fn count_missed(&mut self, id: &InstanceId, run: &Run, by: i32) {
+    /// Counts a run that begins or ends: of a catch-up, of a backfill.
+    fn count_run(&mut self, id: &InstanceId, run: &Run, begins: bool) {
         if run.missed {
             let natural_at = self.workflows.get(id.workflow()).and_then(Workflow::natural_at);
+            let by = if begins { 1 } else { -1 };
             self.index.count_missed(&self.config, id.workflow(), natural_at, by);
+        }
+        self.index.count_run(id, run, begins);
+        if let Some(Trigger::Backfill(id)) = &run.trigger
+            && let Some(backfill) = self.backfills.get(id)
+        {
+            self.index.place_backfill(id, backfill);
         }
     }
 
@@ -138,10 +146,12 @@ impl World {
                 execution.refusal = None;
                 let instance = execution.instance.clone();
                 self.index.end_execution(&instance);
+                self.index.queue_mut().release(&execution.resources);
                 // A run that was waiting for this end may be ready now.
                 if let Some(run) = self.runs.get(&instance) {
                     let is = self.index.place_of(&self.config, &instance, run);
-                    self.index.move_run(&instance, Place::default(), is);
+                    let needed = needed(&self.workflows, instance.workflow());
+                    self.index.move_run(&instance, &needed, Place::default(), is, record.at);
                 }
             }
             ExecutionEvent::Refused { retry_at, reason } if matches!(execution.phase, Phase::Launching { .. }) => {
@@ -160,7 +170,7 @@ impl World {
 
 /// What a run's event reads and changes beside the run: all of the world but the runs.
 struct Lives<'a> {
-    log: &'a LogRow,
+    log: &'a mut LogRow,
     config: &'a Config,
     workflows: &'a BTreeMap<WorkflowId, Workflow>,
     executions: &'a mut BTreeMap<ExecutionId, Execution>,
@@ -191,6 +201,8 @@ impl Lives<'_> {
         }
         let was = self.index.place_of(self.config, id, run);
         let followed = run.execution.clone();
+        let was_imported = run.imported;
+        let held = held_by(run).cloned();
         run.apply(event, at, rules).map_err(illegal)?;
         run.counter = match rules {
             Rules::Ours => Some(counter),
@@ -200,8 +212,21 @@ impl Lives<'_> {
             self.advance_execution(record, id, run, event, at);
             changes.dirty.extend(run.execution.clone().or(followed).map(RowKey::Execution));
         }
+        self.index.queue_mut().hold(held_by(run).map_or(&[], |held| held));
+        self.index.queue_mut().release(held.as_ref().map_or(&[], |held| held));
+        if rules == Rules::Ours
+            && event.kind() == EventKind::Dequeue
+            && let Some(rate) = self.config.rate()
+        {
+            self.log.rate_used = rate.after_one(self.log.rate_used, at);
+        }
+        if was_imported && !run.imported {
+            self.index.count_run(id, run, true);
+        }
         let is = self.index.place_of(self.config, id, run);
-        self.index.move_run(id, was, is);
+        if was != is {
+            self.index.move_run(id, &needed(self.workflows, id.workflow()), was, is, record.at);
+        }
         Ok(())
     }
 
@@ -255,8 +280,9 @@ impl Lives<'_> {
                     phase: Phase::Launching { retry_at: None },
                     since: at,
                 };
-                self.executions.insert(execution_id.clone(), execution);
                 self.index.begin_execution(id, execution_id);
+                self.index.queue_mut().hold(&execution.resources);
+                self.executions.insert(execution_id.clone(), execution);
                 return;
             }
             Event::Submitted { .. } => Phase::Launched,
@@ -270,6 +296,7 @@ impl Lives<'_> {
             execution.refusal = None;
             if !execution.is_alive() {
                 self.index.end_execution(id);
+                self.index.queue_mut().release(&execution.resources);
             }
         }
     }

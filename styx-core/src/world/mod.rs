@@ -1,7 +1,9 @@
 //! The world: the fold of the log, all that decisions see.
 
+mod backfills;
 mod index;
 mod lives;
+mod queue;
 mod rows;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -9,19 +11,22 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use self::index::{Parts, Place, needed};
 pub use self::{
+    backfills::{Backfill, Resource},
     index::Index,
-    rows::{Finished, LogRow, Row, RowKey, RowScope, TriggerKind, UnfitRows},
+    queue::Queue,
+    rows::{Answered, Finished, LogRow, Row, RowKey, RowScope, TriggerKind, UnfitRows},
 };
 use crate::{
-    config::Config,
+    config::{Config, Runtime},
     execution::Execution,
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
-    record::{Cause, ConfigEvent, Cursor, Fact, LogEvent, Origin, Record, WorkflowEvent, WorkflowSpec},
+    record::{Cause, ConfigEvent, Cursor, Fact, IdempotencyKey, LogEvent, Origin, Record, WorkflowEvent, WorkflowSpec},
     run::{IllegalTransition, Run},
 };
 
-/// The fold of a log: workflows, active runs, live executions, configuration.
+/// The fold of a log: workflows, active runs, live executions, backfills, resources, configuration.
 ///
 /// Only [`apply`](Self::apply) changes it. What has finished isn't in it; [`Changes`] hands those rows out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,6 +36,8 @@ pub struct World {
     workflows: BTreeMap<WorkflowId, Workflow>,
     runs: BTreeMap<InstanceId, Run>,
     executions: BTreeMap<ExecutionId, Execution>,
+    backfills: BTreeMap<Arc<str>, Backfill>,
+    resources: BTreeMap<Arc<str>, Resource>,
     index: Index,
 }
 
@@ -58,6 +65,17 @@ pub struct Changes {
     pub dirty: Vec<RowKey>,
     /// The row of what has finished and left the world.
     pub finished: Option<(RowKey, Finished)>,
+    /// The row by which a request with a key of its own is known again.
+    pub answered: Option<(RowKey, Answered)>,
+}
+
+impl Changes {
+    /// The rows that aren't part of the world, as a batch holds them.
+    pub fn into_rows(self) -> impl Iterator<Item = (RowKey, Option<Row>)> {
+        let finished = self.finished.map(|(key, row)| (key, Some(Row::Finished(row))));
+        let answered = self.answered.map(|(key, row)| (key, Some(Row::Answered(row))));
+        finished.into_iter().chain(answered)
+    }
 }
 
 /// A record that the world refuses: nothing changed.
@@ -123,21 +141,29 @@ impl World {
         if !follows && (record.cause == Cause::Decision || record.decision != record.position) {
             return Err(RefusedRecord::OtherDecision(record.position));
         }
-        let mut changes = Changes { dirty: Vec::with_capacity(3), finished: None };
+        let mut changes = Changes { dirty: Vec::with_capacity(3), finished: None, answered: None };
         changes.dirty.push(RowKey::Log);
         match &record.fact {
             Fact::Log(event) => self.apply_log(record, event)?,
             Fact::Config(event) => {
+                let rate = self.config.rate();
                 self.config = match event {
-                    ConfigEvent::Set(config) if config.scheduling == self.config.scheduling => Arc::clone(config),
-                    ConfigEvent::Set(config) => {
-                        Arc::new(Config { scheduling: self.config.scheduling, ..Config::clone(config) })
-                    }
+                    ConfigEvent::Set(config) if config.operated_as(&self.config) == **config => Arc::clone(config),
+                    ConfigEvent::Set(config) => Arc::new(config.operated_as(&self.config)),
                     ConfigEvent::SchedulingSwitched { enabled } => {
                         Arc::new(Config { scheduling: *enabled, ..Config::clone(&self.config) })
                     }
+                    ConfigEvent::Operated(runtime) => {
+                        Arc::new(Config { runtime: Runtime::clone(runtime), ..Config::clone(&self.config) })
+                    }
                 };
-                self.index = Index::build(&self.config, &self.workflows, &self.runs, &self.executions);
+                if matches!(event, ConfigEvent::Set(_)) {
+                    self.index = Index::build(&self.parts());
+                }
+                if self.config.rate() != rate {
+                    // What a slower rate has used up must not hold up a faster one.
+                    self.log.rate_used = self.log.rate_used.min(record.at);
+                }
                 changes.dirty.push(RowKey::Config);
             }
             Fact::Workflow(id, event) => {
@@ -149,11 +175,32 @@ impl World {
                 self.apply_execution(record, id, event)?;
                 changes.dirty.push(RowKey::Execution(id.clone()));
             }
+            Fact::Backfill(id, event) => {
+                self.apply_backfill(record, id, event)?;
+                changes.dirty.push(RowKey::Backfill(Arc::clone(id)));
+            }
+            Fact::Resource(id, event) => {
+                self.apply_resource(id, event)?;
+                changes.dirty.push(RowKey::Resource(Arc::clone(id)));
+            }
         }
         self.log.tail = record.position;
-        self.log.at = record.at;
         self.log.decision = record.decision;
+        if self.log.at != record.at {
+            self.log.at = record.at;
+            let runs = &self.runs;
+            self.index.queue_mut().promote(record.at, |id| runs.get(id).is_some_and(|run| run.was_told()));
+        }
+        let key = record.idempotency_key.as_ref().filter(|_| !follows);
+        changes.answered = key.map(|IdempotencyKey { key, digest }| {
+            (RowKey::Answered(Arc::clone(key)), Answered { by: record.position, digest: *digest })
+        });
         Ok(changes)
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        let Self { log, config, workflows, runs, executions, backfills, resources, .. } = self;
+        Parts { at: log.at, config, workflows, runs, executions, backfills, resources }
     }
 
     fn apply_log(&mut self, record: &Record, event: &LogEvent) -> Result<(), RefusedRecord> {
@@ -179,7 +226,7 @@ impl World {
                 enabled: before.is_some_and(|before| before.enabled),
                 cursor: before.and_then(|before| before.cursor),
             };
-            self.workflows.insert(id.clone(), workflow);
+            self.put_workflow(id, Some(workflow));
             return Ok(());
         }
         let Some(workflow) = self.workflows.get_mut(id) else {
@@ -205,9 +252,29 @@ impl World {
         };
         self.index.move_natural(&self.config, id, before, after);
         if *event == WorkflowEvent::Deleted {
-            self.workflows.remove(id);
+            self.put_workflow(id, None);
         }
         Ok(())
+    }
+
+    /// Puts a workflow in the place of the one before; its waiting runs go to the line of what it needs now.
+    fn put_workflow(&mut self, id: &WorkflowId, workflow: Option<Workflow>) {
+        let needed_before = needed(&self.workflows, id);
+        match workflow {
+            Some(workflow) => drop(self.workflows.insert(id.clone(), workflow)),
+            None => drop(self.workflows.remove(id)),
+        }
+        let needed = needed(&self.workflows, id);
+        if needed == needed_before {
+            return;
+        }
+        let runs =
+            self.runs.range(InstanceId::new(id.clone(), "")..).take_while(|(instance, _)| instance.workflow() == id);
+        for (instance, run) in runs {
+            let place = self.index.place_of(&self.config, instance, run);
+            self.index.move_run(instance, &needed_before, place, Place::default(), self.log.at);
+            self.index.move_run(instance, &needed, Place::default(), place, self.log.at);
+        }
     }
 
     /// The last record that was folded.
@@ -253,6 +320,31 @@ impl World {
     /// All executions that aren't cleaned up yet.
     pub fn executions(&self) -> &BTreeMap<ExecutionId, Execution> {
         &self.executions
+    }
+
+    /// All backfills, ascending by id, also those that are done.
+    pub fn backfills(&self) -> &BTreeMap<Arc<str>, Backfill> {
+        &self.backfills
+    }
+
+    /// All resources, ascending by id.
+    pub fn resources(&self) -> &BTreeMap<Arc<str>, Resource> {
+        &self.resources
+    }
+
+    /// When the next thing is due.
+    pub fn next_due(&self) -> Option<DateTime<Utc>> {
+        self.index.next_due(&self.config, self.log.at, self.log.rate_used)
+    }
+
+    /// When the rate at which runs may leave the queue allows the next; `None` when there is no rate.
+    pub fn rate_allows_at(&self) -> Option<DateTime<Utc>> {
+        self.config.rate().map(|rate| rate.next_at(self.log.rate_used))
+    }
+
+    /// Up to when the dequeues so far have used the rate.
+    pub fn rate_used(&self) -> DateTime<Utc> {
+        self.log.rate_used
     }
 
     /// Whether the run of an execution still waits for what becomes of it.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Index, Workflow, World};
+use super::{Backfill, Index, Resource, Workflow, World};
 use crate::{
     config::Config,
     event::Trigger,
     execution::Execution,
-    id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
-    run::{Run, State},
+    id::{ExecutionId, InstanceId, Position, WorkflowId},
+    run::Run,
 };
 
 /// The key of a row.
@@ -27,8 +27,14 @@ pub enum RowKey {
     Run(InstanceId),
     /// An execution that isn't cleaned up yet.
     Execution(ExecutionId),
+    /// A backfill.
+    Backfill(Arc<str>),
+    /// A resource.
+    Resource(Arc<str>),
     /// The last finished run of an instance that a trigger of this kind began; not part of the world.
     Finished(InstanceId, TriggerKind),
+    /// What followed from a request that named itself with this key; not part of the world.
+    Answered(Arc<str>),
 }
 
 /// A row: what the world holds under a key.
@@ -40,7 +46,10 @@ pub enum Row {
     Workflow(Workflow),
     Run(Run),
     Execution(Execution),
+    Backfill(Backfill),
+    Resource(Resource),
     Finished(Finished),
+    Answered(Answered),
 }
 
 /// Which rows a scan visits, ascending by key.
@@ -62,6 +71,10 @@ pub enum RowScope {
     },
     /// All executions.
     Executions,
+    /// All backfills.
+    Backfills,
+    /// All resources.
+    Resources,
     /// Finished runs of a workflow.
     Finished {
         /// The workflow.
@@ -80,29 +93,29 @@ pub struct LogRow {
     pub at: DateTime<Utc>,
     /// Its decision.
     pub decision: Position,
+    /// Up to when the dequeues so far have used the rate at which runs may leave the queue.
+    pub rate_used: DateTime<Utc>,
 }
 
 impl Default for LogRow {
     fn default() -> Self {
-        Self { identity: None, tail: Position(0), at: DateTime::UNIX_EPOCH, decision: Position(0) }
+        let epoch = DateTime::UNIX_EPOCH;
+        Self { identity: None, tail: Position(0), at: epoch, decision: Position(0), rate_used: epoch }
     }
 }
 
-/// The end of the last run of an instance that a trigger of one kind began.
+/// The last run of an instance that a trigger of one kind began, as it ended: in DONE or ERROR (in imported histories in any state),
+/// with the counter from whose successor the next run goes on if no other kind's is higher.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finished {
-    /// Styx's number of its last event: the next run goes on from the highest of its instance.
-    pub counter: Counter,
-    /// DONE or ERROR.
-    pub state: State,
-    /// When it ended.
-    pub at: DateTime<Utc>,
-    /// The id of its trigger.
-    pub trigger_id: Option<Arc<str>>,
-    /// How its last try ended.
-    pub last_exit: Option<i32>,
-    /// How many tries it took.
-    pub tries: u32,
+pub struct Finished(pub Run);
+
+/// What followed from a request that named itself with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answered {
+    /// The first record of the decision.
+    pub by: Position,
+    /// A hash of all that was asked.
+    pub digest: Uuid,
 }
 
 /// What kind of trigger began a run.
@@ -151,7 +164,9 @@ impl World {
             RowKey::Workflow(id) => self.workflows.get(id).cloned().map(Row::Workflow),
             RowKey::Run(id) => self.runs.get(id).cloned().map(Row::Run),
             RowKey::Execution(id) => self.executions.get(id).cloned().map(Row::Execution),
-            RowKey::Finished(..) => None,
+            RowKey::Backfill(id) => self.backfills.get(id).cloned().map(Row::Backfill),
+            RowKey::Resource(id) => self.resources.get(id).copied().map(Row::Resource),
+            RowKey::Finished(..) | RowKey::Answered(_) => None,
         }
     }
 
@@ -161,7 +176,9 @@ impl World {
         let workflows = self.workflows.keys().cloned().map(RowKey::Workflow);
         let runs = self.runs.keys().cloned().map(RowKey::Run);
         let executions = self.executions.keys().cloned().map(RowKey::Execution);
-        let keys = head.chain(workflows).chain(runs).chain(executions);
+        let backfills = self.backfills.keys().cloned().map(RowKey::Backfill);
+        let resources = self.resources.keys().cloned().map(RowKey::Resource);
+        let keys = head.chain(workflows).chain(runs).chain(executions).chain(backfills).chain(resources);
         keys.filter_map(|key| self.row(&key).map(|row| (key, row)))
     }
 
@@ -182,13 +199,15 @@ impl World {
                 (RowKey::Workflow(id), Row::Workflow(row)) => drop(world.workflows.insert(id, row)),
                 (RowKey::Run(id), Row::Run(row)) => drop(world.runs.insert(id, row)),
                 (RowKey::Execution(id), Row::Execution(row)) => drop(world.executions.insert(id, row)),
+                (RowKey::Backfill(id), Row::Backfill(row)) => drop(world.backfills.insert(id, row)),
+                (RowKey::Resource(id), Row::Resource(row)) => drop(world.resources.insert(id, row)),
                 (key, _) => return Err(UnfitRows::Misplaced(key)),
             }
         }
         if any && !has_log_row {
             return Err(UnfitRows::NoLogRow);
         }
-        world.index = Index::build(&world.config, &world.workflows, &world.runs, &world.executions);
+        world.index = Index::build(&world.parts());
         Ok(world)
     }
 }

@@ -9,10 +9,13 @@ use styx_core::{
     event::Event,
     executor::{Observation, Observed},
     id::{Epoch, InstanceId, WorkflowId},
-    record::{Cause, ExecutionEvent, Fact, Operator, Origin, RunEvent, StoredWorkflow, WorkflowEvent},
+    record::{
+        BackfillEvent, Cause, ExecutionEvent, Fact, Operator, Origin, ResourceEvent, RunEvent, StoredWorkflow,
+        WorkflowEvent,
+    },
     seed::Seed,
     workflow::WorkflowConfiguration,
-    world::{Finished, RowKey, World},
+    world::{Row, RowKey, World},
 };
 use uuid::Uuid;
 
@@ -27,14 +30,14 @@ pub(crate) fn instance(name: &str, parameter: &str) -> InstanceId {
 pub(crate) struct Teller {
     now: DateTime<Utc>,
     world: World,
-    finished: BTreeMap<RowKey, Finished>,
+    rows: BTreeMap<RowKey, Row>,
     told: String,
 }
 
 impl Teller {
     pub(crate) fn begin(now: &str, config: Config) -> Self {
         let world = World::default();
-        let mut story = Self { now: time(now), world, finished: BTreeMap::new(), told: String::new() };
+        let mut story = Self { now: time(now), world, rows: BTreeMap::new(), told: String::new() };
         let (log_id, root_seed) = (Uuid::from_u128(1), Uuid::from_u128(2));
         story.take(&Input::Start { log_id, root_seed, config: Arc::new(config) });
         story
@@ -125,7 +128,7 @@ impl Teller {
     /// Lets time pass, stopping wherever something is due.
     pub(crate) fn until(&mut self, end: &str) {
         let end = time(end);
-        while let Some(due) = self.world.index().next_due(self.world.config())
+        while let Some(due) = self.world.next_due()
             && due <= end
         {
             self.now = self.now.max(due);
@@ -146,34 +149,32 @@ impl Teller {
     }
 
     pub(crate) fn wait_for_next_due(&mut self) {
-        self.now = self.world.index().next_due(self.world.config()).expect("something is due");
+        self.now = self.world.next_due().expect("something is due");
         self.settle();
     }
 
     pub(crate) fn next_due(&self) -> Option<String> {
-        let due = self.world.index().next_due(self.world.config());
+        let due = self.world.next_due();
         due.map(|due| due.to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
 
     /// Does all that is due.
     pub(crate) fn settle(&mut self) {
-        while self.world.index().next_due(self.world.config()).is_some_and(|due| due <= self.now) {
+        while self.world.next_due().is_some_and(|due| due <= self.now) {
             self.take(&Input::Due);
         }
     }
 
-    fn take(&mut self, input: &Input) -> Option<Reply> {
-        let mut facts = Facts::default();
-        for key in needs(&self.world, input, self.now) {
-            facts.finished.extend(self.finished.get(&key).map(|row| (key, row.clone())));
-        }
+    pub(crate) fn take(&mut self, input: &Input) -> Option<Reply> {
+        let keys = needs(&self.world, input, self.now).into_iter();
+        let facts: Facts = keys.filter_map(|key| self.rows.get(&key).cloned().map(|row| (key, row))).collect();
         let seed = Seed(self.world.root_seed().unwrap_or_default());
         let decisions = decide(&self.world, &facts, input, self.now, seed);
         for draft in decisions.drafts {
             self.tell(&line(&draft.fact, &draft.cause));
             let record = draft.into_record(&self.world, self.now, Epoch(1));
             let changes = self.world.apply(&record).expect("what is decided can be folded");
-            self.finished.extend(changes.finished);
+            self.rows.extend(changes.into_rows().filter_map(|(key, row)| Some((key, row?))));
         }
         let rows: Vec<_> = self.world.rows().collect();
         assert_eq!(World::from_rows(rows).as_ref(), Ok(&self.world), "the rows make the same world");
@@ -192,7 +193,7 @@ fn workflow(name: &str, schedule: &str, offset: Option<&str>, origin: Origin) ->
     Arc::new(StoredWorkflow::new(&configuration, origin))
 }
 
-fn time(text: &str) -> DateTime<Utc> {
+pub(crate) fn time(text: &str) -> DateTime<Utc> {
     text.parse().expect("a time")
 }
 
@@ -223,6 +224,9 @@ fn line(fact: &Fact, cause: &Cause) -> String {
                     format!(" {}{}", trigger.kind(), if *missed { ", missed" } else { "" })
                 }
                 Event::RetryAfter { delay_millis } => format!(" {delay_millis} ms"),
+                Event::Dequeue { resources } if !resources.is_empty() => format!(" {}", resources.join(", ")),
+                Event::Info { message } => format!(" {}", message.line),
+                Event::RunError { message, .. } => format!(" {message}"),
                 Event::Terminate { exit_code } => format!(" {exit_code:?}"),
                 Event::Halt { reason } | Event::Stop { reason } | Event::Timeout { reason } => {
                     format!(" {}", reason.as_deref().unwrap_or(""))
@@ -236,6 +240,19 @@ fn line(fact: &Fact, cause: &Cause) -> String {
             ExecutionEvent::Ended(ending) => format!("execution ended {ending:?}"),
             ExecutionEvent::Cleaned => "execution cleaned".to_owned(),
             ExecutionEvent::Refused { reason, .. } => format!("execution refused {reason}"),
+        },
+        Fact::Resource(id, event) => match event {
+            ResourceEvent::Set { concurrency } => format!("resource {id} has {concurrency}"),
+            ResourceEvent::Deleted => format!("resource {id} deleted"),
+        },
+        Fact::Backfill(_, event) => match event {
+            BackfillEvent::Created(_) => "backfill made".to_owned(),
+            BackfillEvent::Edited { concurrency, .. } => format!("backfill has {concurrency:?}"),
+            BackfillEvent::Advanced { next, all_triggered, why, .. } => {
+                let end = if *all_triggered { ", the last" } else { "" };
+                format!("backfill at {} ({why:?}{end})", next.format("%dT%H:%M"))
+            }
+            BackfillEvent::Halted { runs, reason } => format!("backfill {reason}, runs too: {runs}"),
         },
     };
     format!("{by}: {what}")

@@ -1,8 +1,11 @@
 //! What the log has beside what the present code drafts.
 
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 use styx_core::{
     decide::Draft,
-    event::Event,
+    event::{Event, Trigger},
     id::{Counter, InstanceId, Position, WorkflowId},
     record::{Cause, Cursor, Fact, Record, RunEvent},
     world::World,
@@ -17,6 +20,8 @@ pub(super) enum Stake {
     Admission(InstanceId, Option<Counter>),
     /// A workflow's next natural trigger.
     Natural(WorkflowId, Option<Cursor>),
+    /// A backfill's next partition.
+    Backfill(Arc<str>, Option<DateTime<Utc>>),
     /// Nothing that falls due.
     Other(String),
 }
@@ -28,12 +33,22 @@ pub(super) fn stake(world: &World, fact: &Fact) -> Stake {
         Stake::Natural(id.clone(), cursor)
     };
     let counter = |id: &InstanceId| world.runs().get(id).and_then(|run| run.counter);
+    let partition = |id: &Arc<str>| {
+        let next = world.backfills().get(id).map(|backfill| backfill.next);
+        Stake::Backfill(Arc::clone(id), next)
+    };
     match fact {
-        Fact::Run(id, RunEvent::Styx { event: Event::TriggerExecution { .. }, .. }) => natural(id.workflow()),
+        Fact::Run(id, RunEvent::Styx { event: Event::TriggerExecution { trigger, .. }, .. }) => match trigger {
+            Trigger::Backfill(id) => partition(id),
+            _ => natural(id.workflow()),
+        },
         Fact::Run(id, RunEvent::Styx { event: Event::Timeout { .. }, .. }) => Stake::Timeout(id.clone(), counter(id)),
         Fact::Run(id, _) => Stake::Admission(id.clone(), counter(id)),
         Fact::Workflow(id, _) => natural(id),
-        Fact::Log(_) | Fact::Config(_) | Fact::Execution(..) => Stake::Other(fact.subject().to_string()),
+        Fact::Backfill(id, _) => partition(id),
+        Fact::Log(_) | Fact::Config(_) | Fact::Execution(..) | Fact::Resource(..) => {
+            Stake::Other(fact.subject().to_string())
+        }
     }
 }
 
@@ -57,12 +72,12 @@ pub(super) fn is_same(records: &[Record], drafts: &[Draft]) -> bool {
 
 /// Drafts as records in the place of a decision that begins with `leader`.
 pub(super) fn decided(drafts: Vec<Draft>, leader: &Record) -> Vec<Record> {
-    let record = |(position, Draft { fact, cause })| Record {
+    let record = |(position, Draft { fact, cause, idempotency_key })| Record {
         position: Position(position),
         decision: leader.position,
         at: leader.at,
         epoch: leader.epoch,
-        idempotency_key: None,
+        idempotency_key,
         cause,
         fact,
     };

@@ -4,11 +4,15 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::Value;
 use styx_core::{
-    decide::{Input, Request},
+    config::Runtime,
+    decide::{Input, Request, RuntimePatch, Setting},
     event::Event,
     executor::Observation,
     id::{ExecutionId, InstanceId},
-    record::{Cause, ConfigEvent, Cursor, CursorMove, Fact, LogEvent, Operator, Record, RunEvent, WorkflowEvent},
+    record::{
+        BackfillEvent, BackfillSpec, Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent,
+        Operator, Record, ResourceEvent, RunEvent, WorkflowEvent,
+    },
     world::World,
 };
 
@@ -28,8 +32,13 @@ pub(super) enum Source {
 pub(super) fn is_due(first: &Record) -> bool {
     match first.cause {
         Cause::Schedule | Cause::Timer => true,
-        // A schedule that couldn't be read any more fires no more.
-        Cause::Engine => matches!(first.fact, Fact::Workflow(_, WorkflowEvent::CursorMoved { to: None, .. })),
+        Cause::Engine => match first.fact {
+            // A schedule that couldn't be read any more fires no more.
+            Fact::Workflow(_, WorkflowEvent::CursorMoved { to: None, .. }) => true,
+            // A backfill moves on, or ends runs.
+            Fact::Run(..) | Fact::Backfill(..) => true,
+            _ => false,
+        },
         _ => false,
     }
 }
@@ -44,9 +53,10 @@ pub(super) fn source(world: &World, decision: &[Record]) -> Source {
         Cause::Imported { .. } => return Source::Nobody,
         Cause::Engine if matches!(first.fact, Fact::Log(LogEvent::Forked { .. })) => return Source::Nobody,
         Cause::Engine => start(decision),
-        Cause::Operator(operator) => {
-            request(world, decision, operator).map(|request| Input::Asked(request, Arc::clone(operator)))
-        }
+        Cause::Operator(operator) => request(world, decision, operator).map(|request| match &first.idempotency_key {
+            Some(key) => Input::AskedOnce(request, Arc::clone(operator), key.clone()),
+            None => Input::Asked(request, Arc::clone(operator)),
+        }),
         Cause::Executor { .. } => observation(world, first).map(Input::Observed),
         Cause::Decision | Cause::Schedule | Cause::Timer => None,
     };
@@ -86,7 +96,23 @@ fn request(world: &World, decision: &[Record], operator: &Operator) -> Option<Re
     }
     Some(match &first.fact {
         Fact::Config(ConfigEvent::Set(config)) => Request::Configure(Arc::clone(config)),
-        Fact::Config(ConfigEvent::SchedulingSwitched { enabled }) => Request::SwitchScheduling { enabled: *enabled },
+        Fact::Config(ConfigEvent::SchedulingSwitched { .. } | ConfigEvent::Operated(_)) => {
+            Request::Operate(operated(decision))
+        }
+        Fact::Resource(id, ResourceEvent::Set { concurrency }) => {
+            Request::SetResource { id: Arc::clone(id), concurrency: *concurrency }
+        }
+        Fact::Resource(id, ResourceEvent::Deleted) => Request::DeleteResource { id: Arc::clone(id) },
+        Fact::Backfill(id, event) => match event {
+            BackfillEvent::Created(spec) => create_backfill(spec),
+            BackfillEvent::Edited { concurrency, description } => Request::EditBackfill {
+                id: Arc::clone(id),
+                concurrency: *concurrency,
+                description: description.clone(),
+            },
+            BackfillEvent::Halted { runs, .. } => Request::HaltBackfill { id: Arc::clone(id), graceful: !runs },
+            BackfillEvent::Advanced { .. } => return None,
+        },
         Fact::Workflow(id, event) => match event {
             WorkflowEvent::Stored(workflow) => {
                 Request::StoreWorkflow { id: id.clone(), workflow: Arc::clone(workflow) }
@@ -107,13 +133,42 @@ fn request(world: &World, decision: &[Record], operator: &Operator) -> Option<Re
                 Request::Trigger { workflow, parameter, parameters, allow_future }
             }
             Event::Halt { .. } => Request::Halt { instance: instance.clone() },
+            Event::Timeout { .. } => Request::Timeout { instance: instance.clone() },
+            Event::RunError { .. } => Request::EndExecution { execution: execution_of(world, instance)? },
             Event::RetryAfter { delay_millis } => {
                 Request::Retry { instance: instance.clone(), delay_millis: *delay_millis }
             }
             _ => return None,
         },
+        Fact::Execution(id, ExecutionEvent::Ended(Ending::Operator)) => Request::EndExecution { execution: id.clone() },
         Fact::Run(_, RunEvent::Ignored { .. }) | Fact::Execution(..) | Fact::Log(_) => return None,
     })
+}
+
+/// What operators set: all of it, since the records say what counts after them.
+fn operated(decision: &[Record]) -> RuntimePatch {
+    let mut patch = RuntimePatch::default();
+    for record in decision {
+        match &record.fact {
+            Fact::Config(ConfigEvent::SchedulingSwitched { enabled }) => patch.scheduling = Some(*enabled),
+            Fact::Config(ConfigEvent::Operated(runtime)) => {
+                let Runtime { max_executions, dequeue_rate, blocked_clients, debug } = Runtime::clone(runtime);
+                patch.max_executions = Some(max_executions.map_or(Setting::Configured, Setting::Value));
+                patch.dequeue_rate = Some(dequeue_rate.map_or(Setting::Configured, Setting::Value));
+                patch.blocked_clients = Some(blocked_clients);
+                patch.debug = Some(debug);
+            }
+            _ => {}
+        }
+    }
+    patch
+}
+
+/// A backfill that was made; the record shows that it was allowed to reach as far.
+fn create_backfill(spec: &BackfillSpec) -> Request {
+    let BackfillSpec { workflow, start, end, reverse, concurrency, description, parameters, .. } = spec.clone();
+    let allow_future = true;
+    Request::CreateBackfill { workflow, start, end, concurrency, reverse, description, parameters, allow_future }
 }
 
 /// The file of the workflow folder that a record follows from.

@@ -47,12 +47,12 @@ use std::{
 use chrono::{DateTime, Utc};
 use styx_core::{
     config::Config,
-    decide::{BOUND, Decisions, Facts, Input, Reply, decide, needs},
+    decide::{BOUND, Decisions, Facts, Input, Reply, Request, decide, needs},
     id::Position,
     record::{Cause, ConfigEvent, Fact, Record},
     run::Rules,
     seed::Seed,
-    world::{Finished, RefusedRecord, RowKey, World},
+    world::{RefusedRecord, Row, RowKey, World},
 };
 use uuid::Uuid;
 
@@ -61,8 +61,8 @@ use self::{
     input::Source,
 };
 
-/// The most decisions that one look at what is due makes: time-outs, admissions and natural triggers.
-const MOST_DUE: usize = 3 * BOUND;
+/// The most decisions that one look at what is due makes.
+const MOST_DUE: usize = BOUND;
 
 /// What is asked, and how.
 #[derive(Debug, Clone, Default)]
@@ -151,7 +151,7 @@ pub struct Replay {
     world: World,
     /// The world under the recorded configuration, if another one is asked with.
     recorded: Option<World>,
-    finished: BTreeMap<RowKey, Finished>,
+    others: BTreeMap<RowKey, Row>,
     /// Decisions that aren't settled; the last may not be whole.
     waiting: VecDeque<Vec<Record>>,
     /// What the present code would have decided and the log hasn't, said once for each state that it would have been in.
@@ -167,7 +167,7 @@ impl Replay {
             options,
             world: World::default(),
             recorded,
-            finished: BTreeMap::new(),
+            others: BTreeMap::new(),
             waiting: VecDeque::new(),
             told: BTreeSet::new(),
             summary: Summary::default(),
@@ -252,11 +252,11 @@ impl Replay {
                 }
             }
             Source::Unknown => self.summary.unknown += 1,
-            Source::Input(Input::Asked(styx_core::decide::Request::Configure(_), _)) if self.recorded.is_some() => {
+            Source::Input(Input::Asked(Request::Configure(_), _)) if self.recorded.is_some() => {
                 self.summary.overruled += 1;
             }
             Source::Input(input) => {
-                let Decisions { drafts, reply, .. } = ask(&self.world, &self.finished, &input, at);
+                let Decisions { drafts, reply, .. } = ask(&self.world, &self.others, &input, at);
                 let recorded = &self.waiting[0];
                 if is_same(recorded, &drafts) {
                     self.summary.same += 1;
@@ -280,7 +280,7 @@ impl Replay {
     fn settle_due(&mut self, found: &mut Vec<Difference>) -> Result<(), RefusedRecord> {
         let run = self.due_run().min(MOST_DUE);
         let at = self.waiting[0][0].at;
-        let now_decided = split(ask(&self.world, &self.finished, &Input::Due, at).drafts);
+        let now_decided = split(ask(&self.world, &self.others, &Input::Due, at).drafts);
         let recorded: Vec<&Vec<Record>> = self.waiting.iter().take(run).collect();
         let all_same = now_decided.len() <= recorded.len()
             && now_decided.iter().zip(&recorded).all(|(drafts, records)| is_same(records, drafts));
@@ -328,14 +328,14 @@ impl Replay {
     /// What the configuration that is asked with makes due before `until`, and the recorded one doesn't.
     fn look_for_added(&mut self, until: DateTime<Utc>, found: &mut Vec<Difference>) {
         let Some(recorded) = &self.recorded else { return };
-        let Some(due) = self.world.index().next_due(self.world.config()) else { return };
+        let Some(due) = self.world.next_due() else { return };
         let now = due.max(self.world.at());
         if now >= until || self.world.log_id().is_none() {
             return;
         }
-        let by_record = split(ask(recorded, &self.finished, &Input::Due, now).drafts);
+        let by_record = split(ask(recorded, &self.others, &Input::Due, now).drafts);
         let by_record: BTreeSet<Stake> = by_record.iter().map(|drafts| stake(recorded, &drafts[0].fact)).collect();
-        for drafts in split(ask(&self.world, &self.finished, &Input::Due, now).drafts) {
+        for drafts in split(ask(&self.world, &self.others, &Input::Due, now).drafts) {
             let stake = stake(&self.world, &drafts[0].fact);
             if by_record.contains(&stake) || !self.told.insert(stake) {
                 continue;
@@ -371,20 +371,16 @@ impl Replay {
             if let Some(recorded) = &mut self.recorded {
                 recorded.apply(&record)?;
             }
-            self.finished.extend(changes.finished);
+            self.others.extend(changes.into_rows().filter_map(|(key, row)| Some((key, row?))));
         }
         Ok(())
     }
 }
 
 /// Asks the present code.
-fn ask(world: &World, finished: &BTreeMap<RowKey, Finished>, input: &Input, now: DateTime<Utc>) -> Decisions {
-    let mut facts = Facts::default();
-    for key in needs(world, input, now) {
-        if let Some(row) = finished.get(&key) {
-            facts.finished.insert(key, row.clone());
-        }
-    }
+fn ask(world: &World, others: &BTreeMap<RowKey, Row>, input: &Input, now: DateTime<Utc>) -> Decisions {
+    let rows = needs(world, input, now).into_iter();
+    let facts: Facts = rows.filter_map(|key| others.get(&key).cloned().map(|row| (key, row))).collect();
     let seed = Seed(world.root_seed().unwrap_or(Uuid::nil()));
     decide(world, &facts, input, now, seed)
 }

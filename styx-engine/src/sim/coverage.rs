@@ -86,11 +86,56 @@ situations! {
     TriggerOfActive: "a trigger of an active instance was refused",
     StepCut: "a step left inputs to the next one",
     BlockedByScheduling: "all that was left waited for scheduling to be switched on",
+    UnitAwaited: "a run was told that it waits for a unit",
+    UnitAwaitedAgain: "a run was told again, after another try",
+    Overtaken: "a run went on past one that waited longer, for a unit",
+    UnknownResource: "a run failed because it needs a resource that isn't defined",
+    ResourceLowered: "the limit of a resource was set below what was in use",
+    ResourceOfNone: "a resource had no unit at all",
+    ResourceDeletedInUse: "a resource was deleted while its units were in use",
+    ResourceAgainInUse: "a resource was defined again while units of before were in use",
+    OtherResources: "a workflow came to need other resources while its runs waited",
+    RateReached: "a ready run waited for the rate of dequeues",
+    RateChanged: "the rate was changed while a run waited for it",
+    OperatedLimit: "operators set a limit on executions",
+    OperatedBack: "operators left the limit to the configuration again",
+    ConfiguredBelow: "the configuration changed while operators' values counted",
+    BackfillReverse: "a backfill began with its last partition",
+    BackfillDone: "a backfill came to its end",
+    BackfillPassedOver: "a backfill passed over a partition that was active",
+    BackfillAgain: "a backfill ran an instance again that had finished before",
+    BackfillPaced: "a backfill waited for its runs to end",
+    BackfillOfNone: "a backfill with a concurrency of none waited",
+    BackfillBound: "one decision triggered as many partitions as one may",
+    BackfillOfDisabled: "a backfill triggered runs of a disabled workflow",
+    BackfillEdited: "the concurrency of a backfill changed while partitions were left",
+    BackfillEditedLate: "a backfill was edited after its end",
+    HaltedGracefully: "a backfill was halted and its runs went on",
+    HaltedWithRuns: "a backfill was halted with its runs",
+    HaltedTwice: "a backfill was halted gracefully, and then with its runs",
+    HaltedLate: "runs of a backfill were halted after its last partition was triggered",
+    HaltedByDeletion: "a backfill was halted because its workflow was deleted",
+    HaltedByItself: "a backfill halted itself because its workflow can't be run",
+    BackfillOverlaps: "a backfill of a range with active instances was refused",
+    BackfillOfFuture: "a backfill of the future was refused",
+    BackfillUnaligned: "a backfill whose range isn't aligned was refused",
+    TimedOutByOperator: "an operator timed out a run that executed",
+    TimedOutInQueue: "an operator timed out a run that waited",
+    DeclaredOver: "an operator declared an execution over that its run followed",
+    DeclaredOverLate: "an operator declared an execution over after its run had moved on",
+    NoSuchExecution: "an execution that doesn't live couldn't be declared over",
+    CounterFits: "a request that named the last counter was done",
+    CounterStale: "a request that named another counter was refused",
+    Repeated: "a request came again with its key and was answered by what it had led to",
+    RepeatedLater: "a request came again in a later process",
+    RepeatedUnanswered: "a request came again whose first answer a crash had kept back",
+    KeyOfAnother: "a key came with another request and was refused",
+    KeyDecidedAgain: "a request that had changed nothing came again with its key and was done",
 }
 
 /// The situations that one or more simulations have been in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Coverage(u64);
+pub struct Coverage(u128);
 
 impl Coverage {
     /// Notes that a situation was reached.
@@ -109,4 +154,4 @@ impl Coverage {
     }
 }
 
-const _: () = assert!(Situation::ALL.len() <= 64, "one bit for each");
+const _: () = assert!(Situation::ALL.len() <= 128, "one bit for each");

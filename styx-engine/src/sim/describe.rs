@@ -5,7 +5,7 @@ use styx_core::{
     event::Event,
     executor::{Effect, Observed},
     id::ExecutionId,
-    record::{Cause, ConfigEvent, ExecutionEvent, Fact, LogEvent, Record, RunEvent, WorkflowEvent},
+    record::{BackfillEvent, Cause, ConfigEvent, ExecutionEvent, Fact, LogEvent, Record, RunEvent, WorkflowEvent},
 };
 
 /// The first eight characters that tell executions apart.
@@ -37,6 +37,9 @@ fn fact(fact: &Fact) -> String {
         Fact::Run(id, RunEvent::Styx { counter, event }) => format!("run {id} #{counter} {}", run_event(event)),
         Fact::Run(id, RunEvent::Ignored { .. }) => format!("run {id} ignored"),
         Fact::Execution(id, event) => format!("execution {} {}", short(id), execution_event(event)),
+        Fact::Config(ConfigEvent::Operated(runtime)) => format!("operated {runtime:?}"),
+        Fact::Resource(id, event) => format!("resource {id} {event:?}"),
+        Fact::Backfill(id, event) => format!("backfill {id} {}", backfill_event(event)),
     }
 }
 
@@ -57,11 +60,27 @@ fn workflow_event(event: &WorkflowEvent) -> String {
     }
 }
 
+fn backfill_event(event: &BackfillEvent) -> String {
+    match event {
+        BackfillEvent::Created(spec) => {
+            let (start, end) = (spec.start.to_rfc3339(), spec.end.to_rfc3339());
+            format!("of {} {start}..{end} concurrency={} reverse={}", spec.workflow, spec.concurrency, spec.reverse)
+        }
+        BackfillEvent::Edited { concurrency, .. } => format!("edited concurrency={concurrency:?}"),
+        BackfillEvent::Advanced { instant, next, all_triggered, why } => {
+            format!("from {} to {} ({why:?}) last={all_triggered}", instant.to_rfc3339(), next.to_rfc3339())
+        }
+        BackfillEvent::Halted { runs, reason } => format!("halted: {reason}, runs={runs}"),
+    }
+}
+
 fn run_event(event: &Event) -> String {
     let kind = event.kind();
     match event {
         Event::TriggerExecution { trigger, missed, .. } => format!("{kind} {} missed={missed}", trigger.kind()),
         Event::Submit { execution: Some(execution), .. } => format!("{kind} {}", short(execution)),
+        Event::Dequeue { resources } => format!("{kind} {resources:?}"),
+        Event::Info { message } => format!("{kind}: {}", message.line),
         Event::Terminate { exit_code } => format!("{kind} {exit_code:?}"),
         Event::RetryAfter { delay_millis } => format!("{kind} {delay_millis} ms"),
         Event::RunError { message, class } => format!("{kind} {class:?}: {message}"),
@@ -98,7 +117,7 @@ pub(super) fn observed(execution: &ExecutionId, what: &Observed) -> String {
     format!("{} {what}", short(execution))
 }
 
-pub(super) fn request(id: &str, request: &Request) -> String {
+pub(super) fn request(id: &str, key: Option<&str>, request: &Request) -> String {
     let text = match request {
         Request::Configure(config) => format!("configure max_executions={:?}", config.max_executions),
         Request::SwitchScheduling { enabled } => format!("switch scheduling to {enabled}"),
@@ -116,8 +135,23 @@ pub(super) fn request(id: &str, request: &Request) -> String {
         }
         Request::Halt { instance } => format!("halt {instance}"),
         Request::Retry { instance, delay_millis } => format!("retry {instance} after {delay_millis} ms"),
+        Request::Timeout { instance } => format!("time out {instance}"),
+        Request::EndExecution { execution } => format!("declare {} over", short(execution)),
+        Request::Expecting { instance, counter, request } => {
+            format!("if {instance} is at {counter:?}: {request:?}")
+        }
+        Request::SetResource { id, concurrency } => format!("resource {id} has {concurrency}"),
+        Request::DeleteResource { id } => format!("delete resource {id}"),
+        Request::CreateBackfill { workflow, start, end, concurrency, reverse, .. } => {
+            let (start, end) = (start.to_rfc3339(), end.to_rfc3339());
+            format!("backfill {workflow} {start}..{end} concurrency={concurrency} reverse={reverse}")
+        }
+        Request::EditBackfill { id, concurrency, .. } => format!("edit {id} concurrency={concurrency:?}"),
+        Request::HaltBackfill { id, graceful } => format!("halt {id} graceful={graceful}"),
+        other => format!("{other:?}"),
     };
-    format!("{id}: {text}")
+    let key = key.map(|key| format!(" with {key}")).unwrap_or_default();
+    format!("{id}{key}: {text}")
 }
 
 pub(super) fn reply(id: &str, reply: &Reply) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
-    config::Config,
+    config::{Config, Rate},
     decide::{Input, Reply, Request},
     event::TriggerParameters,
     executor::{Effect, EffectKind, Observation, Observed},
@@ -16,7 +16,7 @@ use styx_core::{
 use uuid::Uuid;
 
 use super::log::SimLog;
-use crate::machine::{Machine, MachineOptions, Outputs};
+use crate::machine::{Machine, MachineOptions, Outputs, Ticket};
 
 /// A machine with one workflow, and a run of it whose launch was asked for.
 struct Launching {
@@ -27,26 +27,21 @@ struct Launching {
 
 impl Launching {
     fn new() -> Self {
+        Self::under(Config::default())
+    }
+
+    fn under(config: Config) -> Self {
         let now = "2024-05-06T07:08:09Z".parse().unwrap();
         let mut machine = Machine::open(SimLog::default().writer(), MachineOptions::default()).unwrap();
         let id = WorkflowId::new("c", "w");
         let mut configuration = WorkflowConfiguration::new("w", "hours");
         configuration.docker_image = Some("busybox".to_owned());
         let workflow = Arc::new(StoredWorkflow::new(&configuration, Origin::Api));
-        let config = Arc::new(Config::default());
-        let asked = |request| {
-            let operator = Operator { actor: "a".into(), request_id: "r".into(), request: "{}".into() };
-            (1, Input::Asked(request, Arc::new(operator)))
-        };
+        let config = Arc::new(config);
         let inputs = vec![
             (0, Input::Start { log_id: Uuid::from_u128(1), root_seed: Uuid::from_u128(2), config }),
             asked(Request::StoreWorkflow { id: id.clone(), workflow }),
-            asked(Request::Trigger {
-                workflow: id,
-                parameter: "2024-05-06T05".into(),
-                parameters: TriggerParameters::default(),
-                allow_future: false,
-            }),
+            trigger("2024-05-06T05"),
         ];
         let outputs = machine.step(now, inputs).unwrap();
         assert!(matches!(outputs.answers[1].1, Reply::Triggered { .. }));
@@ -55,6 +50,12 @@ impl Launching {
         };
         let execution = launch.execution.clone();
         Self { machine, now, execution }
+    }
+
+    /// Lets the machine sleep until it wants to be woken.
+    fn wake(&mut self, outputs: &Outputs) -> Outputs {
+        self.now = outputs.wake.expect("it wants to be woken").max(self.now);
+        self.machine.step(self.now, Vec::new()).unwrap()
     }
 
     fn observe(&mut self, after: TimeDelta, what: Observed) -> Outputs {
@@ -67,6 +68,30 @@ impl Launching {
             evidence: Arc::default(),
         };
         self.machine.step(self.now, vec![(0, Input::Observed(observation))]).unwrap()
+    }
+}
+
+fn asked(request: Request) -> (Ticket, Input) {
+    let operator = Operator { actor: "a".into(), request_id: "r".into(), request: "{}".into() };
+    (1, Input::Asked(request, Arc::new(operator)))
+}
+
+fn trigger(parameter: &str) -> (Ticket, Input) {
+    let (workflow, parameters) = (WorkflowId::new("c", "w"), TriggerParameters::default());
+    asked(Request::Trigger { workflow, parameter: parameter.into(), parameters, allow_future: false })
+}
+
+/// Seed 539 of the simulator with rates: the machine was woken at once, for ever, because the rate came due between two
+/// milliseconds, and it counts in whole ones.
+#[test]
+fn a_rate_that_has_no_whole_interval_wakes_only_when_something_follows() {
+    let mut story = Launching::under(Config { dequeue_rate: Rate::per_second(3.0), ..Config::default() });
+    story.observe(TimeDelta::zero(), Observed::Launched);
+    let parameters = ["2024-05-06T01", "2024-05-06T02", "2024-05-06T03", "2024-05-06T04"];
+    let mut outputs = story.machine.step(story.now, parameters.map(trigger).into()).unwrap();
+    for _ in 0..2 {
+        outputs = story.wake(&outputs);
+        assert!(outputs.effects.iter().any(|effect| effect.kind() == EffectKind::Launch), "{outputs:?}");
     }
 }
 

@@ -184,8 +184,8 @@ impl LogReader for SimLog {
     /// The machine scans only the world.
     fn scan(&self, scope: &RowScope, after: Option<&RowKey>, limit: usize) -> Result<Rows, LogError> {
         let disk = self.lock();
-        let world =
-            disk.rows.iter().filter(|(key, _)| !matches!(key, RowKey::Finished(..)) && *scope == RowScope::World);
+        let is_of_world = |key: &RowKey| !matches!(key, RowKey::Finished(..) | RowKey::Answered(_));
+        let world = disk.rows.iter().filter(|(key, _)| is_of_world(key) && *scope == RowScope::World);
         let rows = world.filter(|(key, _)| after.is_none_or(|after| *key > after));
         Ok(rows.take(limit).map(|(key, row)| (key.clone(), row.clone())).collect())
     }

@@ -1,19 +1,26 @@
 //! Tells from records, answers and worlds which situations a simulation was in.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod answers;
+mod backfills;
+mod limits;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use styx_core::{
-    decide::{Refusal, Reply},
     event::{Event, FailureClass, Trigger},
     execution::Phase,
     executor::Observed,
-    id::{InstanceId, WorkflowId},
-    record::{Cause, ConfigEvent, CursorMove, Ending, ExecutionEvent, Fact, Record, RunEvent, WorkflowEvent},
+    id::{Epoch, InstanceId, Position, WorkflowId},
+    record::{Cause, CursorMove, Ending, ExecutionEvent, Fact, Record, RunEvent, WorkflowEvent},
     run::State,
     world::World,
 };
 
+use self::backfills::is_of_backfill;
 use super::{Coverage, Situation};
 
 /// Follows the log with a world of its own.
@@ -22,13 +29,27 @@ pub(super) struct Marks {
     world: World,
     finished: BTreeSet<InstanceId>,
     cursors: BTreeMap<WorkflowId, DateTime<Utc>>,
+    /// How many partitions were triggered at a time.
+    burst: (Option<(DateTime<Utc>, Epoch)>, usize),
+    /// The writer of the last record.
+    epoch: Epoch,
+    /// Requests that a key led to, and who wrote their records.
+    keyed: BTreeMap<Position, (Arc<str>, Epoch)>,
+    /// Requests that were answered.
+    answered: BTreeSet<String>,
+    /// Keys of requests that have changed nothing.
+    tried: BTreeSet<Arc<str>>,
 }
 
 impl Marks {
     /// Looks at a record before it is folded, and folds it.
     pub(super) fn record(&mut self, record: &Record, coverage: &mut Coverage) {
+        self.keyed(record);
         match &record.fact {
             Fact::Run(instance, RunEvent::Styx { event, .. }) => self.run(record, instance, event, coverage),
+            Fact::Resource(id, event) => self.resource(id, event, coverage),
+            Fact::Backfill(id, event) => self.backfill(record, id, event, coverage),
+            Fact::Execution(id, ExecutionEvent::Ended(Ending::Operator)) => self.declared(record, id, coverage),
             Fact::Workflow(id, event) => self.workflow(id, event, coverage),
             Fact::Execution(_, ExecutionEvent::Ended(Ending::Exit { code })) => {
                 coverage.reach(Situation::LateExit);
@@ -42,11 +63,7 @@ impl Marks {
                 }
                 _ => {}
             },
-            Fact::Config(ConfigEvent::Set(config))
-                if config.max_executions.is_some_and(|max| (max as usize) < self.world.index().living_count()) =>
-            {
-                coverage.reach(Situation::LimitLowered);
-            }
+            Fact::Config(event) => self.config(record, event, coverage),
             _ => {}
         }
         // A log that is broken on purpose can hold what no world accepts.
@@ -54,6 +71,11 @@ impl Marks {
     }
 
     fn run(&mut self, record: &Record, instance: &InstanceId, event: &Event, coverage: &mut Coverage) {
+        self.held_up(instance, event, coverage);
+        self.operated(record, instance, event, coverage);
+        if matches!(event, Event::TriggerExecution { trigger, .. } if is_of_backfill(trigger)) {
+            self.triggered(record, instance, coverage);
+        }
         let run = self.world.runs().get(instance);
         let living = self.world.index().living(instance).and_then(|id| self.world.executions().get(id));
         let situation = match event {
@@ -108,6 +130,9 @@ impl Marks {
         match event {
             WorkflowEvent::FileRemoved { .. } => coverage.reach(Situation::FileRemoved),
             WorkflowEvent::Deleted if has_runs() => coverage.reach(Situation::DeletedWhileActive),
+            WorkflowEvent::Stored(stored) if self.world.workflows().contains_key(id) => {
+                self.needs(id, &stored.spec, coverage);
+            }
             WorkflowEvent::Stored(_) if !self.world.workflows().contains_key(id) && has_runs() => {
                 coverage.reach(Situation::RecreatedWhileActive);
             }
@@ -133,9 +158,14 @@ impl Marks {
     pub(super) fn waiting(&self, now: DateTime<Utc>, coverage: &mut Coverage) {
         let config = self.world.config();
         let index = self.world.index();
-        if config.scheduling && index.free_slots(config) == 0 && index.ready(now).next().is_some() {
+        if config.scheduling && index.free_slots(config) == 0 && index.queue().demands() {
             coverage.reach(Situation::LimitReached);
         }
+        let has_room = config.scheduling && index.free_slots(config) > 0;
+        if has_room && index.queue().demands() && self.world.rate_allows_at().is_some_and(|at| at > now) {
+            coverage.reach(Situation::RateReached);
+        }
+        self.backfills_wait(coverage);
         let due = |(_, at): &(&WorkflowId, Option<DateTime<Utc>>)| at.is_some_and(|at| at <= now);
         let workflows = self.world.workflows().iter().map(|(id, workflow)| (id, workflow.natural_at()));
         for (id, _) in workflows.filter(due) {
@@ -144,20 +174,6 @@ impl Marks {
             } else if index.missed(id) >= config.catch_up.max(1) {
                 coverage.reach(Situation::CatchUpPaced);
             }
-        }
-    }
-
-    /// Looks at an answer.
-    pub(super) fn answer(reply: &Reply, coverage: &mut Coverage) {
-        match reply {
-            Reply::Refused(Refusal::ApiWorkflow { .. }) => coverage.reach(Situation::ApiWorkflowRefused),
-            Reply::Refused(Refusal::Flyte) => coverage.reach(Situation::FlyteRefused),
-            Reply::Refused(Refusal::Secret { .. }) => coverage.reach(Situation::SecretRefused),
-            Reply::Refused(Refusal::OwnedByFile { .. }) => coverage.reach(Situation::OwnedByFile),
-            Reply::Refused(Refusal::Future) => coverage.reach(Situation::FutureRefused),
-            Reply::Refused(Refusal::BadParameter { .. }) => coverage.reach(Situation::BadParameter),
-            Reply::Refused(Refusal::AlreadyActive) => coverage.reach(Situation::TriggerOfActive),
-            _ => {}
         }
     }
 }

@@ -238,6 +238,17 @@ impl Outside {
         follows
     }
 
+    /// Ends what there may be of an execution, for good and so that nobody reports it.
+    pub(super) fn unplug(&mut self, id: &ExecutionId) -> Option<OutsideFact> {
+        let forbidden = Job { instance: None, phase: Phase::Forbidden, stopping: false };
+        let job = self.jobs.entry(id.clone()).or_insert(forbidden);
+        let was = job.phase;
+        if matches!(was, Phase::Claimed | Phase::Running) {
+            job.phase = Phase::Gone;
+        }
+        (was == Phase::Running).then(|| OutsideFact::Over(id.clone()))
+    }
+
     /// What carries the log's name and may still be going on.
     pub(super) fn living(&self) -> Vec<ExecutionId> {
         let living = self.jobs.iter().filter(|(_, job)| matches!(job.phase, Phase::Claimed | Phase::Running));

@@ -1,6 +1,6 @@
 //! One process of the engine: the machine, and what is lost when it ends.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{decide::Input, id::ExecutionId};
@@ -13,8 +13,8 @@ pub(super) struct Process {
     pub(super) machine: Machine,
     /// Inputs that wait for the next step.
     pub(super) inbox: Vec<(Ticket, Input)>,
-    /// Who waits for which answer: the ids of requests.
-    pub(super) asked: BTreeMap<Ticket, String>,
+    /// Who waits for which answer.
+    pub(super) asked: BTreeMap<Ticket, Asked>,
     /// When the next step is made because of inputs.
     pub(super) step_at: Option<DateTime<Utc>>,
     /// Which timer counts; older ones were cancelled.
@@ -23,6 +23,14 @@ pub(super) struct Process {
     pub(super) arrivals: BTreeMap<ExecutionId, DateTime<Utc>>,
     /// From when on nothing waits for the executions of an earlier process.
     pub(super) settles_at: Option<DateTime<Utc>>,
+}
+
+/// A request that waits for its answer.
+pub(super) struct Asked {
+    pub(super) id: String,
+    pub(super) key: Option<Arc<str>>,
+    /// It names a counter.
+    pub(super) expects: bool,
 }
 
 impl Process {

@@ -1,5 +1,8 @@
 //! Breaking the system on purpose: a simulation that can't fail proves nothing.
 
+use std::sync::Arc;
+
+use chrono::DateTime;
 use styx_core::world::Row;
 
 /// One thing that is broken, so that an invariant must notice.
@@ -15,6 +18,18 @@ pub enum Sabotage {
     CostForgotten,
     /// The log forgets under which condition a run is tried again: after a restart it always is.
     ConditionForgotten,
+    /// The log forgets what executions hold: after a restart their units are free.
+    UnitsForgotten,
+    /// The log forgets that resources have units: after a restart nobody gets one.
+    LimitForgotten,
+    /// The log forgets how far the rate is used up: after a restart there is another burst.
+    RateForgotten,
+    /// The log forgets where backfills are: after a restart they trigger again.
+    BackfillForgotten,
+    /// The log forgets which requests were done: they are done again.
+    AnswersForgotten,
+    /// The log forgets who was told what it waits for: after a restart it is told again.
+    ToldForgotten,
     /// Stops that are owed get lost between machine and executor.
     StopsForgotten,
     /// The executor starts an execution again when it is asked again.
@@ -41,6 +56,29 @@ impl Sabotage {
             }
             (Some(Self::ConditionForgotten), Some(Row::Run(mut run))) => {
                 run.retry_condition = None;
+                Some(Row::Run(run))
+            }
+            (Some(Self::UnitsForgotten), Some(Row::Execution(mut execution))) => {
+                execution.resources = Arc::default();
+                Some(Row::Execution(execution))
+            }
+            (Some(Self::LimitForgotten), Some(Row::Resource(mut resource))) => {
+                resource.concurrency = 0;
+                Some(Row::Resource(resource))
+            }
+            (Some(Self::RateForgotten), Some(Row::Log(mut log))) => {
+                log.rate_used = DateTime::UNIX_EPOCH;
+                Some(Row::Log(log))
+            }
+            (Some(Self::BackfillForgotten), Some(Row::Backfill(mut backfill))) => {
+                if let Some(Row::Backfill(before)) = before {
+                    backfill.next = before.next;
+                }
+                Some(Row::Backfill(backfill))
+            }
+            (Some(Self::AnswersForgotten), Some(Row::Answered(_))) => None,
+            (Some(Self::ToldForgotten), Some(Row::Run(mut run))) => {
+                run.note = None;
                 Some(Row::Run(run))
             }
             (Some(Self::FinishedForgotten), Some(Row::Finished(_))) => None,

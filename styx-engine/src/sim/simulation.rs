@@ -385,12 +385,12 @@ impl Simulation {
             _ => effects.into_iter().for_each(|effect| self.perform(effect)),
         }
         for (ticket, reply) in answers {
-            let Some(id) = self.process.as_mut().and_then(|process| process.asked.remove(&ticket)) else {
+            let Some(asked) = self.process.as_mut().and_then(|process| process.asked.remove(&ticket)) else {
                 continue;
             };
-            self.story.note(self.now, "answer", || describe::reply(&id, &reply));
-            Marks::answer(&reply, &mut self.coverage);
-            self.check(|invariant| invariant.answered(&id, &reply));
+            self.story.note(self.now, "answer", || describe::reply(&asked.id, &reply));
+            self.marks.answer(&asked, &reply, &mut self.coverage);
+            self.check(|invariant| invariant.answered(&asked.id, &reply));
         }
         self.sleep(now, wake, left);
     }

@@ -129,7 +129,8 @@ impl Watch {
                     watched.prefix = Some(prefix.to_owned());
                 }
             }
-            Looking::Link { link, path } => self.follow(link, Some(path), false),
+            // Not from where it was listed: that may be a path from where this process runs.
+            Looking::Link { path } => self.follow(&self.dir.join(path), Some(path), false),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod guard;
 mod listener;
+mod once;
 mod path;
 mod query;
 mod redacted;
@@ -19,7 +20,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use hyper::{
     Method, StatusCode,
     header::{HeaderValue, USER_AGENT},
@@ -27,10 +28,12 @@ use hyper::{
 };
 use serde_json::{Value, json};
 use styx_core::{
+    config::Config,
     decide::{Reply, Request as Ask},
-    id::Position,
+    id::{InstanceId, Position},
     log::{LogError, LogReader},
     record::{Cause, Operator},
+    world::World,
 };
 use styx_engine::{
     clock::Clock,
@@ -47,6 +50,7 @@ pub(crate) use self::{
     request::new_request_id,
 };
 use self::{
+    once::Once,
     path::segments,
     query::Query,
     request::Payload,
@@ -85,6 +89,8 @@ pub(crate) struct App {
     pub(crate) declared_env_only: bool,
     /// Makes checkpoints of the log.
     pub(crate) checkpoints: Arc<Checkpoints>,
+    /// What decisions follow now.
+    pub(crate) config: watch::Receiver<Arc<Config>>,
     /// Where the log ends.
     pub(crate) tail: watch::Receiver<Position>,
     /// What is measured.
@@ -104,6 +110,7 @@ struct Call {
     query: Query,
     payload: Payload,
     operator: Arc<Operator>,
+    once: Once,
 }
 
 impl Call {
@@ -124,23 +131,58 @@ impl Call {
     /// Asks the engine, and waits until the answer is durable.
     async fn ask(&self, request: Ask) -> Result<Reply, ApiError> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        let stopped = || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").retry_after(5);
-        let asked = self.app.engine.ask(request, Arc::clone(&self.operator), move |reply| {
+        let answer = move |reply| {
             // Whoever asked may have gone.
             let _ = sender.send(reply);
-        });
-        match asked {
-            Ok(()) => match receiver.await {
-                Ok(Reply::Refused(refusal)) => Err(refusal.into()),
-                Ok(reply) => Ok(reply),
-                Err(_) => Err(stopped()),
-            },
-            Err(Busy::Full) => {
-                let text = "too many requests are waiting: try again in a second";
-                Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(1))
-            }
-            Err(_) => Err(stopped()),
+        };
+        let (engine, operator) = (&self.app.engine, Arc::clone(&self.operator));
+        match self.once.key.clone() {
+            Some(key) => engine.ask_once(request, operator, key, answer),
+            None => engine.ask(request, operator, answer),
         }
+        .map_err(busy)?;
+        match receiver.await {
+            Ok(Reply::Refused(refusal)) => Err(refusal.into()),
+            Ok(Reply::Repeated { by }) => {
+                let first = self.read(move |reader| reader.read(by, 1)).await?.pop();
+                let gone = || ApiError::new(StatusCode::CONFLICT, "what followed from the idempotency key is gone");
+                first.map(|first| Reply::of_record(&first)).ok_or_else(gone)
+            }
+            Ok(reply) => Ok(reply),
+            Err(_) => Err(busy(Busy::Stopped)),
+        }
+    }
+
+    /// Asks for something that is about an instance, only if its last event is the one that the client has seen.
+    async fn ask_about(&self, instance: &InstanceId, request: Ask) -> Result<Reply, ApiError> {
+        let request = match self.once.expected {
+            Some(counter) => Ask::Expecting { instance: instance.clone(), counter, request: Box::new(request) },
+            None => request,
+        };
+        self.ask(request).await
+    }
+
+    /// Looks at the world as it is between two steps of the engine; it must be quick.
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&World, DateTime<Utc>) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let looked = self.app.engine.look(move |world, now| {
+            let _ = sender.send(look(world, now));
+        });
+        looked.map_err(busy)?;
+        receiver.await.map_err(|_| busy(Busy::Stopped))
+    }
+}
+
+fn busy(busy: Busy) -> ApiError {
+    match busy {
+        Busy::Full => {
+            let text = "too many requests are waiting: try again in a second";
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(1)
+        }
+        _ => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").retry_after(5),
     }
 }
 
@@ -240,12 +282,18 @@ fn admit(app: &App, parts: &Parts) -> Result<Caller, ApiError> {
     // The scheduler's own prefix is not checked (C-20).
     if !parts.uri.path().starts_with("/api/v0/")
         && let Some(client) = parts.headers.get(USER_AGENT)
-        && app.http.blocked_clients.iter().any(|blocked| blocked.as_bytes() == client.as_bytes())
+        && is_blocked(app, client.as_bytes())
     {
         let text = "blacklisted client version, please upgrade";
         return Err(ApiError::new(StatusCode::NOT_ACCEPTABLE, text));
     }
     app.access.caller(&parts.method, &parts.headers, app.clock.now()).map_err(ApiError::from)
+}
+
+/// Whether a client is turned away, by the file or by operators.
+fn is_blocked(app: &App, client: &[u8]) -> bool {
+    app.http.blocked_clients.iter().any(|blocked| blocked.as_bytes() == client)
+        || app.config.borrow().runtime.blocked_clients.iter().any(|blocked| blocked.as_bytes() == client)
 }
 
 impl From<Refused> for ApiError {
@@ -279,7 +327,8 @@ async fn dispatch(
         request_id: request_id.into(),
         request: request_json(&parts.method, &parts.uri.to_string(), from, payload.0.as_deref()).into(),
     };
-    let call = Call { app, query, payload, operator: Arc::new(operator) };
+    let once = Once::read(parts, payload.0.as_deref(), &operator.actor)?;
+    let call = Call { app, query, payload, operator: Arc::new(operator), once };
     routes::answer(&call, route).await
 }
 

@@ -36,10 +36,20 @@ impl Payload {
 
     /// Reads the body of all other routes.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        self.parse_saying(|field| format!("problem: {field}"))
+    }
+
+    /// As [`parse`](Self::parse), for the types of which Styx 2.x says that a missing field is null: WorkflowId,
+    /// WorkflowInstance, Resource (C-30).
+    pub(super) fn parse_not_null<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        self.parse_saying(|field| format!("problem: Null {field}"))
+    }
+
+    fn parse_saying<T: DeserializeOwned>(&self, missing: impl FnOnce(&str) -> String) -> Result<T, ApiError> {
         let bytes = self.0.as_deref().ok_or_else(|| ApiError::bad_request("Missing payload"))?;
         json::from_slice(bytes).map_err(|error| {
             let text = error.to_string();
-            let problem = missing_field(&text).map(|field| format!(", problem: {}", camel_case(field)));
+            let problem = missing_field(&text).map(|field| format!(", {}", missing(&camel_case(field))));
             ApiError::bad_request(format!("Payload parsing failed: {text}{}", problem.unwrap_or_default()))
         })
     }
@@ -80,6 +90,8 @@ mod tests {
         let error = payload.parse::<styx_client::TriggerRequest>().unwrap_err();
         assert!(error.reason().starts_with("Payload parsing failed: "), "{}", error.reason());
         assert!(error.reason().contains("problem: workflowId"), "{}", error.reason());
+        let error = payload.parse_not_null::<styx_client::Resource>().unwrap_err();
+        assert!(error.reason().ends_with(", problem: Null id"), "{}", error.reason());
         assert_eq!(Payload(None).parse::<u8>().unwrap_err().reason(), "Missing payload");
         assert_eq!(Payload(None).required().unwrap_err().reason(), "Missing payload.");
     }

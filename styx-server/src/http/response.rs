@@ -107,8 +107,15 @@ impl ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
-            Refusal::UnknownWorkflow => StatusCode::NOT_FOUND,
-            Refusal::AlreadyActive | Refusal::OwnedByFile { .. } => StatusCode::CONFLICT,
+            Refusal::UnknownWorkflow
+            | Refusal::EditOfUnknownBackfill { .. }
+            | Refusal::HaltOfUnknownBackfill
+            | Refusal::NoSuchExecution { .. } => StatusCode::NOT_FOUND,
+            Refusal::AlreadyActive
+            | Refusal::OwnedByFile { .. }
+            | Refusal::PartitionsActive { .. }
+            | Refusal::Stale { .. } => StatusCode::CONFLICT,
+            Refusal::KeyOfAnother => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::ApiWorkflow { .. } | Refusal::RemovedFile { .. } => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         };
@@ -156,6 +163,11 @@ pub(super) fn plain(content_type: &'static str, text: String) -> Response {
 /// 200 `pong`, without a type (C-3).
 pub(super) fn pong() -> Response {
     Response::new(Body::from("pong"))
+}
+
+/// 200, without a body.
+pub(super) fn empty() -> Response {
+    with_status(StatusCode::OK)
 }
 
 /// 204, without a body.

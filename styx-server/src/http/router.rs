@@ -49,8 +49,36 @@ pub(super) enum Route<'a> {
     MakeCheckpoint,
     /// Records of the log.
     Records,
-    /// Part of the API and not there yet.
-    NotBuilt { what: &'static str },
+    /// E-13.
+    Resources,
+    /// E-14.
+    CreateResource,
+    /// E-15.
+    Resource { id: &'a str },
+    /// E-16.
+    EditResource { id: &'a str },
+    /// E-17.
+    DeleteResource { id: &'a str },
+    /// E-18.
+    Backfills,
+    /// E-19.
+    CreateBackfill,
+    /// E-20.
+    Backfill { id: &'a str },
+    /// E-21.
+    EditBackfill { id: &'a str },
+    /// E-22.
+    HaltBackfill { id: &'a str },
+    /// E-29.
+    InjectEvent,
+    /// What operators set at run time.
+    Config,
+    /// Set it.
+    ChangeConfig,
+    /// Why an instance waits.
+    Explain { component: &'a str, workflow: &'a str, parameter: &'a str },
+    /// Declare an execution over.
+    EndExecution { id: &'a str },
 }
 
 impl Route<'_> {
@@ -75,7 +103,18 @@ impl Route<'_> {
             Self::Retry => "/api/v3/scheduler/retry",
             Self::Checkpoints | Self::MakeCheckpoint => "/api/v4/checkpoints",
             Self::Records => "/api/v4/records",
-            Self::NotBuilt { .. } => "not built",
+            Self::Resources | Self::CreateResource => "/api/v3/resources",
+            Self::Resource { .. } | Self::EditResource { .. } | Self::DeleteResource { .. } => {
+                "/api/v3/resources/{resource}"
+            }
+            Self::Backfills | Self::CreateBackfill => "/api/v3/backfills",
+            Self::Backfill { .. } | Self::EditBackfill { .. } | Self::HaltBackfill { .. } => {
+                "/api/v3/backfills/{backfill}"
+            }
+            Self::InjectEvent => "/api/v3/scheduler/events",
+            Self::Config | Self::ChangeConfig => "/api/v4/config",
+            Self::Explain { .. } => "/api/v4/explain/{component}/{workflow}/{parameter}",
+            Self::EndExecution { .. } => "/api/v4/executions/{execution}/end",
         }
     }
 }
@@ -140,12 +179,16 @@ fn v3<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
         ("GET", ["workflows", component, workflow, "instances", parameter]) => {
             Route::Instance { component, workflow, parameter }
         }
-        ("GET" | "POST", ["resources"]) | ("GET" | "PUT" | "DELETE", ["resources", _]) => {
-            Route::NotBuilt { what: "resources" }
-        }
-        ("GET" | "POST", ["backfills"]) | ("GET" | "PUT" | "DELETE", ["backfills", _]) => {
-            Route::NotBuilt { what: "backfills" }
-        }
+        ("GET", ["resources"]) => Route::Resources,
+        ("POST", ["resources"]) => Route::CreateResource,
+        ("GET", ["resources", id]) => Route::Resource { id },
+        ("PUT", ["resources", id]) => Route::EditResource { id },
+        ("DELETE", ["resources", id]) => Route::DeleteResource { id },
+        ("GET", ["backfills"]) => Route::Backfills,
+        ("POST", ["backfills"]) => Route::CreateBackfill,
+        ("GET", ["backfills", id]) => Route::Backfill { id },
+        ("PUT", ["backfills", id]) => Route::EditBackfill { id },
+        ("DELETE", ["backfills", id]) => Route::HaltBackfill { id },
         ("GET", ["status", "events", component, workflow, parameter]) => {
             Route::Events { component, workflow, parameter }
         }
@@ -158,11 +201,15 @@ fn v3<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
 }
 
 /// What Styx 2.x doesn't have.
-fn v4<'a>(method: &str, segments: &[&str]) -> Option<Route<'a>> {
+fn v4<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
     let route = match (method, segments) {
         ("GET", ["checkpoints"]) => Route::Checkpoints,
         ("POST", ["checkpoints"]) => Route::MakeCheckpoint,
         ("GET", ["records"]) => Route::Records,
+        ("GET", ["config"]) => Route::Config,
+        ("PATCH", ["config"]) => Route::ChangeConfig,
+        ("GET", ["explain", component, workflow, parameter]) => Route::Explain { component, workflow, parameter },
+        ("POST", ["executions", id, "end"]) => Route::EndExecution { id },
         _ => return None,
     };
     Some(route)
@@ -174,7 +221,7 @@ fn scheduler<'a>(method: &str, segments: &[&str]) -> Option<Route<'a>> {
         ("POST", ["trigger"]) => Route::Trigger,
         ("POST", ["halt"]) => Route::Halt,
         ("POST", ["retry"]) => Route::Retry,
-        ("POST", ["events"]) => Route::NotBuilt { what: "the injection of events" },
+        ("POST", ["events"]) => Route::InjectEvent,
         _ => return None,
     };
     Some(route)

@@ -2,9 +2,10 @@
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BTreeMap, BinaryHeap},
     io,
     ops::{ControlFlow, RangeInclusive},
+    sync::Arc,
 };
 
 use styx_core::{
@@ -143,6 +144,11 @@ impl<'a> Walk<'a> {
             }
             About::Instance(id) => (of(&Subject::Run(id.clone()))?, Wanted::Executions),
             About::Execution(id) => (of(&Subject::Execution(id.clone()))?, Wanted::RunOf(id.clone())),
+            About::Backfill(id) => match runs_of_backfill(reader, id, most)? {
+                Some(positions) => (positions, Wanted::Executions),
+                None => return Ok(None),
+            },
+            About::Resource(id) => (of(&Subject::Resource(Arc::clone(id)))?, Wanted::Nothing),
         };
         Ok(Some(Self { reader, next: positions.into_iter().map(Reverse).collect(), wanted }))
     }
@@ -178,6 +184,37 @@ impl<'a> Walk<'a> {
         self.next.extend(positions.into_iter().map(Reverse));
         Ok(())
     }
+}
+
+/// Where the records about a backfill and about the instances are that it triggered, from their triggers on; `None` when there
+/// are more than `most`.
+fn runs_of_backfill(reader: &RocksReader, id: &Arc<str>, most: usize) -> Result<Option<Vec<Position>>, Stopped> {
+    let unreadable = |error| Stopped::Log(Position::FIRST, error);
+    let own = reader.positions(&Subject::Backfill(Arc::clone(id)), Position::FIRST).map_err(unreadable)?;
+    let mut triggered = BTreeMap::new();
+    let mut read_to = Position(0);
+    for position in &own {
+        let record = reader.record(*position).map_err(|error| Stopped::Log(*position, error))?;
+        // A partition is triggered in the decision that moves the backfill on.
+        let from = record.decision.max(read_to.next());
+        let count = usize::try_from(position.0.saturating_sub(from.0)).unwrap_or(usize::MAX);
+        read_to = *position;
+        for record in reader.read(from, count).map_err(|error| Stopped::Log(from, error))? {
+            if let (Fact::Run(instance, _), Some(of)) = (&record.fact, Facets::of(&record).backfill)
+                && *of == **id
+            {
+                triggered.entry(instance.clone()).or_insert(record.position);
+            }
+        }
+    }
+    let mut positions = own;
+    for (instance, from) in triggered {
+        positions.extend(reader.positions(&Subject::Run(instance), from).map_err(unreadable)?);
+        if positions.len() > most {
+            return Ok(None);
+        }
+    }
+    Ok(Some(positions))
 }
 
 /// All records about the runs of an instance and their executions, in order.
@@ -218,7 +255,7 @@ mod tests {
     #[test]
     fn the_index_leads_to_the_same_records_as_reading_all_of_them() {
         let all = Position::FIRST..=Position(u64::MAX);
-        let (mut workflows, mut instances, mut executions) = (0, 0, 0);
+        let (mut workflows, mut instances, mut executions, mut resources) = (0, 0, 0, 0);
         for seed in 0..6 {
             let dir = tempfile::tempdir().unwrap();
             let (story, reader) = told(dir.path(), seed);
@@ -229,6 +266,7 @@ mod tests {
                     Subject::Workflow(id) => args.workflow = Some(id),
                     Subject::Run(id) => args.instance = Some(id),
                     Subject::Execution(id) => args.execution = Some(id),
+                    Subject::Resource(id) => args.resource = Some(id),
                     _ => continue,
                 }
                 let about = args.about().remove(0);
@@ -239,10 +277,13 @@ mod tests {
                     About::Workflow(_) => &mut workflows,
                     About::Instance(_) => &mut instances,
                     About::Execution(_) => &mut executions,
+                    About::Resource(_) => &mut resources,
+                    About::Backfill(_) => unreachable!("none is asked for"),
                 };
                 *count += by_scan.len();
             }
         }
         assert!(workflows > 1000 && instances > 1000 && executions > 500, "{workflows} {instances} {executions}");
+        assert!(resources > 20, "{resources}");
     }
 }

@@ -3,14 +3,16 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use styx_client::Client;
 
-use super::{CLEAN, DataArgs, UNUSABLE, running::host_of};
+use super::{
+    CLEAN, DataArgs, UNUSABLE,
+    running::{client, host_of},
+};
 
 /// Of which server.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-The checkpoint is a data folder of its own, below `checkpoints` in the server's: all log tools work on it while the server
+The checkpoint is a data folder of its own, below `checkpoints` in the server's: all log tools work on it while the server \
 runs on. Its tables are shared with the server's as long as both have them; nobody removes old checkpoints but you.
 
 Exit codes: 0 it is made; 2 no server answers, or it refuses.")]
@@ -31,7 +33,7 @@ pub(super) fn run(args: &CheckpointArgs, out: &mut dyn Write, notes: &mut dyn Wr
         )
     });
     let asked = host
-        .and_then(|host| Client::new(&host).map_err(|error| error.to_string()))
+        .and_then(|host| client(&host))
         .and_then(|client| client.create_checkpoint().map_err(|error| error.to_string()));
     match asked {
         Ok(checkpoint) => {

@@ -1,9 +1,10 @@
 //! Which records are wanted: every filter that is given must agree.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use clap::Args;
 use styx_core::{
+    event::EventKind,
     id::{ExecutionId, InstanceId, Position, WorkflowId},
     record::Subject,
 };
@@ -11,7 +12,7 @@ use styx_core::{
 use super::facets::{CauseKind, Facets, Said};
 
 /// The names of all events, as `log show` writes them.
-pub(super) const EVENTS: [&str; 28] = [
+pub(super) const EVENTS: [&str; 32] = [
     "triggerExecution",
     "info",
     "dequeue",
@@ -39,6 +40,10 @@ pub(super) const EVENTS: [&str; 28] = [
     "cursorMoved",
     "set",
     "schedulingSwitched",
+    "operated",
+    "edited",
+    "advanced",
+    "halted",
     "forked",
 ];
 
@@ -54,6 +59,12 @@ pub struct ChoiceArgs {
     /// Only an execution, and its run while it has it
     #[arg(long, value_name = "ID", value_parser = parse_execution)]
     pub execution: Option<ExecutionId>,
+    /// Only a backfill with its runs and their executions
+    #[arg(long, value_name = "ID")]
+    pub backfill: Option<Arc<str>>,
+    /// Only a resource: how many units it had, and from when on
+    #[arg(long, value_name = "ID")]
+    pub resource: Option<Arc<str>>,
     /// Only what these caused, with all that followed from it in the same decision
     #[arg(long, value_name = "CAUSE", value_enum, value_delimiter = ',')]
     pub cause: Vec<CauseKind>,
@@ -74,15 +85,21 @@ pub(super) enum About {
     Instance(InstanceId),
     /// An execution, and what its run says while it is the run's.
     Execution(ExecutionId),
+    /// A backfill, its runs and their executions.
+    Backfill(Arc<str>),
+    /// A resource.
+    Resource(Arc<str>),
 }
 
 impl ChoiceArgs {
     /// What the records must be about, the narrowest first.
     pub(super) fn about(&self) -> Vec<About> {
+        let resource = self.resource.clone().map(About::Resource);
+        let backfill = self.backfill.clone().map(About::Backfill);
         let execution = self.execution.clone().map(About::Execution);
         let instance = self.instance.clone().map(About::Instance);
         let workflow = self.workflow.clone().map(About::Workflow);
-        [execution, instance, workflow].into_iter().flatten().collect()
+        [resource, execution, instance, backfill, workflow].into_iter().flatten().collect()
     }
 }
 
@@ -122,6 +139,8 @@ struct Belongs {
     about: About,
     /// The executions that began so far.
     executions: BTreeSet<ExecutionId>,
+    /// Instances whose present run is the backfill's.
+    runs: BTreeSet<InstanceId>,
     /// Whose execution it is, once and as long as the run follows it.
     follower: Option<InstanceId>,
     has_begun: bool,
@@ -129,7 +148,7 @@ struct Belongs {
 
 impl Belongs {
     fn new(about: About) -> Self {
-        Self { about, executions: BTreeSet::new(), follower: None, has_begun: false }
+        Self { about, executions: BTreeSet::new(), runs: BTreeSet::new(), follower: None, has_begun: false }
     }
 
     fn includes(&mut self, facets: &Facets<'_>) -> bool {
@@ -147,6 +166,22 @@ impl Belongs {
                 Subject::Execution(of) => return self.executions.contains(of),
                 _ => return false,
             },
+            About::Backfill(id) => match subject {
+                Subject::Backfill(of) => return of == id,
+                Subject::Run(of) => {
+                    if facets.backfill == Some(id) {
+                        self.runs.insert(of.clone());
+                    } else if facets.event == EventKind::TriggerExecution.as_str() {
+                        self.runs.remove(of);
+                    }
+                    if !self.runs.contains(of) {
+                        return false;
+                    }
+                }
+                Subject::Execution(of) => return self.executions.contains(of),
+                _ => return false,
+            },
+            About::Resource(id) => return matches!(subject, Subject::Resource(of) if of == id),
         }
         self.executions.extend(facets.begins.clone());
         true

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde_json::Value;
 use styx_core::{
-    event::{Event, EventKind},
+    event::{Event, EventKind, Trigger},
     id::{ExecutionId, InstanceId, Position, WorkflowId},
     record::{Cause, Fact, Record, RunEvent, Subject},
 };
@@ -47,6 +47,8 @@ pub(super) struct Facets<'a> {
     pub(super) subject: Option<Subject>,
     /// The execution that it begins.
     pub(super) begins: Option<ExecutionId>,
+    /// The backfill whose run it begins.
+    pub(super) backfill: Option<&'a str>,
     /// With it a run leaves its last execution behind.
     pub(super) turns: bool,
     /// The event's name.
@@ -56,9 +58,9 @@ pub(super) struct Facets<'a> {
 /// Events with which a run leaves its last execution behind.
 const TURNS: [EventKind; 3] = [EventKind::TriggerExecution, EventKind::Dequeue, EventKind::Submit];
 
-impl Facets<'static> {
+impl<'a> Facets<'a> {
     /// Those of a record.
-    pub(super) fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &'a Record) -> Self {
         let event = match &record.fact {
             Fact::Run(_, RunEvent::Styx { event, .. }) => Some(event),
             _ => None,
@@ -67,28 +69,34 @@ impl Facets<'static> {
             Some(Event::Submit { execution, .. }) => execution.clone(),
             _ => None,
         };
+        let backfill = match event {
+            Some(Event::TriggerExecution { trigger: Trigger::Backfill(id), .. }) => Some(&**id),
+            _ => None,
+        };
         Self {
             position: record.position,
             decision: record.decision,
             subject: Some(record.subject()),
             begins,
+            backfill,
             turns: event.is_some_and(|event| TURNS.contains(&event.kind())),
             event: wording::name(&record.fact),
         }
     }
-}
 
-impl<'a> Facets<'a> {
     /// Those of a record's JSON; `None` when it isn't one.
     pub(super) fn of_json(line: &'a Value) -> Option<Self> {
         let event = line["event"]["name"].as_str()?;
         let is_styx = line["subject"]["kind"] == "run";
         let begins = line["event"]["execution_id"].as_str().filter(|_| is_styx && event == EventKind::Submit.as_str());
+        let trigger = &line["event"]["trigger"];
+        let backfill = trigger["id"].as_str().filter(|_| is_styx && trigger["kind"] == "backfill");
         Some(Self {
             position: Position(line["position"].as_u64()?),
             decision: Position(line["decision"].as_u64()?),
             subject: subject(&line["subject"]),
             begins: begins.map(ExecutionId::parse),
+            backfill,
             turns: is_styx && TURNS.iter().any(|kind| kind.as_str() == event),
             event,
         })

@@ -169,7 +169,11 @@ fn fork(importer: &Importer, last: Epoch) -> Result<Record, Failed> {
     let random_uuid = || random::uuid().map_err(Failed::Random);
     let event = LogEvent::Forked { log_id: random_uuid()?, root_seed: random_uuid()? };
     let world = importer.world();
-    Ok(Draft { fact: Fact::Log(event), cause: Cause::Engine }.into_record(world, world.at(), last.next()))
+    Ok(Draft { fact: Fact::Log(event), cause: Cause::Engine, idempotency_key: None }.into_record(
+        world,
+        world.at(),
+        last.next(),
+    ))
 }
 
 fn check_empty(dir: &Path) -> Result<(), Failed> {

@@ -4,11 +4,13 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 use styx_core::{
+    config::{Limit, Rate, Runtime},
     event::{Description, Event, ExecutionDescription, FailureClass},
     executor::Observed,
     id::WorkflowId,
     record::{
-        Cause, ConfigEvent, Ending, ExecutionEvent, Fact, LogEvent, Origin, Record, RunEvent, Subject, WorkflowEvent,
+        BackfillEvent, BackfillSpec, Cause, ConfigEvent, Ending, ExecutionEvent, Fact, LogEvent, Origin, Record,
+        ResourceEvent, RunEvent, Subject, WorkflowEvent,
     },
     workflow::Span,
 };
@@ -26,14 +28,18 @@ pub(super) fn record(record: &Record, output: Option<String>) -> Value {
     if let Some(output) = output {
         event.insert("output".into(), output.into());
     }
-    json!({
+    let mut line = json!({
         "position": record.position.0,
         "at": millis(record.at),
         "decision": record.decision.0,
         "subject": subject(&record.subject()),
         "event": event,
         "cause": cause(&record.cause),
-    })
+    });
+    if let Some(named) = &record.idempotency_key {
+        line["idempotency_key"] = (*named.key).into();
+    }
+    line
 }
 
 fn subject(subject: &Subject) -> Value {
@@ -89,6 +95,7 @@ fn fields(fact: &Fact) -> Value {
         }
         Fact::Config(ConfigEvent::Set(config)) => json!({
             "max_executions": config.max_executions,
+            "dequeue_rate": config.dequeue_rate.map(Rate::to_per_second),
             "catch_up": config.catch_up,
             "max_cost": f64::from(config.max_cost_tenths) / 10.0,
             "missing_dependencies_delay": Span::from(config.missing_dependencies_delay).to_string(),
@@ -97,6 +104,7 @@ fn fields(fact: &Fact) -> Value {
             "mounts_secrets": config.executor.mounts_secrets,
         }),
         Fact::Config(ConfigEvent::SchedulingSwitched { enabled }) => json!({ "enabled": enabled }),
+        Fact::Config(ConfigEvent::Operated(runtime)) => operated(runtime),
         Fact::Workflow(_, event) => workflow(event),
         Fact::Run(_, RunEvent::Styx { counter, event }) => with("counter", counter.0.into(), styx(event)),
         Fact::Run(_, RunEvent::Ignored { counter, event, error }) => json!({
@@ -105,6 +113,54 @@ fn fields(fact: &Fact) -> Value {
             "ignored": with("name", event.kind().as_str().into(), styx(event)),
         }),
         Fact::Execution(_, event) => execution(event),
+        Fact::Backfill(_, event) => backfill(event),
+        Fact::Resource(_, ResourceEvent::Set { concurrency }) => json!({ "concurrency": concurrency }),
+        Fact::Resource(_, ResourceEvent::Deleted) => json!({}),
+    }
+}
+
+/// What operators set; `null` leaves a value to the configuration.
+pub(super) fn operated(runtime: &Runtime) -> Value {
+    let Runtime { max_executions, dequeue_rate, blocked_clients, debug } = runtime;
+    json!({
+        "max_executions": max_executions.map(|limit| match limit {
+            Limit::Unlimited => "unlimited".into(),
+            Limit::AtMost(max) => Value::from(max),
+        }),
+        "dequeue_rate": dequeue_rate.map(Rate::to_per_second),
+        "blocked_clients": blocked_clients.iter().map(|client| &**client).collect::<Vec<_>>(),
+        "debug": debug,
+    })
+}
+
+fn backfill(event: &BackfillEvent) -> Value {
+    match event {
+        BackfillEvent::Created(spec) => {
+            let BackfillSpec { workflow, start, end, reverse, schedule, concurrency, description, parameters, first } =
+                &**spec;
+            json!({
+                "component": workflow.component(),
+                "workflow": workflow.workflow(),
+                "start": wording::instant(*start),
+                "end": wording::instant(*end),
+                "reverse": reverse,
+                "schedule": **schedule,
+                "concurrency": concurrency,
+                "description": description.as_deref(),
+                "parameters": parameters.as_ref().map(|parameters| json!({ "env": redact::env(&parameters.env) })),
+                "first": wording::instant(*first),
+            })
+        }
+        BackfillEvent::Edited { concurrency, description } => {
+            json!({ "concurrency": concurrency, "description": description.as_deref() })
+        }
+        BackfillEvent::Advanced { instant, next, all_triggered, why } => json!({
+            "instant": wording::instant(*instant),
+            "next": wording::instant(*next),
+            "all_triggered": all_triggered,
+            "why": wording::backfill_move_name(*why),
+        }),
+        BackfillEvent::Halted { runs, reason } => json!({ "runs": runs, "reason": **reason }),
     }
 }
 

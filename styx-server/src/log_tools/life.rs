@@ -101,7 +101,8 @@ impl Life<'_> {
     /// All that the fold of the record looks at: this instance, and a place in the log right before it.
     fn rows(&self, record: &Record, name: Option<(Uuid, Uuid)>) -> Vec<(RowKey, Row)> {
         let decision = if record.cause == Cause::Decision { record.decision } else { Position(0) };
-        let log = LogRow { identity: name, tail: Position(record.position.0 - 1), at: record.at, decision };
+        let tail = Position(record.position.0 - 1);
+        let log = LogRow { identity: name, tail, at: record.at, decision, ..LogRow::default() };
         let mut rows = vec![
             (RowKey::Log, Row::Log(log)),
             (RowKey::Workflow(self.instance.workflow().clone()), Row::Workflow(workflow(record))),
@@ -166,8 +167,7 @@ mod tests {
                     (None, Some(after)) => {
                         assert!(!after.state.is_active());
                         if let Some((_, finished)) = changes.finished {
-                            let is = (finished.counter, finished.state, finished.tries, finished.last_exit);
-                            assert_eq!(is, (after.counter.unwrap(), after.state, after.tries, after.last_exit));
+                            assert_eq!(finished.0, *after);
                             ends += 1;
                         }
                     }

@@ -98,7 +98,7 @@ pub struct DataArgs {
 /// How to verify a log.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Exit codes: 0 all is as it was written; 1 something is damaged; 2 the log can't be opened (no log, in use, or of a newer
+Exit codes: 0 all is as it was written; 1 something is damaged; 2 the log can't be opened (no log, in use, or of a newer \
 program). On a terminal a bar shows how far it is. What to do about damage: docs/log-damage.md.")]
 pub struct VerifyArgs {
     /// Which log

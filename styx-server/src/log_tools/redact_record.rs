@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use styx_core::{
     event::{Description, Event, ExecutionDescription, TriggerParameters},
-    record::{Cause, Fact, Operator, Record, RunEvent, StoredWorkflow, WorkflowEvent},
+    record::{BackfillEvent, BackfillSpec, Cause, Fact, Operator, Record, RunEvent, StoredWorkflow, WorkflowEvent},
 };
 
 use super::redact;
@@ -18,6 +18,11 @@ pub(super) fn record(record: &Record) -> Record {
             *stored = Arc::new(StoredWorkflow { json, ..StoredWorkflow::clone(stored) });
         }
         Fact::Run(_, RunEvent::Styx { event, .. } | RunEvent::Ignored { event, .. }) => hide(event),
+        Fact::Backfill(_, BackfillEvent::Created(spec)) => {
+            let parameters =
+                spec.parameters.as_ref().map(|parameters| TriggerParameters { env: Arc::new(env(&parameters.env)) });
+            *spec = Arc::new(BackfillSpec { parameters, ..BackfillSpec::clone(spec) });
+        }
         _ => {}
     }
     match &mut record.cause {

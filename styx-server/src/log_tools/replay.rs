@@ -31,7 +31,7 @@ use crate::settings;
 /// What is asked again, and how.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Each decision is asked again from the world as it was before it, with what was really recorded before: a difference stays
+Each decision is asked again from the world as it was before it, with what was really recorded before: a difference stays \
 one difference. Requests that were refused and observations that led to nothing aren't in a log and can't be asked again.
 
 Exit codes: 0 nothing differs; 3 something does; 1 the log is damaged; 2 it can't be opened.")]

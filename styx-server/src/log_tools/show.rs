@@ -33,7 +33,7 @@ use super::{
 const STEP_BACK: u64 = 512;
 
 const EXAMPLES: &str = "\
-Filters of different kinds must all agree. Of a decision only the first record says its cause; --cause and --actor choose all
+Filters of different kinds must all agree. Of a decision only the first record says its cause; --cause and --actor choose all \
 records of the decision.
 
 Examples:

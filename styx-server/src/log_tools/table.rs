@@ -112,11 +112,17 @@ impl<W: Write> Table<W> {
         };
         let cells = [line.subject.clone(), cause, line.event.clone()];
         self.rows.push(Row { line, goes_on, cells });
-        if self.rows.len() >= HELD_BACK { self.flush() } else { Ok(()) }
+        if self.rows.len() >= HELD_BACK { self.write() } else { Ok(()) }
+    }
+
+    /// Writes what is held back, and sees to it that it is shown.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.write()?;
+        self.out.flush()
     }
 
     /// Writes what is held back.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
+    fn write(&mut self) -> io::Result<()> {
         if self.rows.is_empty() {
             return Ok(());
         }

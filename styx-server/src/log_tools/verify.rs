@@ -96,6 +96,10 @@ fn text(report: &Report, data: &str, out: &mut dyn Write) -> io::Result<()> {
         counted(report.active_runs, "active run"),
         counted(report.executions, "execution"),
     )?;
+    if report.backfills + report.resources > 0 {
+        let (backfills, resources) = (counted(report.backfills, "backfill"), counted(report.resources, "resource"));
+        writeln!(out, "                {backfills}, {resources}")?;
+    }
     if !report.records.is_empty() {
         let width = report.records.keys().map(|kind| kind.len()).max().unwrap_or_default();
         writeln!(out, "\n{}", format!("{:<width$}  {:>10}", "RECORDS", "COUNT").bold())?;
@@ -176,7 +180,10 @@ fn as_json(report: &Report, data: &str) -> Value {
         "workflows": report.workflows,
         "active_runs": report.active_runs,
         "executions": report.executions,
+        "backfills": report.backfills,
+        "resources": report.resources,
         "finished": report.finished,
+        "answered": report.answered,
         "damages": damages.collect::<Vec<_>>(),
         "more_damages": report.more_damages,
     })

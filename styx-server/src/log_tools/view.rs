@@ -4,13 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use owo_colors::Style;
 use serde_json::{Map, Value, json};
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
+    config::{Backoff, Config, ExecutorCapabilities, Rate, Timeouts},
     event::{Description, TriggerParameters},
     execution::{Execution, Phase},
-    record::{Origin, Runs, WorkflowSpec},
+    record::{BackfillSpec, Origin, Runs, WorkflowSpec},
     run::{Run, State},
     workflow::Span,
-    world::{Finished, LogRow, Row, Workflow},
+    world::{Answered, Backfill, Finished, LogRow, Resource, Row, Workflow},
 };
 
 use super::{json, redact, wording};
@@ -34,17 +34,21 @@ pub(super) fn row(row: &Row) -> View {
         Row::Workflow(row) => workflow(row),
         Row::Run(row) => run(row),
         Row::Execution(row) => execution(row),
-        Row::Finished(row) => finished(row),
+        Row::Backfill(row) => backfill(row),
+        Row::Resource(row) => resource(*row),
+        Row::Finished(Finished(row)) => run(row),
+        Row::Answered(Answered { by, digest }) => fields(json!({ "by": by.0, "digest": digest.to_string() })),
     }
 }
 
 fn log(row: &LogRow) -> View {
-    let LogRow { identity, tail, at, decision } = row;
+    let LogRow { identity, tail, at, decision, rate_used } = row;
     fields(json!({
         "log_id": identity.map(|(log_id, _)| log_id.to_string()),
         "tail": tail.0,
         "at": json::millis(*at),
         "decision": decision.0,
+        "rate_used": wording::instant(*rate_used),
     }))
 }
 
@@ -53,6 +57,7 @@ pub(super) fn config(config: &Config) -> View {
     let Config {
         scheduling,
         max_executions,
+        dequeue_rate,
         catch_up,
         max_cost_tenths,
         missing_dependencies_delay,
@@ -60,6 +65,7 @@ pub(super) fn config(config: &Config) -> View {
         infrastructure_backoff,
         timeouts: Timeouts { default, by_state, max_running },
         executor: ExecutorCapabilities { runner, runs_api_workflows, mounts_secrets },
+        runtime,
     } = config;
     let mut timeouts = fields(json!({ "default": span(*default), "max_running": max_running.map(span) }));
     let by_state = by_state.iter().map(|(state, limit)| (state.as_str().to_lowercase(), span(*limit)));
@@ -69,6 +75,7 @@ pub(super) fn config(config: &Config) -> View {
     fields(json!({
         "scheduling": scheduling,
         "max_executions": max_executions,
+        "dequeue_rate": dequeue_rate.map(Rate::to_per_second),
         "catch_up": catch_up,
         "max_cost": tenths(*max_cost_tenths),
         "missing_dependencies_delay": span(*missing_dependencies_delay),
@@ -78,6 +85,7 @@ pub(super) fn config(config: &Config) -> View {
         "runner": **runner,
         "runs_api_workflows": runs_api_workflows,
         "mounts_secrets": mounts_secrets,
+        "operated": json::operated(runtime),
     }))
 }
 
@@ -114,6 +122,7 @@ pub(super) fn run(run: &Run) -> View {
     let Run {
         state,
         counter,
+        began_at,
         since,
         last_event_at,
         eligible_at,
@@ -147,6 +156,7 @@ pub(super) fn run(run: &Run) -> View {
     fields(json!({
         "state": state.as_str(),
         "since": json::millis(*since),
+        "began_at": json::millis(*began_at),
         "trigger": trigger.as_ref().map(|trigger| json!({ "kind": trigger.kind(), "id": trigger.id() })),
         "parameters": parameters,
         "missed": missed,
@@ -195,17 +205,35 @@ pub(super) fn execution(execution: &Execution) -> View {
     }))
 }
 
-/// The fields of what has finished.
-pub(super) fn finished(row: &Finished) -> View {
-    let Finished { counter, state, at, trigger_id, last_exit, tries } = row;
+/// The fields of a backfill.
+pub(super) fn backfill(backfill: &Backfill) -> View {
+    let Backfill { spec, concurrency, description, next, all_triggered, halted, halts_runs, created_at, modified_at } =
+        backfill;
+    // Concurrency and description of the spec are those before all edits; the first partition has passed.
+    let BackfillSpec { workflow, start, end, reverse, schedule, parameters, .. } = spec;
+    let parameters = parameters.as_ref().map(|TriggerParameters { env }| json!({ "env": redact::env(env) }));
     fields(json!({
-        "state": state.as_str(),
-        "at": json::millis(*at),
-        "tries": tries,
-        "last_exit": last_exit,
-        "trigger_id": trigger_id.as_deref(),
-        "counter": counter.0,
+        "workflow": workflow.key(),
+        "start": wording::instant(*start),
+        "end": wording::instant(*end),
+        "reverse": reverse,
+        "schedule": **schedule,
+        "concurrency": concurrency,
+        "description": description.as_deref(),
+        "parameters": parameters,
+        "next": (!all_triggered).then(|| wording::instant(*next)),
+        "all_triggered": all_triggered,
+        "halted": halted.as_deref(),
+        "halts_runs": halts_runs,
+        "created_at": json::millis(*created_at),
+        "modified_at": json::millis(*modified_at),
     }))
+}
+
+/// The fields of a resource.
+pub(super) fn resource(resource: Resource) -> View {
+    let Resource { concurrency } = resource;
+    fields(json!({ "concurrency": concurrency }))
 }
 
 /// Where a workflow comes from.

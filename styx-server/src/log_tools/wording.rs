@@ -3,11 +3,12 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 use styx_core::{
-    config::Config,
+    config::{Config, Limit, Rate, Runtime},
     event::{Description, Event, ExecutionDescription, TriggerParameters},
     id::ExecutionId,
     record::{
-        Cause, ConfigEvent, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Origin, Record, RunEvent, WorkflowEvent,
+        BackfillEvent, BackfillMove, BackfillSpec, Cause, ConfigEvent, CursorMove, Ending, ExecutionEvent, Fact,
+        LogEvent, Origin, Record, ResourceEvent, RunEvent, WorkflowEvent,
     },
     workflow::Span,
 };
@@ -21,6 +22,7 @@ pub(super) fn name(fact: &Fact) -> &'static str {
         Fact::Log(LogEvent::Forked { .. }) => "forked",
         Fact::Config(ConfigEvent::Set(_)) => "set",
         Fact::Config(ConfigEvent::SchedulingSwitched { .. }) => "schedulingSwitched",
+        Fact::Config(ConfigEvent::Operated(_)) => "operated",
         Fact::Workflow(_, WorkflowEvent::Stored(_)) => "stored",
         Fact::Workflow(_, WorkflowEvent::Deleted) => "deleted",
         Fact::Workflow(_, WorkflowEvent::FileRemoved { .. }) => "fileRemoved",
@@ -31,6 +33,12 @@ pub(super) fn name(fact: &Fact) -> &'static str {
         Fact::Execution(_, ExecutionEvent::Ended(_)) => "ended",
         Fact::Execution(_, ExecutionEvent::Cleaned) => "cleaned",
         Fact::Execution(_, ExecutionEvent::Refused { .. }) => "refused",
+        Fact::Backfill(_, BackfillEvent::Created(_)) => "created",
+        Fact::Backfill(_, BackfillEvent::Edited { .. }) => "edited",
+        Fact::Backfill(_, BackfillEvent::Advanced { .. }) => "advanced",
+        Fact::Backfill(_, BackfillEvent::Halted { .. }) => "halted",
+        Fact::Resource(_, ResourceEvent::Set { .. }) => "set",
+        Fact::Resource(_, ResourceEvent::Deleted) => "deleted",
     }
 }
 
@@ -40,10 +48,14 @@ pub(super) fn info(record: &Record) -> String {
         Fact::Log(LogEvent::Started { log_id, .. } | LogEvent::Forked { log_id, .. }) => format!("Log id: {log_id}"),
         Fact::Config(ConfigEvent::Set(config)) => config_text(config),
         Fact::Config(ConfigEvent::SchedulingSwitched { enabled }) => on_off(*enabled).into(),
+        Fact::Config(ConfigEvent::Operated(runtime)) => runtime_text(runtime),
         Fact::Workflow(_, event) => workflow_text(event),
         Fact::Run(_, RunEvent::Styx { event, .. }) => event_text(event),
         Fact::Run(_, RunEvent::Ignored { event, error, .. }) => format!("{}: {error}", event.kind()),
         Fact::Execution(_, event) => execution_text(event),
+        Fact::Backfill(_, event) => backfill_text(event),
+        Fact::Resource(_, ResourceEvent::Set { concurrency }) => format!("Concurrency: {concurrency}"),
+        Fact::Resource(_, ResourceEvent::Deleted) => String::new(),
     };
     one_line(&text)
 }
@@ -76,6 +88,14 @@ pub(super) fn move_name(why: CursorMove) -> &'static str {
         CursorMove::Edited => "edited",
         CursorMove::Enabled => "enabled",
         CursorMove::Operator => "operator",
+    }
+}
+
+/// What became of a partition of a backfill.
+pub(super) fn backfill_move_name(why: BackfillMove) -> &'static str {
+    match why {
+        BackfillMove::Triggered => "triggered",
+        BackfillMove::AlreadyActive => "alreadyActive",
     }
 }
 
@@ -140,18 +160,67 @@ fn runner_text(runner: &Option<impl AsRef<str>>) -> String {
 }
 
 fn config_text(config: &Config) -> String {
-    let Config { max_executions, catch_up, max_cost_tenths, missing_dependencies_delay, backoff, executor, .. } =
-        config;
+    let Config { max_executions, dequeue_rate, catch_up, max_cost_tenths, .. } = config;
+    let Config { missing_dependencies_delay, backoff, executor, .. } = config;
     let max_executions = max_executions.map_or_else(|| "no limit".into(), |max| max.to_string());
+    let dequeue_rate = dequeue_rate.map_or_else(|| "no limit".into(), rate_text);
     format!(
-        "Max executions: {max_executions}, catch-up: {catch_up}, max cost: {}.{}, back-off: {}, missing dependencies: {}, \
-         executor: {}",
+        "Max executions: {max_executions}, dequeues: {dequeue_rate}, catch-up: {catch_up}, max cost: {}.{}, back-off: {}, \
+         missing dependencies: {}, executor: {}",
         max_cost_tenths / 10,
         max_cost_tenths % 10,
         Span::from(backoff.base),
         Span::from(*missing_dependencies_delay),
         executor.runner,
     )
+}
+
+fn rate_text(rate: Rate) -> String {
+    format!("{} a second", rate.to_per_second())
+}
+
+fn runtime_text(runtime: &Runtime) -> String {
+    let Runtime { max_executions, dequeue_rate, blocked_clients, debug } = runtime;
+    let max_executions = match max_executions {
+        None => "as configured".into(),
+        Some(Limit::Unlimited) => "no limit".into(),
+        Some(Limit::AtMost(max)) => max.to_string(),
+    };
+    let dequeue_rate = dequeue_rate.map_or_else(|| "as configured".into(), rate_text);
+    let clients: Vec<&str> = blocked_clients.iter().map(|client| &**client).collect();
+    let clients = if clients.is_empty() { "none".into() } else { clients.join(", ") };
+    let debug = on_off(*debug).to_lowercase();
+    format!("Max executions: {max_executions}, dequeues: {dequeue_rate}, blocked clients: {clients}, debug: {debug}")
+}
+
+fn backfill_text(event: &BackfillEvent) -> String {
+    match event {
+        BackfillEvent::Created(spec) => {
+            let BackfillSpec { workflow, start, end, reverse, concurrency, description, parameters, .. } = &**spec;
+            let reverse = if *reverse { ", in reverse" } else { "" };
+            let description = description.as_ref().map(|text| format!(", description: {text}")).unwrap_or_default();
+            let parameters =
+                parameters.as_ref().map(|parameters| format!(", Parameters: {}", parameters_text(parameters)));
+            format!(
+                "Workflow: {workflow}, from {} to {}{reverse}, concurrency: {concurrency}{description}{}",
+                instant(*start),
+                instant(*end),
+                parameters.unwrap_or_default()
+            )
+        }
+        BackfillEvent::Edited { concurrency, description } => {
+            let concurrency = concurrency.map(|concurrency| format!("Concurrency: {concurrency}"));
+            let description = description.as_ref().map(|description| format!("Description: {description}"));
+            concurrency.into_iter().chain(description).collect::<Vec<_>>().join(", ")
+        }
+        BackfillEvent::Advanced { instant: at, next, all_triggered, why } => {
+            let next = if *all_triggered { "none".into() } else { instant(*next) };
+            format!("Partition: {}, next: {next} ({})", instant(*at), backfill_move_name(*why))
+        }
+        BackfillEvent::Halted { runs, reason } => {
+            format!("{reason}{}", if *runs { ", with its active runs" } else { "" })
+        }
+    }
 }
 
 fn workflow_text(event: &WorkflowEvent) -> String {

@@ -156,23 +156,42 @@ impl Folded {
         let config = self.world.config();
         let on = f64::from(u8::from(config.scheduling));
         single_gauge(encoder, "scheduling_enabled", "Whether scheduling as a whole is on", on)?;
-        if let Some(max) = config.max_executions {
+        if let Some(max) = config.execution_limit() {
             single_gauge(encoder, "executions_limit", "The most executions that may live", f64::from(max))?;
         }
+        if let Some(rate) = config.rate() {
+            let help = "How many runs may leave the queue a second";
+            single_gauge(encoder, "submission_rate_limit", help, rate.to_per_second())?;
+        }
+        self.encode_resources(encoder)?;
         let position = self.world.tail().0 as f64;
         single_gauge(encoder, "log_position", "The last record that is counted here", position)
     }
 
+    fn encode_resources(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let (resources, queue) = (self.world.resources(), self.world.index().queue());
+        let configured = resources.iter().map(|(id, resource)| ([("resource", &**id)], resource.concurrency as f64));
+        gauge(encoder, "resource_configured", "Units of a resource", configured)?;
+        let used = resources.keys().map(|id| ([("resource", &**id)], queue.used(id) as f64));
+        gauge(encoder, "resource_used", "Units of a resource that executions hold", used)?;
+        let demanded = resources.keys().map(|id| ([("resource", &**id)], queue.demanded(id) as f64));
+        gauge(encoder, "resource_demanded", "Ready runs that need a unit of a resource", demanded)
+    }
+
     /// How many runs wait for what. A run that waits for several things is counted with the first of them.
-    fn reasons(&self) -> [(&'static str, u64); 6] {
+    fn reasons(&self) -> [(&'static str, u64); 7] {
         let (queue, config) = (&self.tally.queue, self.world.config());
         let free = u64::try_from(self.world.index().free_slots(config)).unwrap_or(u64::MAX);
-        let (off, next) = if config.scheduling { (0, queue.ready.min(free)) } else { (queue.ready, 0) };
+        let (off, on) = if config.scheduling { (0, queue.ready) } else { (queue.ready, 0) };
+        // Delays that are over since the last record may not have been looked at by the world's queue.
+        let resource = on.min(self.world.index().queue().held_up() as u64);
+        let next = (on - resource).min(free);
         [
             ("earlier_execution", queue.behind_execution),
             ("delay", queue.delayed),
             ("scheduling_off", off),
-            ("limit", queue.ready - off - next),
+            ("resource", resource),
+            ("limit", on - resource - next),
             ("next", next),
             ("imported", queue.imported),
         ]

@@ -189,7 +189,7 @@ mod tests {
         let at = DateTime::UNIX_EPOCH;
         let instance = |id: &WorkflowId, parameter: &str| InstanceId::new(id.clone(), parameter);
         let run = |id| (RowKey::Run(id), Some(Row::Run(Run::new(None, at))));
-        let end = Finished { counter: Counter(1), state: State::Done, at, trigger_id: None, last_exit: None, tries: 0 };
+        let end = Finished(Run { state: State::Done, ..Run::new(Some(Counter(1)), at) });
         let finished_row = |id, kind| (RowKey::Finished(id, kind), Some(Row::Finished(end.clone())));
         let mut rows: Vec<_> = active.into_iter().map(|parameter| run(instance(&workflow(), parameter))).collect();
         rows.extend(finished.into_iter().map(|(parameter, kind)| finished_row(instance(&workflow(), parameter), kind)));

@@ -1,5 +1,6 @@
 //! What clients see of records and rows.
 
+pub(crate) mod backfills;
 pub(crate) mod events;
 pub(crate) mod history;
 pub(crate) mod instances;

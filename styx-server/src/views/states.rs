@@ -29,7 +29,8 @@ pub(crate) fn state(
             retry_delay_millis: run.retry_delay_millis,
             last_exit: run.last_exit,
             trigger: run.trigger.as_ref().map(trigger),
-            trigger_id: run.trigger.as_ref().map(|trigger| trigger.id().to_owned()),
+            // As Styx 2.x shows it: the trigger says it.
+            trigger_id: None,
             execution_id: run.execution.as_ref().map(ToString::to_string),
             runner_id: run.runner.as_ref().map(ToString::to_string),
             execution_description: description.transpose()?,

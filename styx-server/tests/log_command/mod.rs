@@ -1,7 +1,7 @@
 //! Runs `styx-server log …` on a folder.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
-use std::path::Path;
+use std::{io::Write, path::Path};
 
 use anstream::StripStream;
 use clap::Parser;
@@ -15,13 +15,15 @@ pub(crate) struct Cli {
 
 /// What a command printed and how it exited; the data folder reads as `DATA`.
 pub(crate) fn run(dir: &Path, args: &[&str]) -> (u8, String, String) {
-    let mut all = vec!["log"];
-    all.extend(args);
-    let data = dir.to_str().unwrap();
-    all.extend(["--data", data]);
-    let Cli { command } = Cli::parse_from(all);
     let (mut out, mut notes) = (Vec::new(), Vec::new());
-    let code = log_tools::run_on(&command, &mut StripStream::new(&mut out), &mut notes).unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap().replace(data, "DATA");
+    let code = run_to(dir, args, &mut StripStream::new(&mut out), &mut notes);
+    let text = |bytes| String::from_utf8(bytes).unwrap().replace(dir.to_str().unwrap(), "DATA");
     (code, text(out), text(notes))
+}
+
+/// How a command that prints to these exited.
+pub(crate) fn run_to(dir: &Path, args: &[&str], out: &mut dyn Write, notes: &mut dyn Write) -> u8 {
+    let data = ["--data", dir.to_str().unwrap()];
+    let Cli { command } = Cli::parse_from([&["log"], args, &data].concat());
+    log_tools::run_on(&command, out, notes).unwrap()
 }

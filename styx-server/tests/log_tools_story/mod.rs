@@ -136,10 +136,10 @@ impl Story {
         let mut rows = BTreeMap::new();
         for fact in facts {
             let cause = if batch.records.is_empty() { cause.clone() } else { Cause::Decision };
-            let record = Draft { fact, cause }.into_record(&self.world, self.at, epoch);
-            let changes = self.world.apply(&record).unwrap();
-            rows.extend(changes.dirty.into_iter().map(|key| (key, None)));
-            rows.extend(changes.finished.map(|(key, finished)| (key, Some(Row::Finished(finished)))));
+            let record = Draft { fact, cause, idempotency_key: None }.into_record(&self.world, self.at, epoch);
+            let mut changes = self.world.apply(&record).unwrap();
+            rows.extend(changes.dirty.drain(..).map(|key| (key, None)));
+            rows.extend(changes.into_rows());
             batch.records.push(record);
         }
         let row = |(key, row): (_, Option<Row>)| {

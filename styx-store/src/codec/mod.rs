@@ -3,6 +3,9 @@
 //! A value is `version | length | checksum | body`. The body is the frozen type of that version, encoded by bincode
 //! (standard configuration: little-endian, variable-length integers). `docs/log-format.md` gives every byte.
 
+mod backfill_v1;
+mod cause_v1;
+mod config_v1;
 mod parts;
 mod primitives;
 mod record_v1;

@@ -4,7 +4,6 @@ use std::{cell::RefCell, sync::Arc};
 
 use bincode::{BorrowDecode, Encode};
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
     event::{Description, ExecutionDescription, Message, MessageLevel, Trigger},
     id::{ExecutionId, InstanceId, Position, WorkflowId},
     record::{Cursor, Ending, Origin, Runs, StoredWorkflow, WorkflowSpec},
@@ -12,7 +11,7 @@ use styx_core::{
 };
 use uuid::Uuid;
 
-use super::primitives::{Ascending, InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1};
+use super::primitives::{InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1};
 use crate::texts::shared;
 
 #[derive(Debug, Encode, BorrowDecode)]
@@ -357,87 +356,6 @@ impl From<DescriptionV1<'_>> for Description {
                 flyte_exec_conf: inline.flyte_exec_conf.map(Into::into),
                 flyte_execution_id: inline.flyte_execution_id.map(Into::into),
             })),
-        }
-    }
-}
-
-#[derive(Debug, Encode, BorrowDecode)]
-pub(super) struct BackoffV1 {
-    base: SpanV1,
-    max_exponent: u32,
-}
-
-impl From<Backoff> for BackoffV1 {
-    fn from(backoff: Backoff) -> Self {
-        Self { base: backoff.base.into(), max_exponent: backoff.max_exponent }
-    }
-}
-
-impl From<BackoffV1> for Backoff {
-    fn from(stored: BackoffV1) -> Self {
-        Self { base: stored.base.into(), max_exponent: stored.max_exponent }
-    }
-}
-
-#[derive(Debug, Encode, BorrowDecode)]
-pub(super) struct ConfigV1<'a> {
-    scheduling: bool,
-    max_executions: Option<u32>,
-    catch_up: u32,
-    max_cost_tenths: u32,
-    missing_dependencies_delay: SpanV1,
-    backoff: BackoffV1,
-    infrastructure_backoff: BackoffV1,
-    timeout: SpanV1,
-    timeout_by_state: Ascending<StateV1, SpanV1>,
-    max_running: Option<SpanV1>,
-    runner: &'a str,
-    runs_api_workflows: bool,
-    mounts_secrets: bool,
-}
-
-impl<'a> From<&'a Config> for ConfigV1<'a> {
-    fn from(config: &'a Config) -> Self {
-        let by_state = config.timeouts.by_state.iter();
-        Self {
-            scheduling: config.scheduling,
-            max_executions: config.max_executions,
-            catch_up: config.catch_up,
-            max_cost_tenths: config.max_cost_tenths,
-            missing_dependencies_delay: config.missing_dependencies_delay.into(),
-            backoff: config.backoff.into(),
-            infrastructure_backoff: config.infrastructure_backoff.into(),
-            timeout: config.timeouts.default.into(),
-            timeout_by_state: Ascending(by_state.map(|(state, limit)| ((*state).into(), (*limit).into())).collect()),
-            max_running: config.timeouts.max_running.map(Into::into),
-            runner: &config.executor.runner,
-            runs_api_workflows: config.executor.runs_api_workflows,
-            mounts_secrets: config.executor.mounts_secrets,
-        }
-    }
-}
-
-impl From<ConfigV1<'_>> for Config {
-    fn from(stored: ConfigV1<'_>) -> Self {
-        let by_state = stored.timeout_by_state.0.into_iter();
-        Self {
-            scheduling: stored.scheduling,
-            max_executions: stored.max_executions,
-            catch_up: stored.catch_up,
-            max_cost_tenths: stored.max_cost_tenths,
-            missing_dependencies_delay: stored.missing_dependencies_delay.into(),
-            backoff: stored.backoff.into(),
-            infrastructure_backoff: stored.infrastructure_backoff.into(),
-            timeouts: Timeouts {
-                default: stored.timeout.into(),
-                by_state: by_state.map(|(state, limit)| (state.into(), limit.into())).collect(),
-                max_running: stored.max_running.map(Into::into),
-            },
-            executor: ExecutorCapabilities {
-                runner: shared(stored.runner),
-                runs_api_workflows: stored.runs_api_workflows,
-                mounts_secrets: stored.mounts_secrets,
-            },
         }
     }
 }

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use bincode::{BorrowDecode, Encode};
 use styx_core::{
     event::{Event, FailureClass, TriggerParameters},
-    executor::Observed,
     id::{Counter, Epoch, Position},
-    record::{
-        Cause, ConfigEvent, CursorMove, ExecutionEvent, Fact, LogEvent, Operator, Record, RunEvent, WorkflowEvent,
-    },
+    record::{CursorMove, ExecutionEvent, Fact, IdempotencyKey, LogEvent, Record, RunEvent, WorkflowEvent},
 };
 use uuid::Uuid;
 
 use super::{
     CodecError,
+    backfill_v1::{BackfillEventV1, ResourceEventV1},
+    cause_v1::CauseV1,
+    config_v1::ConfigEventV1,
     parts::{
-        ConfigV1, CursorV1, DescriptionV1, EndingV1, ExecutionIdV1, InstanceIdV1, MessageV1, StoredWorkflowV1,
-        TriggerV1, WorkflowIdV1, frozen,
+        CursorV1, DescriptionV1, EndingV1, ExecutionIdV1, InstanceIdV1, MessageV1, StoredWorkflowV1, TriggerV1,
+        WorkflowIdV1, frozen,
     },
     primitives::{InstantV1, Seq, SpanV1, VariablesV1, from_millis, variables, variables_v1, whole_millis},
 };
@@ -31,7 +31,7 @@ pub(super) struct RecordV1<'a> {
     /// How far the first record of the decision is back.
     decision: u64,
     epoch: u64,
-    idempotency_key: Option<&'a str>,
+    idempotency_key: Option<IdempotencyKeyV1<'a>>,
     fact: FactV1<'a>,
     cause: CauseV1<'a>,
     /// For later fields, by tag; version 1 has none.
@@ -48,7 +48,7 @@ impl<'a> TryFrom<&'a Record> for RecordV1<'a> {
             at: whole_millis(record.at)?,
             decision: decision.ok_or(CodecError::Unstorable("its decision lies behind it"))?,
             epoch: record.epoch.0,
-            idempotency_key: record.idempotency_key.as_deref(),
+            idempotency_key: record.idempotency_key.as_ref().map(Into::into),
             fact: (&record.fact).into(),
             cause: (&record.cause).into(),
             later: Seq(Vec::new()),
@@ -69,14 +69,32 @@ impl TryFrom<RecordV1<'_>> for Record {
             decision: Position(decision.ok_or_else(|| CodecError::Malformed("a decision before the log".into()))?),
             at: from_millis(stored.at)?,
             epoch: Epoch(stored.epoch),
-            idempotency_key: stored.idempotency_key.map(Arc::from),
+            idempotency_key: stored.idempotency_key.map(Into::into),
             fact: stored.fact.into(),
             cause: stored.cause.into(),
         })
     }
 }
 
-/// The tags are those of subjects in keys: 6 is for backfills, 7 for resources.
+#[derive(Debug, Encode, BorrowDecode)]
+struct IdempotencyKeyV1<'a> {
+    key: &'a str,
+    digest: [u8; 16],
+}
+
+impl<'a> From<&'a IdempotencyKey> for IdempotencyKeyV1<'a> {
+    fn from(named: &'a IdempotencyKey) -> Self {
+        Self { key: &named.key, digest: named.digest.into_bytes() }
+    }
+}
+
+impl From<IdempotencyKeyV1<'_>> for IdempotencyKey {
+    fn from(stored: IdempotencyKeyV1<'_>) -> Self {
+        Self { key: stored.key.into(), digest: Uuid::from_bytes(stored.digest) }
+    }
+}
+
+/// The tags are those of subjects in keys.
 #[derive(Debug, Encode, BorrowDecode)]
 #[repr(u32)]
 enum FactV1<'a> {
@@ -85,6 +103,8 @@ enum FactV1<'a> {
     Workflow(WorkflowIdV1<'a>, WorkflowEventV1<'a>) = 3,
     Run(InstanceIdV1<'a>, RunEventV1<'a>) = 4,
     Execution(ExecutionIdV1<'a>, ExecutionEventV1<'a>) = 5,
+    Backfill(&'a str, BackfillEventV1<'a>) = 6,
+    Resource(&'a str, ResourceEventV1) = 7,
 }
 
 impl<'a> From<&'a Fact> for FactV1<'a> {
@@ -95,6 +115,8 @@ impl<'a> From<&'a Fact> for FactV1<'a> {
             Fact::Workflow(id, event) => Self::Workflow(id.into(), event.into()),
             Fact::Run(id, event) => Self::Run(id.into(), event.into()),
             Fact::Execution(id, event) => Self::Execution(id.into(), event.into()),
+            Fact::Backfill(id, event) => Self::Backfill(id, event.into()),
+            Fact::Resource(id, event) => Self::Resource(id, event.into()),
         }
     }
 }
@@ -107,6 +129,8 @@ impl From<FactV1<'_>> for Fact {
             FactV1::Workflow(id, event) => Self::Workflow(id.into(), event.into()),
             FactV1::Run(id, event) => Self::Run(id.into(), event.into()),
             FactV1::Execution(id, event) => Self::Execution(id.into(), event.into()),
+            FactV1::Backfill(id, event) => Self::Backfill(shared(id), event.into()),
+            FactV1::Resource(id, event) => Self::Resource(shared(id), event.into()),
         }
     }
 }
@@ -140,31 +164,6 @@ impl From<LogEventV1> for LogEvent {
             LogEventV1::Forked { log_id, root_seed } => {
                 Self::Forked { log_id: Uuid::from_bytes(log_id), root_seed: Uuid::from_bytes(root_seed) }
             }
-        }
-    }
-}
-
-#[derive(Debug, Encode, BorrowDecode)]
-#[repr(u32)]
-enum ConfigEventV1<'a> {
-    Set(Box<ConfigV1<'a>>) = 0,
-    SchedulingSwitched { enabled: bool } = 1,
-}
-
-impl<'a> From<&'a ConfigEvent> for ConfigEventV1<'a> {
-    fn from(event: &'a ConfigEvent) -> Self {
-        match event {
-            ConfigEvent::Set(config) => Self::Set(Box::new((&**config).into())),
-            ConfigEvent::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled: *enabled },
-        }
-    }
-}
-
-impl From<ConfigEventV1<'_>> for ConfigEvent {
-    fn from(stored: ConfigEventV1<'_>) -> Self {
-        match stored {
-            ConfigEventV1::Set(config) => Self::Set(Arc::new((*config).into())),
-            ConfigEventV1::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled },
         }
     }
 }
@@ -389,104 +388,6 @@ impl From<ExecutionEventV1<'_>> for ExecutionEvent {
             ExecutionEventV1::Refused { retry_at, reason } => {
                 Self::Refused { retry_at: retry_at.into(), reason: reason.into() }
             }
-        }
-    }
-}
-
-#[derive(Debug, Encode, BorrowDecode)]
-#[repr(u32)]
-enum CauseV1<'a> {
-    Schedule = 0,
-    Timer = 1,
-    Engine = 2,
-    Operator { actor: &'a str, request_id: &'a str, request: &'a str } = 3,
-    Executor { runner: &'a str, what: ObservedV1<'a>, observed_at: Option<InstantV1>, evidence: &'a [u8] } = 4,
-    Imported { at: InstantV1 } = 5,
-    Decision = 6,
-}
-
-impl<'a> From<&'a Cause> for CauseV1<'a> {
-    fn from(cause: &'a Cause) -> Self {
-        match cause {
-            Cause::Schedule => Self::Schedule,
-            Cause::Timer => Self::Timer,
-            Cause::Engine => Self::Engine,
-            Cause::Operator(operator) => {
-                Self::Operator { actor: &operator.actor, request_id: &operator.request_id, request: &operator.request }
-            }
-            Cause::Executor { runner, what, observed_at, evidence } => {
-                Self::Executor { runner, what: what.into(), observed_at: observed_at.map(Into::into), evidence }
-            }
-            Cause::Imported { at } => Self::Imported { at: (*at).into() },
-            Cause::Decision => Self::Decision,
-        }
-    }
-}
-
-impl From<CauseV1<'_>> for Cause {
-    fn from(stored: CauseV1<'_>) -> Self {
-        match stored {
-            CauseV1::Schedule => Self::Schedule,
-            CauseV1::Timer => Self::Timer,
-            CauseV1::Engine => Self::Engine,
-            CauseV1::Operator { actor, request_id, request } => Self::Operator(Arc::new(Operator {
-                actor: actor.into(),
-                request_id: request_id.into(),
-                request: request.into(),
-            })),
-            CauseV1::Executor { runner, what, observed_at, evidence } => Self::Executor {
-                runner: shared(runner),
-                what: what.into(),
-                observed_at: observed_at.map(Into::into),
-                evidence: evidence.into(),
-            },
-            CauseV1::Imported { at } => Self::Imported { at: at.into() },
-            CauseV1::Decision => Self::Decision,
-        }
-    }
-}
-
-#[derive(Debug, Encode, BorrowDecode)]
-#[repr(u32)]
-enum ObservedV1<'a> {
-    Launched = 0,
-    Refused { retry_at: InstantV1, reason: &'a str } = 1,
-    NotLaunchable { reason: &'a str } = 2,
-    Started = 3,
-    Exited { code: Option<i32> } = 4,
-    Lost { reason: &'a str } = 5,
-    NeverStarted = 6,
-    Cleaned = 7,
-}
-
-impl<'a> From<&'a Observed> for ObservedV1<'a> {
-    fn from(what: &'a Observed) -> Self {
-        match what {
-            Observed::Launched => Self::Launched,
-            Observed::Refused { retry_at, reason } => Self::Refused { retry_at: (*retry_at).into(), reason },
-            Observed::NotLaunchable { reason } => Self::NotLaunchable { reason },
-            Observed::Started => Self::Started,
-            Observed::Exited { code } => Self::Exited { code: *code },
-            Observed::Lost { reason } => Self::Lost { reason },
-            Observed::NeverStarted => Self::NeverStarted,
-            Observed::Cleaned => Self::Cleaned,
-        }
-    }
-}
-
-impl From<ObservedV1<'_>> for Observed {
-    fn from(stored: ObservedV1<'_>) -> Self {
-        match stored {
-            ObservedV1::Launched => Self::Launched,
-            ObservedV1::Refused { retry_at, reason } => {
-                Self::Refused { retry_at: retry_at.into(), reason: reason.into() }
-            }
-            ObservedV1::NotLaunchable { reason } => Self::NotLaunchable { reason: reason.into() },
-            ObservedV1::Started => Self::Started,
-            ObservedV1::Exited { code } => Self::Exited { code },
-            ObservedV1::Lost { reason } => Self::Lost { reason: reason.into() },
-            ObservedV1::NeverStarted => Self::NeverStarted,
-            ObservedV1::Cleaned => Self::Cleaned,
         }
     }
 }

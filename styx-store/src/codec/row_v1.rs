@@ -8,14 +8,15 @@ use styx_core::{
     execution::{Execution, Phase},
     id::{Counter, Position},
     run::Run,
-    world::{Finished, LogRow, Row, Workflow},
+    world::{Answered, Finished, LogRow, Row, Workflow},
 };
 use uuid::Uuid;
 
 use super::{
+    backfill_v1::{BackfillV1, ResourceV1},
+    config_v1::ConfigV1,
     parts::{
-        ConfigV1, CursorV1, DescriptionV1, EndingV1, ExecutionIdV1, InstanceIdV1, MessageV1, StateV1, TriggerV1,
-        WorkflowSpecV1,
+        CursorV1, DescriptionV1, EndingV1, ExecutionIdV1, InstanceIdV1, MessageV1, StateV1, TriggerV1, WorkflowSpecV1,
     },
     primitives::{InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1},
 };
@@ -30,7 +31,10 @@ pub(super) enum RowV1<'a> {
     Workflow(WorkflowV1<'a>) = 3,
     Run(RunV1<'a>) = 4,
     Execution(ExecutionV1<'a>) = 5,
-    Finished(FinishedV1<'a>) = 64,
+    Backfill(BackfillV1<'a>) = 6,
+    Resource(ResourceV1) = 7,
+    Finished(RunV1<'a>) = 64,
+    Answered(AnsweredV1) = 65,
 }
 
 impl<'a> From<&'a Row> for RowV1<'a> {
@@ -41,7 +45,10 @@ impl<'a> From<&'a Row> for RowV1<'a> {
             Row::Workflow(workflow) => Self::Workflow(workflow.into()),
             Row::Run(run) => Self::Run(run.into()),
             Row::Execution(execution) => Self::Execution(execution.into()),
-            Row::Finished(finished) => Self::Finished(finished.into()),
+            Row::Backfill(backfill) => Self::Backfill(backfill.into()),
+            Row::Resource(resource) => Self::Resource(resource.into()),
+            Row::Finished(Finished(run)) => Self::Finished(run.into()),
+            Row::Answered(answered) => Self::Answered(answered.into()),
         }
     }
 }
@@ -54,7 +61,10 @@ impl From<RowV1<'_>> for Row {
             RowV1::Workflow(workflow) => Self::Workflow(workflow.into()),
             RowV1::Run(run) => Self::Run(run.into()),
             RowV1::Execution(execution) => Self::Execution(execution.into()),
-            RowV1::Finished(finished) => Self::Finished(finished.into()),
+            RowV1::Backfill(backfill) => Self::Backfill(backfill.into()),
+            RowV1::Resource(resource) => Self::Resource(resource.into()),
+            RowV1::Finished(run) => Self::Finished(Finished(run.into())),
+            RowV1::Answered(answered) => Self::Answered(answered.into()),
         }
     }
 }
@@ -65,12 +75,14 @@ pub(super) struct LogRowV1 {
     tail: u64,
     at: InstantV1,
     decision: u64,
+    rate_used: InstantV1,
 }
 
 impl From<&LogRow> for LogRowV1 {
     fn from(log: &LogRow) -> Self {
         let identity = log.identity.map(|(log_id, root_seed)| (log_id.into_bytes(), root_seed.into_bytes()));
-        Self { identity, tail: log.tail.0, at: log.at.into(), decision: log.decision.0 }
+        let (at, rate_used) = (log.at.into(), log.rate_used.into());
+        Self { identity, tail: log.tail.0, at, decision: log.decision.0, rate_used }
     }
 }
 
@@ -78,7 +90,7 @@ impl From<LogRowV1> for LogRow {
     fn from(stored: LogRowV1) -> Self {
         let identity = stored.identity.map(|(log_id, seed)| (Uuid::from_bytes(log_id), Uuid::from_bytes(seed)));
         let (tail, decision) = (Position(stored.tail), Position(stored.decision));
-        Self { identity, tail, at: stored.at.into(), decision }
+        Self { identity, tail, at: stored.at.into(), decision, rate_used: stored.rate_used.into() }
     }
 }
 
@@ -122,6 +134,7 @@ impl From<WorkflowV1<'_>> for Workflow {
 pub(super) struct RunV1<'a> {
     state: StateV1,
     counter: Option<u64>,
+    began_at: InstantV1,
     since: InstantV1,
     last_event_at: InstantV1,
     eligible_at: Option<InstantV1>,
@@ -149,6 +162,7 @@ impl<'a> From<&'a Run> for RunV1<'a> {
         Self {
             state: run.state.into(),
             counter: run.counter.map(|counter| counter.0),
+            began_at: run.began_at.into(),
             since: run.since.into(),
             last_event_at: run.last_event_at.into(),
             eligible_at: run.eligible_at.map(Into::into),
@@ -178,6 +192,7 @@ impl From<RunV1<'_>> for Run {
         Self {
             state: stored.state.into(),
             counter: stored.counter.map(Counter),
+            began_at: stored.began_at.into(),
             since: stored.since.into(),
             last_event_at: stored.last_event_at.into(),
             eligible_at: stored.eligible_at.map(Into::into),
@@ -311,37 +326,19 @@ impl From<PhaseV1> for Phase {
 }
 
 #[derive(Debug, Encode, BorrowDecode)]
-pub(super) struct FinishedV1<'a> {
-    counter: u64,
-    state: StateV1,
-    at: InstantV1,
-    trigger_id: Option<&'a str>,
-    last_exit: Option<i32>,
-    tries: u32,
+pub(super) struct AnsweredV1 {
+    by: u64,
+    digest: [u8; 16],
 }
 
-impl<'a> From<&'a Finished> for FinishedV1<'a> {
-    fn from(finished: &'a Finished) -> Self {
-        Self {
-            counter: finished.counter.0,
-            state: finished.state.into(),
-            at: finished.at.into(),
-            trigger_id: finished.trigger_id.as_deref(),
-            last_exit: finished.last_exit,
-            tries: finished.tries,
-        }
+impl From<&Answered> for AnsweredV1 {
+    fn from(answered: &Answered) -> Self {
+        Self { by: answered.by.0, digest: answered.digest.into_bytes() }
     }
 }
 
-impl From<FinishedV1<'_>> for Finished {
-    fn from(stored: FinishedV1<'_>) -> Self {
-        Self {
-            counter: Counter(stored.counter),
-            state: stored.state.into(),
-            at: stored.at.into(),
-            trigger_id: stored.trigger_id.map(Into::into),
-            last_exit: stored.last_exit,
-            tries: stored.tries,
-        }
+impl From<AnsweredV1> for Answered {
+    fn from(stored: AnsweredV1) -> Self {
+        Self { by: Position(stored.by), digest: Uuid::from_bytes(stored.digest) }
     }
 }

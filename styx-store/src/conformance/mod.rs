@@ -260,7 +260,7 @@ fn assert_records(reader: &dyn LogReader, story: &Story) {
 
 fn assert_histories(reader: &dyn LogReader, story: &Story) {
     let subjects: BTreeSet<Subject> = story.records().iter().flat_map(|record| record.subjects()).collect();
-    let absent = [Subject::Backfill("c".into()), Subject::Resource("".into())];
+    let absent = [Subject::Backfill("c".into()), Subject::Resource("c".into())];
     for subject in subjects.iter().chain(&absent) {
         let about: Vec<_> =
             story.records().iter().filter(|record| record.subjects().any(|found| found == *subject)).cloned().collect();
@@ -279,7 +279,8 @@ fn assert_rows(reader: &dyn LogReader, story: &Story) {
     for (key, row) in story.rows() {
         assert_eq!(reader.get(key).as_ref(), Ok(&Some(row.clone())), "row {key:?}");
     }
-    let mut scopes = vec![RowScope::World, RowScope::Executions, RowScope::Workflows { component: None }];
+    let mut scopes = vec![RowScope::World, RowScope::Executions, RowScope::Backfills, RowScope::Resources];
+    scopes.push(RowScope::Workflows { component: None });
     scopes.push(RowScope::Runs { component: None, workflow: None });
     for key in story.rows().keys() {
         let workflow = match key {
@@ -329,8 +330,11 @@ fn scan_all(reader: &dyn LogReader, scope: &RowScope) -> Vec<(RowKey, Row)> {
 /// What the documentation of the scopes says, in its own words here: the suite shall not share a mistake of the stores.
 fn is_in_scope(scope: &RowScope, key: &RowKey) -> bool {
     match (scope, key) {
-        (RowScope::World, RowKey::Finished(..)) => false,
-        (RowScope::World, _) | (RowScope::Executions, RowKey::Execution(_)) => true,
+        (RowScope::World, RowKey::Finished(..) | RowKey::Answered(_)) => false,
+        (RowScope::World, _)
+        | (RowScope::Executions, RowKey::Execution(_))
+        | (RowScope::Backfills, RowKey::Backfill(_))
+        | (RowScope::Resources, RowKey::Resource(_)) => true,
         (RowScope::Workflows { component: None }, RowKey::Workflow(_)) => true,
         (RowScope::Workflows { component: Some(component) }, RowKey::Workflow(id)) => **component == *id.component(),
         (RowScope::Runs { component, workflow }, RowKey::Run(id)) => {

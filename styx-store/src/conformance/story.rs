@@ -7,18 +7,19 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
-    config::Config,
+    config::{Config, Limit, Rate, Runtime},
     event::{Description, Event, FailureClass, Message, MessageLevel, Trigger, TriggerParameters},
     execution::Phase,
     executor::Observed,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     log::Batch,
     record::{
-        Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, Runs, StoredWorkflow, WorkflowEvent, WorkflowSpec,
+        BackfillEvent, BackfillMove, BackfillSpec, Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent,
+        Fact, IdempotencyKey, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, StoredWorkflow,
+        WorkflowEvent, WorkflowSpec,
     },
     run::State,
-    world::{Row, RowKey, TriggerKind, Workflow, World},
+    world::{Finished, Row, RowKey, TriggerKind, Workflow, World},
 };
 use uuid::Uuid;
 
@@ -27,6 +28,10 @@ const WORKFLOWS: [(&str, &str); 8] =
     [("c", "a"), ("c", "a#b"), ("c", "a/b c"), ("c", "a\0"), ("c", "a\0b"), ("c", ""), ("cä", "ü"), ("", "x")];
 
 const PARAMETERS: [&str; 5] = ["2024-05-06", "2024-05-06T07", "2024", "a#b", ""];
+
+const BACKFILLS: [&str; 5] = ["backfill-1489054446085-53384", "backfill-1489054446085-5338", "b#1", "b\0", ""];
+
+const RESOURCES: [&str; 4] = ["warehouse", "GLOBAL_STYX_CLUSTER", "a#b/ü", ""];
 
 /// Makes batches out of a seed. What comes next depends on the seed and on what is told so far, so a story can be taken up
 /// again from the records that a log holds.
@@ -76,7 +81,10 @@ impl Story {
             } else {
                 decision = position;
             }
-            let idempotency_key = dice.chance(10).then(|| Arc::from(format!("key-{position}")));
+            let idempotency_key = dice.chance(10).then(|| {
+                let key = format!("key-{}", position.0 % 50).into();
+                IdempotencyKey { key, digest: dice.uuid() }
+            });
             let record = Record { position, decision, at, epoch, idempotency_key, cause, fact };
             dirty.extend(self.take([record.clone()]));
             batch.records.push(record);
@@ -111,9 +119,9 @@ impl Story {
         let mut dirty = BTreeSet::new();
         let mut rows = BTreeMap::new();
         for record in records {
-            let changes = self.world.apply(&record).expect("a story's records follow from each other");
-            dirty.extend(changes.dirty);
-            rows.extend(changes.finished.map(|(key, finished)| (key, Some(Row::Finished(finished)))));
+            let mut changes = self.world.apply(&record).expect("a story's records follow from each other");
+            dirty.extend(changes.dirty.drain(..));
+            rows.extend(changes.into_rows());
             self.records.push(record);
         }
         rows.extend(dirty.into_iter().map(|key| {
@@ -152,11 +160,23 @@ impl Story {
                 let config = Config { catch_up: dice.below(5) as u32, ..Config::default() };
                 return (Fact::Config(ConfigEvent::Set(Arc::new(config))), cause);
             }
-            3 => return (Fact::Config(ConfigEvent::SchedulingSwitched { enabled: dice.chance(50) }), cause),
+            3 => return (Fact::Config(ConfigEvent::Operated(runtime(dice))), cause),
             4..=30 => {
                 if let Some(fact) = self.execution_fact(dice, at) {
                     return (fact, cause);
                 }
+            }
+            31..=34 => {
+                let id = *dice.pick(&BACKFILLS);
+                return (Fact::Backfill(id.into(), self.backfill_event(id, dice, at)), cause);
+            }
+            35..=37 => {
+                let id = *dice.pick(&RESOURCES);
+                let event = match self.world.resources().contains_key(id) && dice.chance(40) {
+                    true => ResourceEvent::Deleted,
+                    false => ResourceEvent::Set { concurrency: dice.below(5) as i64 - 1 },
+                };
+                return (Fact::Resource(id.into(), event), cause);
             }
             _ => {}
         }
@@ -198,6 +218,36 @@ impl Story {
                     },
                 },
             })),
+        }
+    }
+
+    fn backfill_event(&self, id: &str, dice: &mut Dice, at: DateTime<Utc>) -> BackfillEvent {
+        let Some(backfill) = self.world.backfills().get(id) else {
+            let (component, workflow) = *dice.pick(&WORKFLOWS);
+            return BackfillEvent::Created(Arc::new(BackfillSpec {
+                workflow: WorkflowId::new(component, workflow),
+                start: at - TimeDelta::hours(9),
+                end: at,
+                reverse: dice.chance(30),
+                schedule: "hours".into(),
+                concurrency: 1 + dice.below(3) as u32,
+                description: dice.chance(50).then(|| "again, with the right prices".into()),
+                parameters: dice.chance(50).then(|| parameters(dice)),
+                first: at - TimeDelta::hours(9),
+            }));
+        };
+        match dice.below(10) {
+            0 => BackfillEvent::Halted { runs: dice.chance(50), reason: "halted by ann".into() },
+            1..=7 if backfill.is_open() => BackfillEvent::Advanced {
+                instant: backfill.next,
+                next: backfill.next + TimeDelta::hours(1),
+                all_triggered: dice.chance(10),
+                why: *dice.pick(&[BackfillMove::Triggered, BackfillMove::AlreadyActive]),
+            },
+            _ => BackfillEvent::Edited {
+                concurrency: dice.chance(50).then(|| 1 + dice.below(5) as u32),
+                description: dice.chance(50).then(|| "edited".into()),
+            },
         }
     }
 
@@ -285,7 +335,7 @@ impl Story {
     fn next_counter(&self, id: &InstanceId) -> Counter {
         let last =
             TriggerKind::ALL.iter().filter_map(|kind| match self.rows.get(&RowKey::Finished(id.clone(), *kind)) {
-                Some(Row::Finished(finished)) => Some(finished.counter),
+                Some(Row::Finished(Finished(run))) => run.counter,
                 _ => None,
             });
         last.max().map_or(Counter(0), Counter::next)
@@ -295,13 +345,29 @@ impl Story {
 fn trigger(dice: &mut Dice) -> Event {
     let trigger = match dice.below(4) {
         0 => Trigger::AdHoc("ad-hoc-cli-1489054446085-53384".into()),
-        1 => Trigger::Backfill("backfill-1489054446085-53384".into()),
+        1 => Trigger::Backfill((*dice.pick(&BACKFILLS)).into()),
         _ => Trigger::Natural,
     };
-    let env = dice.chance(20).then(|| ("NAME".to_owned(), "wert ä".to_owned()));
-    let parameters = TriggerParameters { env: Arc::new(env.into_iter().collect()) };
+    let parameters = parameters(dice);
     let missed = trigger == Trigger::Natural && dice.chance(10);
     Event::TriggerExecution { trigger, parameters, missed }
+}
+
+fn parameters(dice: &mut Dice) -> TriggerParameters {
+    let env = dice.chance(20).then(|| ("NAME".to_owned(), "wert ä".to_owned()));
+    TriggerParameters { env: Arc::new(env.into_iter().collect()) }
+}
+
+fn runtime(dice: &mut Dice) -> Arc<Runtime> {
+    let limit = if dice.chance(50) { Limit::Unlimited } else { Limit::AtMost(dice.below(9) as u32) };
+    let rate = Rate::per_second(0.5 + dice.below(100) as f64);
+    let blocked = dice.chance(30).then(|| "styx-cli/1.0".into());
+    Arc::new(Runtime {
+        max_executions: dice.chance(50).then_some(limit),
+        dequeue_rate: rate.filter(|_| dice.chance(50)),
+        blocked_clients: Arc::new(blocked.into_iter().collect()),
+        debug: dice.chance(20),
+    })
 }
 
 fn cause(dice: &mut Dice) -> Cause {

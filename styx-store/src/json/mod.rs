@@ -16,6 +16,9 @@
 //! # Ok::<(), styx_store::json::JsonError>(())
 //! ```
 
+mod backfill;
+mod cause;
+mod config;
 mod export;
 mod import;
 mod parts;

@@ -4,14 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
     event::{Description, ExecutionDescription, FailureClass, Message, MessageLevel, Trigger},
-    executor::Observed,
     id::Position,
     record::{Cursor, CursorMove, Ending, Origin, Runs, StoredWorkflow, WorkflowSpec},
 };
 
-use super::values::{InstantJson, SpanJson, StateJson};
+use super::values::{InstantJson, SpanJson};
 
 /// Enums without members: the frozen copy, and the way there and back.
 macro_rules! frozen {
@@ -38,6 +36,7 @@ macro_rules! frozen {
         }
     };
 }
+pub(super) use frozen;
 
 frozen!(MessageLevelJson of MessageLevel { Info = "INFO", Warning = "WARNING", Error = "ERROR", Unknown = "UNKNOWN" });
 
@@ -310,162 +309,6 @@ impl From<DescriptionJson> for Description {
                 flyte_exec_conf: inline.flyte_exec_conf,
                 flyte_execution_id: inline.flyte_execution_id,
             })),
-        }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BackoffJson {
-    base: SpanJson,
-    max_exponent: u32,
-}
-
-impl From<Backoff> for BackoffJson {
-    fn from(backoff: Backoff) -> Self {
-        Self { base: SpanJson(backoff.base), max_exponent: backoff.max_exponent }
-    }
-}
-
-impl From<BackoffJson> for Backoff {
-    fn from(json: BackoffJson) -> Self {
-        Self { base: json.base.0, max_exponent: json.max_exponent }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ConfigJson {
-    scheduling: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_executions: Option<u32>,
-    catch_up: u32,
-    max_cost_tenths: u32,
-    missing_dependencies_delay: SpanJson,
-    backoff: BackoffJson,
-    infrastructure_backoff: BackoffJson,
-    timeouts: TimeoutsJson,
-    executor: CapabilitiesJson,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TimeoutsJson {
-    default: SpanJson,
-    by_state: BTreeMap<StateJson, SpanJson>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_running: Option<SpanJson>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CapabilitiesJson {
-    runner: String,
-    runs_api_workflows: bool,
-    mounts_secrets: bool,
-}
-
-impl From<&Config> for ConfigJson {
-    fn from(config: &Config) -> Self {
-        let Timeouts { default, by_state, max_running } = &config.timeouts;
-        Self {
-            scheduling: config.scheduling,
-            max_executions: config.max_executions,
-            catch_up: config.catch_up,
-            max_cost_tenths: config.max_cost_tenths,
-            missing_dependencies_delay: SpanJson(config.missing_dependencies_delay),
-            backoff: config.backoff.into(),
-            infrastructure_backoff: config.infrastructure_backoff.into(),
-            timeouts: TimeoutsJson {
-                default: SpanJson(*default),
-                by_state: by_state.iter().map(|(state, limit)| (StateJson(*state), SpanJson(*limit))).collect(),
-                max_running: max_running.map(SpanJson),
-            },
-            executor: CapabilitiesJson {
-                runner: config.executor.runner.to_string(),
-                runs_api_workflows: config.executor.runs_api_workflows,
-                mounts_secrets: config.executor.mounts_secrets,
-            },
-        }
-    }
-}
-
-impl From<ConfigJson> for Config {
-    fn from(json: ConfigJson) -> Self {
-        let TimeoutsJson { default, by_state, max_running } = json.timeouts;
-        Self {
-            scheduling: json.scheduling,
-            max_executions: json.max_executions,
-            catch_up: json.catch_up,
-            max_cost_tenths: json.max_cost_tenths,
-            missing_dependencies_delay: json.missing_dependencies_delay.0,
-            backoff: json.backoff.into(),
-            infrastructure_backoff: json.infrastructure_backoff.into(),
-            timeouts: Timeouts {
-                default: default.0,
-                by_state: by_state.into_iter().map(|(state, limit)| (state.0, limit.0)).collect(),
-                max_running: max_running.map(|SpanJson(span)| span),
-            },
-            executor: ExecutorCapabilities {
-                runner: json.executor.runner.into(),
-                runs_api_workflows: json.executor.runs_api_workflows,
-                mounts_secrets: json.executor.mounts_secrets,
-            },
-        }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) enum ObservedJson {
-    Launched,
-    Refused {
-        retry_at: InstantJson,
-        reason: String,
-    },
-    NotLaunchable {
-        reason: String,
-    },
-    Started,
-    Exited {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        code: Option<i32>,
-    },
-    Lost {
-        reason: String,
-    },
-    NeverStarted,
-    Cleaned,
-}
-
-impl From<&Observed> for ObservedJson {
-    fn from(what: &Observed) -> Self {
-        match what {
-            Observed::Launched => Self::Launched,
-            Observed::Refused { retry_at, reason } => {
-                Self::Refused { retry_at: InstantJson(*retry_at), reason: reason.to_string() }
-            }
-            Observed::NotLaunchable { reason } => Self::NotLaunchable { reason: reason.to_string() },
-            Observed::Started => Self::Started,
-            Observed::Exited { code } => Self::Exited { code: *code },
-            Observed::Lost { reason } => Self::Lost { reason: reason.to_string() },
-            Observed::NeverStarted => Self::NeverStarted,
-            Observed::Cleaned => Self::Cleaned,
-        }
-    }
-}
-
-impl From<ObservedJson> for Observed {
-    fn from(json: ObservedJson) -> Self {
-        match json {
-            ObservedJson::Launched => Self::Launched,
-            ObservedJson::Refused { retry_at, reason } => Self::Refused { retry_at: retry_at.0, reason: reason.into() },
-            ObservedJson::NotLaunchable { reason } => Self::NotLaunchable { reason: reason.into() },
-            ObservedJson::Started => Self::Started,
-            ObservedJson::Exited { code } => Self::Exited { code },
-            ObservedJson::Lost { reason } => Self::Lost { reason: reason.into() },
-            ObservedJson::NeverStarted => Self::NeverStarted,
-            ObservedJson::Cleaned => Self::Cleaned,
         }
     }
 }

@@ -6,15 +6,18 @@ use serde::{Deserialize, Serialize};
 use styx_core::{
     event::{Event, TriggerParameters},
     id::{Counter, Epoch, InstanceId, Position, WorkflowId},
-    record::{Cause, ConfigEvent, ExecutionEvent, Fact, LogEvent, Operator, Record, RunEvent, WorkflowEvent},
+    record::{ExecutionEvent, Fact, IdempotencyKey, LogEvent, Record, RunEvent, WorkflowEvent},
 };
 
 use super::{
+    backfill::{BackfillEventJson, ResourceEventJson},
+    cause::CauseJson,
+    config::ConfigEventJson,
     parts::{
-        ConfigJson, CursorJson, CursorMoveJson, DescriptionJson, EndingJson, FailureClassJson, MessageJson,
-        ObservedJson, StoredWorkflowJson, TriggerJson, shared, texts,
+        CursorJson, CursorMoveJson, DescriptionJson, EndingJson, FailureClassJson, MessageJson, StoredWorkflowJson,
+        TriggerJson, shared, texts,
     },
-    values::{EvidenceJson, ExecutionIdJson, InstantJson, MillisJson, SpanJson, UuidJson},
+    values::{ExecutionIdJson, InstantJson, MillisJson, SpanJson, UuidJson},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,7 +28,7 @@ pub(super) struct RecordJson {
     at: MillisJson,
     epoch: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    idempotency_key: Option<String>,
+    idempotency_key: Option<IdempotencyKeyJson>,
     fact: FactJson,
     cause: CauseJson,
 }
@@ -37,7 +40,7 @@ impl From<&Record> for RecordJson {
             decision: record.decision.0,
             at: MillisJson(record.at),
             epoch: record.epoch.0,
-            idempotency_key: record.idempotency_key.as_ref().map(ToString::to_string),
+            idempotency_key: record.idempotency_key.as_ref().map(Into::into),
             fact: (&record.fact).into(),
             cause: (&record.cause).into(),
         }
@@ -59,6 +62,25 @@ impl From<RecordJson> for Record {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdempotencyKeyJson {
+    key: String,
+    digest: UuidJson,
+}
+
+impl From<&IdempotencyKey> for IdempotencyKeyJson {
+    fn from(named: &IdempotencyKey) -> Self {
+        Self { key: named.key.to_string(), digest: UuidJson(named.digest) }
+    }
+}
+
+impl From<IdempotencyKeyJson> for IdempotencyKey {
+    fn from(json: IdempotencyKeyJson) -> Self {
+        Self { key: json.key.into(), digest: json.digest.0 }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum FactJson {
     Log(LogEventJson),
@@ -66,6 +88,8 @@ enum FactJson {
     Workflow(WorkflowFactJson),
     Run(RunFactJson),
     Execution(ExecutionFactJson),
+    Backfill(NamedFactJson<BackfillEventJson>),
+    Resource(NamedFactJson<ResourceEventJson>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,6 +120,14 @@ struct ExecutionFactJson {
     event: ExecutionEventJson,
 }
 
+/// About something that has an id for a name.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedFactJson<E> {
+    id: String,
+    event: E,
+}
+
 impl From<&Fact> for FactJson {
     fn from(fact: &Fact) -> Self {
         match fact {
@@ -123,6 +155,8 @@ impl From<&Fact> for FactJson {
             Fact::Execution(id, event) => {
                 Self::Execution(ExecutionFactJson { id: ExecutionIdJson(id.clone()), event: event.into() })
             }
+            Fact::Backfill(id, event) => Self::Backfill(NamedFactJson { id: id.to_string(), event: event.into() }),
+            Fact::Resource(id, event) => Self::Resource(NamedFactJson { id: id.to_string(), event: event.into() }),
         }
     }
 }
@@ -144,6 +178,8 @@ impl From<FactJson> for Fact {
                 Self::Run(InstanceId::new(WorkflowId::new(component, workflow), parameter), event)
             }
             FactJson::Execution(ExecutionFactJson { id, event }) => Self::Execution(id.0, event.into()),
+            FactJson::Backfill(NamedFactJson { id, event }) => Self::Backfill(id.into(), event.into()),
+            FactJson::Resource(NamedFactJson { id, event }) => Self::Resource(id.into(), event.into()),
         }
     }
 }
@@ -173,31 +209,6 @@ impl From<LogEventJson> for LogEvent {
         match json {
             LogEventJson::Started { log_id, root_seed } => Self::Started { log_id: log_id.0, root_seed: root_seed.0 },
             LogEventJson::Forked { log_id, root_seed } => Self::Forked { log_id: log_id.0, root_seed: root_seed.0 },
-        }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-enum ConfigEventJson {
-    Set(Box<ConfigJson>),
-    SchedulingSwitched { enabled: bool },
-}
-
-impl From<&ConfigEvent> for ConfigEventJson {
-    fn from(event: &ConfigEvent) -> Self {
-        match event {
-            ConfigEvent::Set(config) => Self::Set(Box::new((&**config).into())),
-            ConfigEvent::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled: *enabled },
-        }
-    }
-}
-
-impl From<ConfigEventJson> for ConfigEvent {
-    fn from(json: ConfigEventJson) -> Self {
-        match json {
-            ConfigEventJson::Set(config) => Self::Set(Arc::new((*config).into())),
-            ConfigEventJson::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled },
         }
     }
 }
@@ -414,77 +425,6 @@ impl From<ExecutionEventJson> for ExecutionEvent {
             ExecutionEventJson::Refused { retry_at, reason } => {
                 Self::Refused { retry_at: retry_at.0, reason: reason.into() }
             }
-        }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-enum CauseJson {
-    Decision,
-    Schedule,
-    Timer,
-    Engine,
-    Operator {
-        actor: String,
-        request_id: String,
-        /// The text itself.
-        request: String,
-    },
-    Executor {
-        runner: String,
-        observed: ObservedJson,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        observed_at: Option<InstantJson>,
-        evidence: EvidenceJson,
-    },
-    Imported {
-        at: InstantJson,
-    },
-}
-
-impl From<&Cause> for CauseJson {
-    fn from(cause: &Cause) -> Self {
-        match cause {
-            Cause::Decision => Self::Decision,
-            Cause::Schedule => Self::Schedule,
-            Cause::Timer => Self::Timer,
-            Cause::Engine => Self::Engine,
-            Cause::Operator(operator) => Self::Operator {
-                actor: operator.actor.to_string(),
-                request_id: operator.request_id.to_string(),
-                request: operator.request.to_string(),
-            },
-            Cause::Executor { runner, what, observed_at, evidence } => Self::Executor {
-                runner: runner.to_string(),
-                observed: what.into(),
-                observed_at: observed_at.map(InstantJson),
-                evidence: EvidenceJson(evidence.to_vec()),
-            },
-            Cause::Imported { at } => Self::Imported { at: InstantJson(*at) },
-        }
-    }
-}
-
-impl From<CauseJson> for Cause {
-    fn from(json: CauseJson) -> Self {
-        match json {
-            CauseJson::Decision => Self::Decision,
-            CauseJson::Schedule => Self::Schedule,
-            CauseJson::Timer => Self::Timer,
-            CauseJson::Engine => Self::Engine,
-            CauseJson::Operator { actor, request_id, request } => Self::Operator(Arc::new(Operator {
-                actor: actor.into(),
-                request_id: request_id.into(),
-                request: request.into(),
-            })),
-            CauseJson::Executor { runner, observed, observed_at, evidence } => Self::Executor {
-                runner: runner.into(),
-                what: observed.into(),
-                observed_at: observed_at.map(|InstantJson(at)| at),
-                evidence: evidence.0.into(),
-            },
-            CauseJson::Imported { at } => Self::Imported { at: at.0 },
         }
     }
 }

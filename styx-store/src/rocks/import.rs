@@ -7,7 +7,7 @@ use styx_core::{
     id::Epoch,
     log::{Batch, LogError},
     record::{Cause, Record},
-    world::{RefusedRecord, Row, World},
+    world::{RefusedRecord, World},
 };
 
 use super::{
@@ -100,7 +100,7 @@ impl Importer {
             self.flush()?;
         }
         let changes = self.fold.apply(&record)?;
-        self.batch.rows.extend(changes.finished.map(|(key, row)| (key, Some(Row::Finished(row)))));
+        self.batch.rows.extend(changes.into_rows());
         self.epoch = record.epoch;
         self.batch.records.push(record);
         Ok(())

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The version of the layout: families, keys, what stands in `meta`. Records and rows have versions of their own.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// How many of the last batches are hashed again when a folder is opened.
 const CHECKED_BATCHES: usize = 16;

@@ -240,7 +240,10 @@ pub(super) fn decode_row(key: &RowKey, bytes: &[u8]) -> Result<Row, LogError> {
             | (RowKey::Workflow(_), Row::Workflow(_))
             | (RowKey::Run(_), Row::Run(_))
             | (RowKey::Execution(_), Row::Execution(_))
+            | (RowKey::Backfill(_), Row::Backfill(_))
+            | (RowKey::Resource(_), Row::Resource(_))
             | (RowKey::Finished(..), Row::Finished(_))
+            | (RowKey::Answered(_), Row::Answered(_))
     );
     if fits { Ok(row) } else { Err(corrupt(place(), "a row of another kind stands there".into())) }
 }

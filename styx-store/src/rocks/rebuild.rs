@@ -44,8 +44,10 @@ pub(super) fn rebuild_rows(
         let record = decode_record(position, value)?;
         let refused = |error: styx_core::world::RefusedRecord| corrupt(format!("record {position}"), error.to_string());
         let changes = fold.apply(&record).map_err(refused)?;
-        if let Some((key, finished)) = changes.finished {
-            rows.put(&key, &Row::Finished(finished))?;
+        for (key, row) in changes.into_rows() {
+            if let Some(row) = row {
+                rows.put(&key, &row)?;
+            }
         }
         if position.0 % STEP as u64 == 0 {
             tell(position);

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use styx_core::{
     event::EventKind,
     id::Position,
     log::LogError,
-    record::{ConfigEvent, ExecutionEvent, Fact, LogEvent, Record, RunEvent, WorkflowEvent},
-    world::Row,
+    record::{
+        BackfillEvent, ConfigEvent, ExecutionEvent, Fact, LogEvent, Record, ResourceEvent, RunEvent, WorkflowEvent,
+    },
+    world::{Row, RowKey},
 };
 use uuid::Uuid;
 
@@ -20,7 +23,7 @@ use super::{
     reader::{Entries, RocksReader, Store, decode_record},
 };
 use crate::{
-    codec::{self, ROW_VERSION},
+    codec::{self, CodecError, ROW_VERSION},
     fold::Fold,
     keys::{self, hex},
 };
@@ -75,8 +78,14 @@ pub struct Report {
     pub active_runs: u64,
     /// Executions at its end that aren't cleaned up.
     pub executions: u64,
+    /// Backfills at its end, also those that are done.
+    pub backfills: u64,
+    /// Resources at its end.
+    pub resources: u64,
     /// Instances and kinds of trigger with a finished run.
     pub finished: u64,
+    /// Requests that named themselves with a key.
+    pub answered: u64,
 }
 
 impl Report {
@@ -115,7 +124,7 @@ pub fn verify(reader: &RocksReader, progress: impl FnMut(Progress)) -> Result<Re
         tail,
         report: Report { tail, ..Report::default() },
         fold: Some(Fold::default()),
-        finished: BTreeMap::new(),
+        outside: BTreeMap::new(),
         entries: 0,
         progress,
     };
@@ -132,8 +141,8 @@ struct Verification<'a, P> {
     report: Report,
     /// Until a record can't be folded.
     fold: Option<Fold>,
-    /// The rows of what has finished, by key.
-    finished: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The rows that aren't part of the world, by key: their hashes, since there may be millions.
+    outside: BTreeMap<Vec<u8>, RowHash>,
     /// How many records the index by subject must name, each as often as it is found.
     entries: u64,
     progress: P,
@@ -204,10 +213,19 @@ impl<P: FnMut(Progress)> Verification<'_, P> {
         let Some(fold) = &mut self.fold else { return };
         match fold.apply(record) {
             Ok(changes) => {
-                if let Some((key, finished)) = changes.finished {
-                    match codec::encode_row(&Row::Finished(finished)) {
-                        Ok(bytes) => drop(self.finished.insert(keys::row(&key), bytes)),
-                        Err(error) => self.report.damage(place(), error.to_string()),
+                for (key, row) in changes.into_rows() {
+                    let is_new = match row.as_ref().map(row_hash).transpose() {
+                        Ok(Some(hash)) => self.outside.insert(keys::row(&key), hash).is_none(),
+                        Ok(None) => false,
+                        Err(error) => {
+                            self.report.damage(place(), error.to_string());
+                            false
+                        }
+                    };
+                    match key {
+                        RowKey::Finished(..) => self.report.finished += u64::from(is_new),
+                        RowKey::Answered(_) => self.report.answered += u64::from(is_new),
+                        _ => {}
                     }
                 }
             }
@@ -247,7 +265,7 @@ impl<P: FnMut(Progress)> Verification<'_, P> {
         }
     }
 
-    /// The stored rows are, byte for byte, those that the log folds to.
+    /// The stored rows are those that the log folds to: their bytes have the same hash.
     fn rows(&mut self) {
         let Some(fold) = self.fold.take() else {
             self.report.damage("rows", "not verified, since the log can't be folded to its end");
@@ -258,7 +276,8 @@ impl<P: FnMut(Progress)> Verification<'_, P> {
         self.report.workflows = world.workflows().len() as u64;
         self.report.active_runs = world.runs().len() as u64;
         self.report.executions = world.executions().len() as u64;
-        self.report.finished = self.finished.len() as u64;
+        self.report.backfills = world.backfills().len() as u64;
+        self.report.resources = world.resources().len() as u64;
         match self.store.rows_version() {
             Ok(Some(ROW_VERSION)) => {}
             Ok(version) => {
@@ -269,9 +288,9 @@ impl<P: FnMut(Progress)> Verification<'_, P> {
             }
             Err(error) => return self.report.error(error),
         }
-        let finished = std::mem::take(&mut self.finished);
-        let of_world = fold.rows().map(|(key, row)| (keys::row(&key), codec::encode_row(&row).unwrap_or_default()));
-        let mut expected = of_world.chain(finished).peekable();
+        let outside = std::mem::take(&mut self.outside);
+        let of_world = fold.rows().map(|(key, row)| (keys::row(&key), row_hash(&row).unwrap_or_default()));
+        let mut expected = of_world.chain(outside).peekable();
         let mut stored = self.store.entries(family::ROWS, &[], None);
         loop {
             let entry = match stored.next() {
@@ -286,7 +305,7 @@ impl<P: FnMut(Progress)> Verification<'_, P> {
                 self.report.damage(row_place(&missing), "it is missing");
             }
             match expected.next_if(|(wanted, _)| wanted == key) {
-                Some((_, bytes)) if bytes == value => {}
+                Some((_, hash)) if hash == hash_of(value) => {}
                 Some(_) => self.report.damage(row_place(key), "it isn't what the log folds to"),
                 None => self.report.damage(row_place(key), "it should be gone"),
             }
@@ -381,6 +400,17 @@ impl Chain {
     }
 }
 
+/// A hash of a row's bytes.
+type RowHash = [u8; 32];
+
+fn row_hash(row: &Row) -> Result<RowHash, CodecError> {
+    codec::encode_row(row).map(|bytes| hash_of(&bytes))
+}
+
+fn hash_of(bytes: &[u8]) -> RowHash {
+    Sha256::digest(bytes).into()
+}
+
 fn row_place(key: &[u8]) -> String {
     keys::parse_row(key).map_or_else(|error| format!("row {}", error), |key| format!("row {key:?}"))
 }
@@ -392,6 +422,7 @@ fn kind(fact: &Fact) -> &'static str {
         Fact::Log(LogEvent::Forked { .. }) => "log.forked",
         Fact::Config(ConfigEvent::Set(_)) => "config.set",
         Fact::Config(ConfigEvent::SchedulingSwitched { .. }) => "config.schedulingSwitched",
+        Fact::Config(ConfigEvent::Operated(_)) => "config.operated",
         Fact::Workflow(_, WorkflowEvent::Stored(_)) => "workflow.stored",
         Fact::Workflow(_, WorkflowEvent::Deleted) => "workflow.deleted",
         Fact::Workflow(_, WorkflowEvent::FileRemoved { .. }) => "workflow.fileRemoved",
@@ -400,6 +431,12 @@ fn kind(fact: &Fact) -> &'static str {
         Fact::Execution(_, ExecutionEvent::Ended(_)) => "execution.ended",
         Fact::Execution(_, ExecutionEvent::Cleaned) => "execution.cleaned",
         Fact::Execution(_, ExecutionEvent::Refused { .. }) => "execution.refused",
+        Fact::Backfill(_, BackfillEvent::Created(_)) => "backfill.created",
+        Fact::Backfill(_, BackfillEvent::Edited { .. }) => "backfill.edited",
+        Fact::Backfill(_, BackfillEvent::Advanced { .. }) => "backfill.advanced",
+        Fact::Backfill(_, BackfillEvent::Halted { .. }) => "backfill.halted",
+        Fact::Resource(_, ResourceEvent::Set { .. }) => "resource.set",
+        Fact::Resource(_, ResourceEvent::Deleted) => "resource.deleted",
         Fact::Run(_, RunEvent::Ignored { .. }) => "run.ignored",
         Fact::Run(_, RunEvent::Styx { event, .. }) => match event.kind() {
             EventKind::TriggerExecution => "run.triggerExecution",

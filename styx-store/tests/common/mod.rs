@@ -1,11 +1,14 @@
 //! One record of every kind and every row, for the golden files.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
-    config::Config,
+    config::{Config, Limit, Rate, Runtime},
     event::{
         Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Note, Trigger, TriggerParameters,
     },
@@ -13,11 +16,12 @@ use styx_core::{
     executor::Observed,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
-        Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, Runs, StoredWorkflow, WorkflowEvent, WorkflowSpec,
+        BackfillEvent, BackfillMove, BackfillSpec, Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent,
+        Fact, IdempotencyKey, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, StoredWorkflow,
+        WorkflowEvent, WorkflowSpec,
     },
     run::{Run, State},
-    world::{Finished, LogRow, Row, Workflow},
+    world::{Answered, Backfill, Finished, LogRow, Resource, Row, Workflow},
 };
 use uuid::Uuid;
 
@@ -66,6 +70,30 @@ fn spec(origin: Origin) -> WorkflowSpec {
 
 fn cursor() -> Cursor {
     Cursor { instant: at(0), fires_at: at(3_600_000) }
+}
+
+fn runtime() -> Runtime {
+    Runtime {
+        max_executions: Some(Limit::AtMost(40)),
+        dequeue_rate: Rate::per_second(0.5),
+        blocked_clients: Arc::new(BTreeSet::from(["styx-cli/1.0".into(), "ü".into()])),
+        debug: true,
+    }
+}
+
+/// Everything, or as little as there can be.
+fn backfill(full: bool) -> BackfillSpec {
+    BackfillSpec {
+        workflow: workflow(),
+        start: at(0),
+        end: at(86_400_000),
+        reverse: full,
+        schedule: "days".into(),
+        concurrency: 3,
+        description: full.then(|| "again, with the right prices".into()),
+        parameters: full.then(|| TriggerParameters { env: Arc::new(variables()) }),
+        first: at(0),
+    }
 }
 
 fn events() -> Vec<(&'static str, Event)> {
@@ -186,6 +214,23 @@ pub(crate) fn records() -> Vec<(String, Record)> {
             Fact::Execution(execution(), ExecutionEvent::Refused { retry_at: at(9), reason: "quota".into() }),
         ),
         (
+            "config-set-operated".to_owned(),
+            Fact::Config(ConfigEvent::Set(Arc::new(Config {
+                max_executions: Some(7),
+                dequeue_rate: None,
+                runtime: runtime(),
+                ..Config::default()
+            }))),
+        ),
+        ("config-operated".to_owned(), Fact::Config(ConfigEvent::Operated(Arc::new(runtime())))),
+        (
+            "config-operated-unlimited".to_owned(),
+            Fact::Config(ConfigEvent::Operated(Arc::new(Runtime {
+                max_executions: Some(Limit::Unlimited),
+                ..Runtime::default()
+            }))),
+        ),
+        (
             "run-ignored".to_owned(),
             Fact::Run(
                 instance(),
@@ -210,6 +255,23 @@ pub(crate) fn records() -> Vec<(String, Record)> {
         let to = (why != CursorMove::Edited).then(cursor);
         (format!("workflow-cursor-{name}"), Fact::Workflow(workflow(), WorkflowEvent::CursorMoved { to, why }))
     }));
+    let advanced = |all_triggered, why| BackfillEvent::Advanced { instant: at(1), next: at(2), all_triggered, why };
+    let backfill_events = [
+        ("created", BackfillEvent::Created(Arc::new(backfill(false)))),
+        ("created-full", BackfillEvent::Created(Arc::new(backfill(true)))),
+        ("edited", BackfillEvent::Edited { concurrency: Some(5), description: Some("ä".into()) }),
+        ("edited-nothing", BackfillEvent::Edited { concurrency: None, description: None }),
+        ("advanced", advanced(false, BackfillMove::Triggered)),
+        ("advanced-active", advanced(true, BackfillMove::AlreadyActive)),
+        ("halted", BackfillEvent::Halted { runs: true, reason: "halted by ann".into() }),
+    ];
+    facts.extend(
+        backfill_events.map(|(name, event)| (format!("backfill-{name}"), Fact::Backfill("backfill-1".into(), event))),
+    );
+    let resource_events = [("set", ResourceEvent::Set { concurrency: -3 }), ("deleted", ResourceEvent::Deleted)];
+    facts.extend(
+        resource_events.map(|(name, event)| (format!("resource-{name}"), Fact::Resource("warehouse".into(), event))),
+    );
     let endings = [
         ("exit", Ending::Exit { code: Some(143) }),
         ("exit-unknown", Ending::Exit { code: None }),
@@ -265,7 +327,8 @@ fn record(fact: Fact, cause: Cause) -> Record {
         decision: Position(69_998),
         at: at(123),
         epoch: Epoch(3),
-        idempotency_key: matches!(cause, Cause::Operator(_)).then(|| "once".into()),
+        idempotency_key: matches!(cause, Cause::Operator(_))
+            .then(|| IdempotencyKey { key: "once".into(), digest: uuid(7) }),
         cause,
         fact,
     }
@@ -274,6 +337,7 @@ fn record(fact: Fact, cause: Cause) -> Record {
 /// Rows by the name of their golden file.
 pub(crate) fn rows() -> Vec<(String, Row)> {
     let mut run = Run::new(Some(Counter(5)), at(0));
+    run.began_at = at(-60_000);
     run.state = State::Running;
     run.eligible_at = Some(DateTime::<Utc>::MAX_UTC);
     run.retry_delay_millis = Some(-1);
@@ -304,14 +368,25 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         ("running", Phase::Running),
         ("ended", Phase::Ended(Ending::Lost)),
     ];
-    let finished = Finished {
-        counter: Counter(8),
+    let finished = Run {
         state: State::Done,
-        at: at(0),
-        trigger_id: Some("natural-trigger".into()),
-        last_exit: Some(0),
-        tries: 1,
+        began_at: at(-60_000),
+        trigger: Some(Trigger::Natural),
+        note: Some(Note::Exit(Some(0))),
+        ..Run::new(Some(Counter(8)), at(0))
     };
+    let made = Backfill {
+        spec: backfill(true),
+        concurrency: 5,
+        description: Some("ä".into()),
+        next: at(1),
+        all_triggered: false,
+        halted: Some("halted by ann".into()),
+        halts_runs: true,
+        created_at: at(2),
+        modified_at: at(3),
+    };
+    let open = Backfill { spec: backfill(false), description: None, halted: None, halts_runs: false, ..made.clone() };
     let workflow = Workflow {
         stored_at: Position(17),
         deployed_at: at(0),
@@ -329,6 +404,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
                 tail: Position(70_000),
                 at: at(5),
                 decision: Position(69_998),
+                rate_used: DateTime::from_timestamp(1_714_953_600, 7_001_000).unwrap(),
             }),
         ),
         ("log-empty".to_owned(), Row::Log(LogRow::default())),
@@ -336,7 +412,12 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         ("workflow".to_owned(), Row::Workflow(workflow)),
         ("workflow-removed-file".to_owned(), Row::Workflow(removed)),
         ("run-new".to_owned(), Row::Run(Run::new(None, at(0)))),
-        ("finished".to_owned(), Row::Finished(finished)),
+        ("config-operated".to_owned(), Row::Config(Arc::new(Config { runtime: runtime(), ..Config::default() }))),
+        ("finished".to_owned(), Row::Finished(Finished(finished))),
+        ("backfill".to_owned(), Row::Backfill(open)),
+        ("backfill-halted".to_owned(), Row::Backfill(made)),
+        ("resource".to_owned(), Row::Resource(Resource { concurrency: -3 })),
+        ("answered".to_owned(), Row::Answered(Answered { by: Position(70_000), digest: uuid(7) })),
     ];
     rows.extend(notes.map(|(name, note)| {
         let run = Run { note: Some(note), ..run.clone() };

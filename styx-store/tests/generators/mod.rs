@@ -2,12 +2,12 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
+    config::{Backoff, Config, ExecutorCapabilities, Limit, Rate, Runtime, Timeouts},
     event::{
         Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Note, Trigger, TriggerParameters,
     },
@@ -15,11 +15,12 @@ use styx_core::{
     executor::Observed,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
-        Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent, Fact, LogEvent, Operator, Origin, Record,
-        RunEvent, Runs, StoredWorkflow, WorkflowEvent, WorkflowSpec,
+        BackfillEvent, BackfillMove, BackfillSpec, Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent,
+        Fact, IdempotencyKey, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, StoredWorkflow,
+        WorkflowEvent, WorkflowSpec,
     },
     run::{Run, State},
-    world::{Finished, LogRow, Row, Workflow},
+    world::{Answered, Backfill, Finished, LogRow, Resource, Row, Workflow},
 };
 use uuid::Uuid;
 
@@ -104,18 +105,86 @@ fn config() -> impl Strategy<Value = Config> {
     let executor = (text(), any::<bool>(), any::<bool>()).prop_map(|(runner, runs_api_workflows, mounts_secrets)| {
         ExecutorCapabilities { runner, runs_api_workflows, mounts_secrets }
     });
-    let numbers = (any::<bool>(), maybe(any::<u32>()), any::<u32>(), any::<u32>(), span());
-    (numbers, backoff(), backoff(), timeouts, executor).prop_map(
-        |(numbers, backoff, infrastructure_backoff, timeouts, executor)| Config {
+    let numbers = (any::<bool>(), maybe(any::<u32>()), maybe(rate()), any::<u32>(), any::<u32>(), span());
+    (numbers, backoff(), backoff(), timeouts, executor, runtime()).prop_map(
+        |(numbers, backoff, infrastructure_backoff, timeouts, executor, runtime)| Config {
             scheduling: numbers.0,
             max_executions: numbers.1,
-            catch_up: numbers.2,
-            max_cost_tenths: numbers.3,
-            missing_dependencies_delay: numbers.4,
+            dequeue_rate: numbers.2,
+            catch_up: numbers.3,
+            max_cost_tenths: numbers.4,
+            missing_dependencies_delay: numbers.5,
             backoff,
             infrastructure_backoff,
             timeouts,
             executor,
+            runtime,
+        },
+    )
+}
+
+fn rate() -> impl Strategy<Value = Rate> {
+    prop_oneof![1..=u32::MAX, 1..300_u32].prop_map(|rate| Rate(NonZeroU32::new(rate).unwrap()))
+}
+
+fn runtime() -> impl Strategy<Value = Runtime> {
+    let limit = prop_oneof![Just(Limit::Unlimited), any::<u32>().prop_map(Limit::AtMost)];
+    let clients = prop::collection::btree_set(text(), 0..4);
+    let set = (maybe(limit), maybe(rate()), clients, any::<bool>()).prop_map(
+        |(max_executions, dequeue_rate, clients, debug)| Runtime {
+            max_executions,
+            dequeue_rate,
+            blocked_clients: Arc::new(clients),
+            debug,
+        },
+    );
+    prop_oneof![1 => Just(Runtime::default()), 3 => set]
+}
+
+fn backfill_spec() -> impl Strategy<Value = BackfillSpec> {
+    let times = (instant(), instant(), instant());
+    let asked = (any::<bool>(), text(), any::<u32>(), maybe(text()), maybe(parameters()));
+    (workflow_id(), times, asked).prop_map(|(workflow, (start, end, first), asked)| BackfillSpec {
+        workflow,
+        start,
+        end,
+        reverse: asked.0,
+        schedule: asked.1,
+        concurrency: asked.2,
+        description: asked.3,
+        parameters: asked.4,
+        first,
+    })
+}
+
+fn backfill_event() -> impl Strategy<Value = BackfillEvent> {
+    use BackfillMove as B;
+    let why = prop::sample::select(vec![B::Triggered, B::AlreadyActive]);
+    prop_oneof![
+        backfill_spec().prop_map(|spec| BackfillEvent::Created(Arc::new(spec))),
+        (maybe(any::<u32>()), maybe(text()))
+            .prop_map(|(concurrency, description)| BackfillEvent::Edited { concurrency, description }),
+        (instant(), instant(), any::<bool>(), why).prop_map(|(instant, next, all_triggered, why)| {
+            BackfillEvent::Advanced { instant, next, all_triggered, why }
+        }),
+        (any::<bool>(), text()).prop_map(|(runs, reason)| BackfillEvent::Halted { runs, reason }),
+    ]
+}
+
+fn backfill() -> impl Strategy<Value = Backfill> {
+    let edited = (any::<u32>(), maybe(text()));
+    let times = (instant(), instant(), instant());
+    (backfill_spec(), edited, times, any::<bool>(), maybe(text()), any::<bool>()).prop_map(
+        |(spec, edited, (next, created_at, modified_at), all_triggered, halted, halts_runs)| Backfill {
+            spec,
+            concurrency: edited.0,
+            description: edited.1,
+            next,
+            all_triggered,
+            halted,
+            halts_runs,
+            created_at,
+            modified_at,
         },
     )
 }
@@ -261,10 +330,17 @@ fn fact() -> impl Strategy<Value = Fact> {
         Just(ExecutionEvent::Cleaned),
         (instant(), text()).prop_map(|(retry_at, reason)| ExecutionEvent::Refused { retry_at, reason }),
     ];
+    let resource = prop_oneof![
+        any::<i64>().prop_map(|concurrency| ResourceEvent::Set { concurrency }),
+        Just(ResourceEvent::Deleted),
+    ];
     prop_oneof![
         1 => log.prop_map(Fact::Log),
         1 => config().prop_map(|config| Fact::Config(ConfigEvent::Set(Arc::new(config)))),
         1 => any::<bool>().prop_map(|enabled| Fact::Config(ConfigEvent::SchedulingSwitched { enabled })),
+        1 => runtime().prop_map(|runtime| Fact::Config(ConfigEvent::Operated(Arc::new(runtime)))),
+        2 => (text(), backfill_event()).prop_map(|(id, event)| Fact::Backfill(id, event)),
+        1 => (text(), resource).prop_map(|(id, event)| Fact::Resource(id, event)),
         2 => (workflow_id(), workflow).prop_map(|(id, event)| Fact::Workflow(id, event)),
         6 => (instance_id(), run).prop_map(|(id, event)| Fact::Run(id, event)),
         2 => (execution_id(), execution).prop_map(|(id, event)| Fact::Execution(id, event)),
@@ -300,7 +376,8 @@ fn observed() -> impl Strategy<Value = Observed> {
 }
 
 pub(crate) fn record() -> impl Strategy<Value = Record> {
-    (any::<u64>(), 0..1000_u64, whole_instant(), any::<u64>(), maybe(text()), cause(), fact()).prop_map(
+    let key = (text(), uuid()).prop_map(|(key, digest)| IdempotencyKey { key, digest });
+    (any::<u64>(), 0..1000_u64, whole_instant(), any::<u64>(), maybe(key), cause(), fact()).prop_map(
         |(position, back, at, epoch, idempotency_key, cause, fact)| Record {
             position: Position(position),
             decision: Position(position.saturating_sub(back)),
@@ -320,7 +397,8 @@ fn run() -> impl Strategy<Value = Run> {
         message().prop_map(Note::Said),
         (state(), instant(), instant()).prop_map(|(state, since, at)| Note::TimedOut { state, since, at }),
     ];
-    let head = (state(), maybe(counter()), instant(), instant(), maybe(instant()), maybe(any::<i64>()));
+    let times = (instant(), instant(), instant(), maybe(instant()));
+    let head = (state(), maybe(counter()), times, maybe(any::<i64>()));
     let tally = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>(), maybe(any::<i32>()));
     let origin = (maybe(trigger()), maybe(parameters()), any::<bool>(), any::<bool>());
     let limits = (maybe(span()), maybe(text()));
@@ -328,10 +406,11 @@ fn run() -> impl Strategy<Value = Run> {
     (head, tally, origin, tried, maybe(note)).prop_map(|(head, tally, origin, tried, note)| Run {
         state: head.0,
         counter: head.1,
-        since: head.2,
-        last_event_at: head.3,
-        eligible_at: head.4,
-        retry_delay_millis: head.5,
+        began_at: head.2.0,
+        since: head.2.1,
+        last_event_at: head.2.2,
+        eligible_at: head.2.3,
+        retry_delay_millis: head.3,
         tries: tally.0,
         consecutive_failures: tally.1,
         infrastructure_failures: tally.2,
@@ -352,8 +431,9 @@ fn run() -> impl Strategy<Value = Run> {
 }
 
 pub(crate) fn row() -> impl Strategy<Value = Row> {
-    let log = (maybe((uuid(), uuid())), position(), instant(), position())
-        .prop_map(|(identity, tail, at, decision)| Row::Log(LogRow { identity, tail, at, decision }));
+    let log = (maybe((uuid(), uuid())), position(), instant(), position(), instant()).prop_map(
+        |(identity, tail, at, decision, rate_used)| Row::Log(LogRow { identity, tail, at, decision, rate_used }),
+    );
     let workflow = (position(), instant(), uuid(), stored_workflow(), any::<bool>(), maybe(cursor())).prop_map(
         |(stored_at, deployed_at, json_digest, stored, enabled, cursor)| {
             Row::Workflow(Workflow { stored_at, deployed_at, json_digest, spec: stored.spec, enabled, cursor })
@@ -372,17 +452,15 @@ pub(crate) fn row() -> impl Strategy<Value = Row> {
             Row::Execution(Execution { instance, submitted_by, log_id, runner, resources, refusal, phase, since })
         },
     );
-    let finished = (counter(), state(), instant(), maybe(text()), maybe(any::<i32>()), any::<u32>()).prop_map(
-        |(counter, state, at, trigger_id, last_exit, tries)| {
-            Row::Finished(Finished { counter, state, at, trigger_id, last_exit, tries })
-        },
-    );
     prop_oneof![
         log,
         config().prop_map(|config| Row::Config(Arc::new(config))),
         workflow,
         run().prop_map(Row::Run),
         execution,
-        finished
+        backfill().prop_map(Row::Backfill),
+        any::<i64>().prop_map(|concurrency| Row::Resource(Resource { concurrency })),
+        run().prop_map(|run| Row::Finished(Finished(run))),
+        (position(), uuid()).prop_map(|(by, digest)| Row::Answered(Answered { by, digest })),
     ]
 }

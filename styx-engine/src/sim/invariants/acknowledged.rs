@@ -6,7 +6,7 @@ use styx_core::{
     decide::Reply,
     event::Event,
     id::Position,
-    record::{Cause, Fact, Record, RunEvent},
+    record::{BackfillEvent, Cause, Fact, Record, RunEvent},
 };
 
 use super::{Check, End, Invariant};
@@ -46,7 +46,11 @@ impl Invariant for Acknowledged {
             let record = found.get(id).and_then(|records| records.first());
             let fits = match reply {
                 Reply::Done => record.is_some(),
-                Reply::Nothing | Reply::Refused(_) => record.is_none(),
+                Reply::Nothing | Reply::Refused(_) | Reply::Repeated { .. } => record.is_none(),
+                Reply::BackfillCreated { id } => record.is_some_and(|record| match &record.fact {
+                    Fact::Backfill(made, BackfillEvent::Created(_)) => made == id,
+                    _ => false,
+                }),
                 Reply::Triggered { instance, trigger_id } => record.is_some_and(|record| match &record.fact {
                     Fact::Run(id, RunEvent::Styx { event: Event::TriggerExecution { trigger, .. }, .. }) => {
                         id == instance && trigger.id() == &**trigger_id

@@ -15,8 +15,8 @@ use crate::sim::conditions::{Failed, holds};
 #[derive(Default)]
 struct Account {
     failed: Failed,
-    /// The condition of the last try.
-    condition: Option<Arc<str>>,
+    /// The condition of the try that goes on, if one does; else the workflow's present one counts.
+    condition: Option<Option<Arc<str>>>,
     /// The last failure wasn't the run's own.
     infrastructure: bool,
 }
@@ -42,10 +42,15 @@ impl Invariant for Conditional {
                 self.conditions.insert(id.clone(), stored.spec.retry_condition.clone());
                 return Ok(());
             }
+            Fact::Workflow(id, WorkflowEvent::Deleted) => {
+                self.conditions.remove(id);
+                return Ok(());
+            }
             Fact::Run(instance, RunEvent::Styx { event, .. }) => (instance, event),
             _ => return Ok(()),
         };
         let account = self.runs.entry(instance.clone()).or_default();
+        let present = self.conditions.get(instance.workflow()).cloned().flatten();
         let failed = &mut account.failed;
         match event {
             Event::TriggerExecution { trigger, .. } => {
@@ -53,11 +58,10 @@ impl Invariant for Conditional {
                 account.failed.natural = *trigger == Trigger::Natural;
             }
             Event::Submit { retry_condition, .. } => {
-                let expected = self.conditions.get(instance.workflow()).cloned().flatten();
-                if *retry_condition != expected {
-                    return Err(format!("{instance} is submitted under {retry_condition:?} instead of {expected:?}"));
+                if *retry_condition != present {
+                    return Err(format!("{instance} is submitted under {retry_condition:?} instead of {present:?}"));
                 }
-                account.condition = expected;
+                account.condition = Some(present);
             }
             Event::Submitted { .. } => failed.tries += 1,
             Event::Terminate { exit_code } => {
@@ -75,11 +79,14 @@ impl Invariant for Conditional {
                 failed.failures += 1;
                 account.infrastructure = false;
             }
-            Event::RetryAfter { .. } if !matches!(record.cause, Cause::Operator(_)) => {
-                account.check(true, format_args!("{instance} is tried again"))?;
+            Event::RetryAfter { .. } => {
+                if !matches!(record.cause, Cause::Operator(_)) {
+                    account.check(true, present, format_args!("{instance} is tried again"))?;
+                }
+                account.condition = None;
             }
             Event::Stop { reason: Some(reason) } if reason.contains("condition") => {
-                account.check(false, format_args!("{instance} is given up: {reason}"))?;
+                account.check(false, present, format_args!("{instance} is given up: {reason}"))?;
             }
             _ => {}
         }
@@ -89,8 +96,9 @@ impl Invariant for Conditional {
 
 impl Account {
     /// Whether the run may go on or not, as it does.
-    fn check(&self, goes_on: bool, what: std::fmt::Arguments<'_>) -> Check {
-        let condition = self.condition.as_deref();
+    fn check(&self, goes_on: bool, present: Option<Arc<str>>, what: std::fmt::Arguments<'_>) -> Check {
+        let condition = self.condition.clone().unwrap_or(present);
+        let condition = condition.as_deref();
         let met = condition.map_or(Ok(true), |condition| holds(condition, &self.failed))?;
         if (self.infrastructure || met) == goes_on {
             Ok(())

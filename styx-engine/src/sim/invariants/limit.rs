@@ -2,16 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use styx_core::{
-    id::ExecutionId,
-    record::{ConfigEvent, Fact, Record},
-};
+use styx_core::{id::ExecutionId, record::Record};
 
-use super::{Check, Invariant, lives::Lives};
+use super::{Check, Invariant, lives::Lives, settings::Settings};
 use crate::sim::outside::OutsideFact;
 
 pub(super) struct Limit {
-    limit: usize,
+    settings: Settings,
     /// The limit, or what lived when it was lowered and still does.
     allowed: usize,
     lives: Lives,
@@ -20,7 +17,7 @@ pub(super) struct Limit {
 
 impl Default for Limit {
     fn default() -> Self {
-        Self { limit: usize::MAX, allowed: usize::MAX, lives: Lives::default(), running: BTreeSet::new() }
+        Self { settings: Settings::default(), allowed: usize::MAX, lives: Lives::default(), running: BTreeSet::new() }
     }
 }
 
@@ -35,15 +32,13 @@ impl Invariant for Limit {
 
     fn recorded(&mut self, record: &Record) -> Check {
         let began = self.lives.record(record);
+        self.settings.record(record);
         let living = self.lives.living.len();
-        if let Fact::Config(ConfigEvent::Set(config)) = &record.fact {
-            self.limit = config.max_executions.map_or(usize::MAX, |max| max as usize);
-            self.allowed = self.limit.max(living);
+        let limit = self.settings.limit().unwrap_or(usize::MAX);
+        if began && living > limit {
+            return Err(format!("record {} begins an execution, and {living} live of {limit}", record.position));
         }
-        if began && living > self.limit {
-            return Err(format!("record {} begins an execution, and {living} live of {}", record.position, self.limit));
-        }
-        self.allowed = self.limit.max(self.allowed.min(living));
+        self.allowed = limit.max(self.allowed.min(living));
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! what the log, the outside and the clients show.
 
 mod acknowledged;
+mod backfills;
 mod bounded;
 mod conditional;
 mod ends;
@@ -10,14 +11,28 @@ mod fold;
 mod known;
 mod limit;
 mod lives;
+mod once;
 mod one_at_a_time;
 mod order;
 mod owed;
+mod pace;
+mod rate;
 mod replays;
+mod settings;
 mod starts_once;
+mod stock;
+mod told;
+mod units;
+mod waiting;
+mod waits;
 
 use chrono::{DateTime, Utc};
-use styx_core::{decide::Reply, executor::Effect, record::Record, world::World};
+use styx_core::{
+    decide::Reply,
+    executor::Effect,
+    record::{IdempotencyKey, Record},
+    world::World,
+};
 
 use super::{log::SimLog, outside::OutsideFact};
 
@@ -77,6 +92,9 @@ pub(super) trait Invariant {
         Ok(())
     }
 
+    /// A client asks for something that is to be done once.
+    fn asked(&mut self, _request: &str, _key: &IdempotencyKey) {}
+
     /// A client was answered.
     fn answered(&mut self, _request: &str, _reply: &Reply) -> Check {
         Ok(())
@@ -98,13 +116,19 @@ pub(super) trait Invariant {
 
 /// All invariants, or the one of a name.
 pub(super) fn all(only: Option<&str>) -> Vec<Box<dyn Invariant>> {
-    let all: [Box<dyn Invariant>; 13] = [
+    let all: [Box<dyn Invariant>; 19] = [
         Box::<fires_once::FiresOnce>::default(),
         Box::<starts_once::StartsOnce>::default(),
         Box::<one_at_a_time::OneAtATime>::default(),
         Box::<known::Known>::default(),
         Box::<limit::Limit>::default(),
+        Box::<units::Units>::default(),
+        Box::<rate::Rate>::default(),
+        Box::<waits::Waits>::default(),
+        Box::<told::Told>::default(),
+        Box::<backfills::Backfills>::default(),
         Box::<acknowledged::Acknowledged>::default(),
+        Box::<once::Once>::default(),
         Box::<fold::Fold>::default(),
         Box::<order::Order>::default(),
         Box::<owed::Owed>::default(),

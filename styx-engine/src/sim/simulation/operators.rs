@@ -5,11 +5,18 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use styx_core::{
     decide::{Input, Request},
-    record::Operator,
+    id::ExecutionId,
+    record::{IdempotencyKey, Operator},
+    world::digest,
 };
 
 use super::{Happening, Phase, Simulation};
-use crate::sim::{Situation, describe, invariants::End, process::Process, workload};
+use crate::sim::{
+    Situation, describe,
+    invariants::End,
+    process::{Asked, Process},
+    workload::Asking,
+};
 
 impl Simulation {
     pub(super) fn operate(&mut self) {
@@ -18,11 +25,11 @@ impl Simulation {
         }
         let wall = self.wall();
         if let Some(process) = &self.process {
-            let requests = match process.machine.world().workflows().is_empty() && self.requests == 0 {
-                true => self.workload.first(),
-                false => vec![self.workload.next(process.machine.world(), wall)],
+            let asking = match process.machine.world().workflows().is_empty() && self.requests == 0 {
+                true => self.workload.first().into_iter().map(Asking::from).collect(),
+                false => self.workload.next(process.machine.world(), wall),
             };
-            requests.into_iter().for_each(|request| self.ask(request));
+            asking.into_iter().for_each(|asking| self.ask(asking));
         }
         if self.random.chance(3) {
             self.set_clock();
@@ -35,16 +42,38 @@ impl Simulation {
         self.later(pause, Happening::Ask);
     }
 
-    pub(super) fn ask(&mut self, request: Request) {
+    pub(super) fn ask(&mut self, asking: Asking) {
+        let Asking { request, key } = asking;
         self.requests += 1;
         let id = format!("req-{}", self.requests);
-        self.story.note(self.now, "request", || describe::request(&id, &request));
+        self.story.note(self.now, "request", || describe::request(&id, key.as_deref(), &request));
+        if let Request::EndExecution { execution } = &request {
+            self.unplug(execution);
+        }
         let Some(process) = &mut self.process else {
             return;
         };
-        process.asked.insert(self.requests, id.clone());
-        let operator = Operator { actor: "sim".into(), request_id: id.into(), request: "{}".into() };
-        self.input(self.requests, Input::Asked(request, Arc::new(operator)));
+        let expects = matches!(request, Request::Expecting { .. });
+        process.asked.insert(self.requests, Asked { id: id.clone(), key: key.clone(), expects });
+        let operator = Arc::new(Operator { actor: "sim".into(), request_id: id.as_str().into(), request: "{}".into() });
+        let input = match key {
+            None => Input::Asked(request, operator),
+            Some(key) => {
+                let key = IdempotencyKey { key, digest: digest(&format!("{request:?}")) };
+                self.invariants.iter_mut().for_each(|invariant| invariant.asked(&id, &key));
+                Input::AskedOnce(request, operator, key)
+            }
+        };
+        self.input(self.requests, input);
+    }
+
+    /// Whoever declares an execution over has seen to it that it is: nobody will report it.
+    fn unplug(&mut self, execution: &ExecutionId) {
+        self.story.note(self.now, "outside", || format!("{} is made an end of", describe::short(execution)));
+        self.lost = true;
+        if let Some(fact) = self.outside.unplug(execution) {
+            self.check(|invariant| invariant.happened(&fact));
+        }
     }
 
     pub(super) fn set_clock(&mut self) {
@@ -80,23 +109,11 @@ impl Simulation {
         };
         self.story.note(self.now, "phase", || "nothing new begins".to_owned());
         self.phase = Phase::Draining;
-        // A limit of none would hold everything back for ever.
-        let config = Arc::new(self.workload.config());
-        let wall = self.wall();
-        let world = process.machine.world();
-        let mut requests = Vec::new();
-        for id in world.workflows().keys().cloned() {
-            requests.push(match self.random.below(4) {
-                0 => workload::enable(id, false),
-                1 => workload::take_away(world, id),
-                _ => workload::postpone(id, wall + TimeDelta::days(3_650)),
-            });
-        }
-        requests.into_iter().for_each(|request| self.ask(request));
-        self.ask(Request::Configure(config));
+        let requests = self.workload.last(process.machine.world(), self.wall());
+        requests.into_iter().for_each(|request| self.ask(request.into()));
         if self.random.chance(80) {
             self.phase = Phase::Released;
-            self.ask(Request::SwitchScheduling { enabled: true });
+            self.ask(Request::SwitchScheduling { enabled: true }.into());
         }
     }
 
@@ -115,7 +132,7 @@ impl Simulation {
         self.check_end(&process, true, blocked);
         self.process = Some(process);
         self.phase = Phase::Released;
-        self.ask(Request::SwitchScheduling { enabled: true });
+        self.ask(Request::SwitchScheduling { enabled: true }.into());
     }
 
     pub(super) fn end(&mut self, quiet: bool) {

@@ -1,9 +1,8 @@
 //! What ran for the instances of a workflow (E-09, E-10).
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
-use axum::{BoxError, response::Response};
-use futures_util::{Stream, stream};
+use axum::response::Response;
 use styx_client::json;
 use styx_core::{
     id::{InstanceId, WorkflowId},
@@ -11,11 +10,14 @@ use styx_core::{
     schedule::Schedule,
 };
 
-use super::workflows::find;
+use super::{
+    pieces::{self, PIECE, Pieces},
+    workflows::find,
+};
 use crate::{
     http::{
         Call,
-        response::{ApiError, ok, ok_raw, ok_stream},
+        response::{ApiError, ok},
     },
     views::{Descriptions, history, instances::Instances, workflows},
 };
@@ -37,31 +39,7 @@ pub(super) async fn list(call: &Call, id: WorkflowId) -> Result<Response, ApiErr
         let at_most = if limit <= 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
         Instances::from(id, call.query.filter("offset").unwrap_or_default(), at_most)
     };
-    let mut list = List::of(instances);
-    let (first, list) = call.read(move |reader| Ok((list.next_piece(reader)?, list))).await?;
-    Ok(if list.ended { ok_raw(first) } else { ok_stream(pieces(call, first, list)) })
-}
-
-/// The pieces of a list, each made when the one before has been sent: neither a long list nor a slow client takes memory.
-fn pieces(call: &Call, first: String, list: List) -> impl Stream<Item = Result<String, BoxError>> + use<> {
-    let (app, operator) = (Arc::clone(&call.app), Arc::clone(&call.operator));
-    stream::try_unfold((Some(first), list), move |(first, mut list)| {
-        let (app, operator) = (Arc::clone(&app), Arc::clone(&operator));
-        async move {
-            if first.is_some() {
-                return Ok(first.map(|piece| (piece, (None, list))));
-            }
-            if list.ended {
-                return Ok(None);
-            }
-            let read = tokio::task::spawn_blocking(move || (list.next_piece(app.engine.reader()), list));
-            let (piece, list) = read.await?;
-            let piece = piece.inspect_err(|error| {
-                tracing::error!(request_id = &*operator.request_id, "a list of instances is cut: {error}");
-            })?;
-            Ok(Some((piece, (None, list))))
-        }
-    })
+    pieces::answer(call, List::of(instances)).await
 }
 
 /// E-10.
@@ -119,18 +97,21 @@ struct List {
 impl List {
     /// How many instances are looked up at a time.
     const PAGE: usize = 100;
-    /// A piece ends with the instance that makes it this long, in bytes.
-    const PIECE: usize = 64 * 1024;
 
     fn of(instances: Instances) -> Self {
         Self { instances, waiting: VecDeque::new(), begun: false, ended: false }
     }
+}
 
-    /// The next piece; the list has ended when it is the last one.
+impl Pieces for List {
+    fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     fn next_piece(&mut self, reader: &dyn LogReader) -> Result<String, LogError> {
         let mut piece = String::new();
         let mut descriptions = descriptions(reader);
-        while piece.len() < Self::PIECE {
+        while piece.len() < PIECE {
             if self.waiting.is_empty() {
                 self.waiting = self.instances.next_page(reader, Self::PAGE)?.into();
             }

@@ -1,13 +1,16 @@
 //! The routes: one function for each endpoint.
 
+mod backfills;
+mod config;
 mod instances;
 pub(super) mod log;
+mod pieces;
+mod resources;
 mod scheduler;
 mod status;
 mod workflows;
 
 use axum::response::Response;
-use hyper::StatusCode;
 use styx_core::id::{InstanceId, WorkflowId};
 
 use super::{
@@ -77,6 +80,22 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
         Route::Checkpoints => log::list_checkpoints(call).await,
         Route::MakeCheckpoint => log::make_checkpoint(call).await,
         Route::Records => log::records(call).await,
-        Route::NotBuilt { what } => Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, format!("not built yet: {what}"))),
+        Route::Resources => resources::list(call).await,
+        Route::CreateResource => resources::create(call).await,
+        Route::Resource { id } => resources::get(call, id).await,
+        Route::EditResource { id } => resources::edit(call, id).await,
+        Route::DeleteResource { id } => resources::delete(call, id).await,
+        Route::Backfills => backfills::list(call).await,
+        Route::CreateBackfill => backfills::create(call).await,
+        Route::Backfill { id } => backfills::get(call, id).await,
+        Route::EditBackfill { id } => backfills::edit(call, id).await,
+        Route::HaltBackfill { id } => backfills::halt(call, id).await,
+        Route::InjectEvent => scheduler::inject(call).await,
+        Route::Config => config::get(call).await,
+        Route::ChangeConfig => config::change(call).await,
+        Route::Explain { component, workflow, parameter } => {
+            status::explain(call, InstanceId::new(WorkflowId::new(component, workflow), parameter)).await
+        }
+        Route::EndExecution { id } => scheduler::end_execution(call, id).await,
     }
 }

@@ -1,22 +1,23 @@
-//! What operators do to runs (E-26 to E-28).
+//! What operators do to runs and executions (E-26 to E-29).
 
 use std::sync::Arc;
 
 use axum::response::Response;
 use hyper::StatusCode;
-use styx_client::{TriggerRequest, TriggerResponse, WorkflowInstance};
+use styx_client::{Event, EventKind, TriggerRequest, TriggerResponse, WorkflowInstance};
 use styx_core::{
     decide::{Reply, Request},
     event::TriggerParameters,
-    id::{InstanceId, WorkflowId},
+    id::{ExecutionId, InstanceId, WorkflowId},
     record::{Runs, StoredWorkflow},
+    schedule::Schedule,
     workflow::{WorkflowConfiguration, validate},
 };
 
 use super::workflows::{find, find_stored};
 use crate::http::{
     Call,
-    response::{ApiError, ok, without_effect},
+    response::{ApiError, empty, no_content, ok, without_effect},
 };
 
 /// E-26.
@@ -25,7 +26,7 @@ pub(super) async fn trigger(call: &Call) -> Result<Response, ApiError> {
     let id = WorkflowId::from(&asked.workflow_id);
     let found = find_stored(call, &id).await?;
     if let Some((_, stored)) = found.as_ref().filter(|(workflow, _)| workflow.spec.runs == Runs::Image) {
-        check_trigger(call, &id, stored, &asked)?;
+        check_stored(call, &id, stored, asked.trigger_parameters.as_ref())?;
     }
     let env = asked.trigger_parameters.clone().unwrap_or_default().env;
     let request = Request::Trigger {
@@ -34,7 +35,12 @@ pub(super) async fn trigger(call: &Call) -> Result<Response, ApiError> {
         parameters: TriggerParameters { env: Arc::new(env) },
         allow_future: call.query.is_true("allowFuture"),
     };
-    let reply = call.ask(request).await;
+    let schedule = found.and_then(|(workflow, _)| Schedule::parse(&workflow.spec.schedule).ok());
+    let instant = schedule.as_ref().and_then(|schedule| schedule.parse_parameter(&asked.parameter).ok());
+    let reply = match schedule.zip(instant) {
+        Some((schedule, at)) => call.ask_about(&InstanceId::new(id, schedule.parameter(at)), request).await,
+        None => call.ask(request).await,
+    };
     let TriggerRequest { workflow_id, parameter, trigger_parameters } = asked;
     match reply? {
         Reply::Triggered { trigger_id, .. } => {
@@ -47,14 +53,15 @@ pub(super) async fn trigger(call: &Call) -> Result<Response, ApiError> {
 
 /// E-27.
 pub(super) async fn halt(call: &Call) -> Result<Response, ApiError> {
-    let instance: WorkflowInstance = call.payload.parse()?;
-    let reply = call.ask(Request::Halt { instance: InstanceId::from(&instance) }).await?;
+    let instance: WorkflowInstance = call.payload.parse_not_null()?;
+    let id = InstanceId::from(&instance);
+    let reply = call.ask_about(&id, Request::Halt { instance: id.clone() }).await?;
     Ok(echo(&instance, &reply))
 }
 
 /// E-28.
 pub(super) async fn retry(call: &Call) -> Result<Response, ApiError> {
-    let instance: WorkflowInstance = call.payload.parse()?;
+    let instance: WorkflowInstance = call.payload.parse_not_null()?;
     let id = InstanceId::from(&instance);
     let Ok(delay_millis) = call.query.get("delay").unwrap_or("0").parse() else {
         // The original looks for the workflow first.
@@ -64,16 +71,45 @@ pub(super) async fn retry(call: &Call) -> Result<Response, ApiError> {
             false => ApiError::not_found("workflow not found"),
         });
     };
-    let reply = call.ask(Request::Retry { instance: id, delay_millis }).await?;
+    let reply = call.ask_about(&id, Request::Retry { instance: id.clone(), delay_millis }).await?;
     Ok(echo(&instance, &reply))
 }
 
+/// E-29.
+pub(super) async fn inject(call: &Call) -> Result<Response, ApiError> {
+    let event: Event = call.payload.parse()?;
+    let bad = |reason: &str| ApiError::bad_request(format!("Payload parsing failed: {reason}"));
+    let instance = InstanceId::parse_key(&event.workflow_instance).map_err(|error| bad(&error.to_string()))?;
+    let id = || instance.clone();
+    let request = match &event.kind {
+        EventKind::Dequeue { .. } => Request::Retry { instance: id(), delay_millis: 0 },
+        EventKind::Halt {} => Request::Halt { instance: id() },
+        EventKind::Timeout {} => Request::Timeout { instance: id() },
+        EventKind::Unknown { .. } => return Err(bad("an event of an unknown kind, or without what its kind needs")),
+        _ => {
+            return Err(ApiError::bad_request(
+                "This API for injecting generic events is deprecated, refer to the specific API for the event you want to \
+                 send to the scheduler",
+            ));
+        }
+    };
+    let reply = call.ask_about(&instance, request).await?;
+    let response = if matches!(event.kind, EventKind::Dequeue { .. }) { ok(&event) } else { empty() };
+    Ok(if reply == Reply::Nothing { without_effect(response) } else { response })
+}
+
+/// Declares an execution over that nobody will report about any more.
+pub(super) async fn end_execution(call: &Call, id: &str) -> Result<Response, ApiError> {
+    call.ask(Request::EndExecution { execution: ExecutionId::parse(id) }).await?;
+    Ok(no_content())
+}
+
 /// What the engine doesn't see: rules for the stored configuration, and what a trigger may set.
-fn check_trigger(
+pub(super) fn check_stored(
     call: &Call,
     id: &WorkflowId,
     stored: &StoredWorkflow,
-    asked: &TriggerRequest,
+    parameters: Option<&styx_client::TriggerParameters>,
 ) -> Result<(), ApiError> {
     let configuration = WorkflowConfiguration::from_json(&stored.json)
         .map_err(|error| ApiError::internal(&call.operator.request_id, "JsonError", error))?;
@@ -83,7 +119,7 @@ fn check_trigger(
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         return Err(ApiError::bad_request(format!("Invalid workflow configuration: {}", errors.join(", "))));
     }
-    let parameters = asked.trigger_parameters.iter().filter(|_| call.app.declared_env_only);
+    let parameters = parameters.iter().filter(|_| call.app.declared_env_only);
     let mut names = parameters.flat_map(|parameters| parameters.env.keys());
     if let Some(name) = names.find(|name| !configuration.env.contains_key(*name)) {
         let text = format!(

@@ -1,17 +1,17 @@
 //! What runs and what happened, and who may use a service account (E-23 to E-25).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use axum::response::Response;
-use styx_client::{
-    EventsPayload, RunStateDataPayload, TestServiceAccountUsageRequest, TestServiceAccountUsageResponse,
-};
+use styx_client::{EventsPayload, Explanation, TestServiceAccountUsageRequest, TestServiceAccountUsageResponse, json};
 use styx_core::{
+    explain,
     id::InstanceId,
-    log::for_each_row,
+    log::{LogError, LogReader},
     world::{Row, RowKey, RowScope},
 };
 
+use super::pieces::{self, PIECE, Pieces};
 use crate::{
     http::{
         Call,
@@ -41,23 +41,69 @@ pub(super) fn test_service_account(call: &Call) -> Result<Response, ApiError> {
 
 /// E-25.
 pub(super) async fn active_states(call: &Call) -> Result<Response, ApiError> {
+    let scopes = scopes(call)?.into();
     let declared_env_only = call.app.declared_env_only;
-    let scopes = scopes(call)?;
-    let states = call.read(move |reader| {
-        let mut descriptions = Descriptions::new(reader, declared_env_only);
-        let mut states = Vec::new();
-        for scope in &scopes {
-            for_each_row(reader, scope, |key, row| {
-                if let (RowKey::Run(instance), Row::Run(run)) = (key, row) {
-                    states.push((instance.key(), views::states::state(&instance, &run, &mut descriptions)?));
-                }
-                Ok(())
-            })?;
+    pieces::answer(call, States { scopes, after: None, declared_env_only, opened: false, begun: false, ended: false })
+        .await
+}
+
+/// Why an instance waits, in words.
+pub(super) async fn explain(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
+    let reasons = call.look(move |world, now| explain::explain(world, &instance, now)).await?;
+    let reasons = reasons.ok_or_else(|| ApiError::not_found("the instance isn't active"))?;
+    Ok(ok(&Explanation { reasons: reasons.iter().map(ToString::to_string).collect() }))
+}
+
+/// Active runs, made piece by piece, by component, workflow and parameter.
+struct States {
+    scopes: VecDeque<RowScope>,
+    after: Option<RowKey>,
+    declared_env_only: bool,
+    opened: bool,
+    begun: bool,
+    ended: bool,
+}
+
+impl States {
+    /// How many rows are read at a time.
+    const PAGE: usize = 50;
+}
+
+impl Pieces for States {
+    fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    fn next_piece(&mut self, reader: &dyn LogReader) -> Result<String, LogError> {
+        let mut piece = String::new();
+        let mut descriptions = Descriptions::new(reader, self.declared_env_only);
+        if !std::mem::replace(&mut self.opened, true) {
+            piece += r#"{"active_states":["#;
         }
-        states.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(states.into_iter().map(|(_, state)| state).collect())
-    });
-    Ok(ok(&RunStateDataPayload { active_states: states.await? }))
+        while piece.len() < PIECE {
+            let Some(scope) = self.scopes.front() else {
+                piece += "]}";
+                self.ended = true;
+                break;
+            };
+            let rows = reader.scan(scope, self.after.as_ref(), Self::PAGE)?;
+            self.after = rows.last().map(|(key, _)| key.clone());
+            if rows.len() < Self::PAGE {
+                self.scopes.pop_front();
+                self.after = None;
+            }
+            for (key, row) in rows {
+                if let (RowKey::Run(instance), Row::Run(run)) = (key, row) {
+                    if std::mem::replace(&mut self.begun, true) {
+                        piece.push(',');
+                    }
+                    let state = views::states::state(&instance, &run, &mut descriptions)?;
+                    piece += &json::to_string(&state).unwrap_or_else(|_| "null".to_owned());
+                }
+            }
+        }
+        Ok(piece)
+    }
 }
 
 /// Which runs are asked for.

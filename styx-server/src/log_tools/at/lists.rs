@@ -1,17 +1,23 @@
 //! All runs, workflows, executions or resources at a moment.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeSet, sync::Arc};
 
 use owo_colors::Style;
-use serde_json::{Value, json};
+use serde_json::Value;
 use styx_core::{
     explain::{Reason, explain, explain_workflow},
     id::WorkflowId,
     run::Run,
 };
 
-use super::{AtArgs, List, Past};
-use crate::log_tools::{view, wording};
+use super::{
+    AtArgs, List, Past,
+    units::{Holders, Resource},
+};
+use crate::log_tools::{
+    view::{self, View},
+    wording,
+};
 
 /// How many runs are explained: each looks at those that come before it.
 const MOST_EXPLAINED: usize = 1_000;
@@ -26,7 +32,7 @@ pub(super) fn runs(past: &Past<'_>, args: &AtArgs) -> List {
     };
     let wanted = past.world.runs().iter().filter(|(id, _)| is_wanted(id.workflow()));
     for (index, (id, run)) in wanted.enumerate() {
-        let mut object = view::View::from_iter([("instance".to_owned(), id.key().into())]);
+        let mut object = View::from_iter([("instance".to_owned(), id.key().into())]);
         object.extend(view::run(run));
         let last = match args.explain {
             true if index >= MOST_EXPLAINED => "not explained: too many runs".to_owned(),
@@ -55,7 +61,7 @@ pub(super) fn workflows(past: &Past<'_>, args: &AtArgs) -> List {
     for (id, workflow) in
         workflows.filter(|(id, _)| args.component.as_ref().is_none_or(|component| id.component() == component))
     {
-        let mut object = view::View::from_iter([("workflow".to_owned(), id.key().into())]);
+        let mut object = View::from_iter([("workflow".to_owned(), id.key().into())]);
         object.extend(view::workflow(workflow));
         let last = if args.explain {
             let reasons = explain_workflow(past.world, id).unwrap_or_default();
@@ -95,38 +101,64 @@ pub(super) fn executions(past: &Past<'_>) -> List {
             execution.instance.key(),
         ];
         list.table.add(cells.into(), Style::new());
-        let mut object = view::View::from_iter([("execution".to_owned(), id.to_string().into())]);
+        let mut object = View::from_iter([("execution".to_owned(), id.to_string().into())]);
         object.extend(view);
         list.json.push(object.into());
     }
     list
 }
 
-/// A unit is held by the run from its `dequeue` on, then by its execution until it has ended.
+/// All resources, each with those that hold its units.
 pub(super) fn resources(past: &Past<'_>) -> List {
-    let mut holders: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
-    let mut hold = |resources: &[std::sync::Arc<str>], instance: String, execution: String| {
-        for resource in resources {
-            holders.entry(resource.to_string()).or_default().push((instance.clone(), execution.clone()));
+    let holders = Holders::of(past.world);
+    let names: BTreeSet<&Arc<str>> = past.world.resources().keys().chain(holders.0.keys()).collect();
+    let heads = ["RESOURCE", "UNITS", "HELD", "WAITING", "INSTANCE", "EXECUTION"];
+    let mut list = List::new(&heads, "no resources");
+    for id in names {
+        let resource = Resource::of(past.world, &holders, id);
+        let head = [
+            id.to_string(),
+            resource.concurrency.map_or_else(|| "-".into(), |units| units.to_string()),
+            resource.held.len().to_string(),
+            resource.waiting.to_string(),
+        ];
+        let holders = resource.held.iter().map(|holder| [holder.instance.clone(), holder.execution().to_owned()]);
+        let nobody = resource.held.is_empty().then(|| ["-".to_owned(), "-".to_owned()]);
+        for holder in holders.chain(nobody) {
+            list.table.add(head.iter().cloned().chain(holder).collect(), Style::new());
         }
-    };
-    for (id, execution) in past.world.executions().iter().filter(|(_, execution)| execution.is_alive()) {
-        hold(&execution.resources, execution.instance.key(), id.to_string());
+        let mut object = View::from_iter([("resource".to_owned(), Value::from(&**id))]);
+        object.extend(resource.view());
+        list.json.push(object.into());
     }
-    for (id, run) in past.world.runs().iter().filter(|(_, run)| run.state.consumes_resources()) {
-        if past.world.index().living(id).is_none() {
-            hold(run.resources.as_deref().unwrap_or_default(), id.key(), "-".into());
-        }
-    }
-    let mut list = List::new(&["RESOURCE", "HELD", "INSTANCE", "EXECUTION"], "no resources are held");
-    for (resource, holders) in holders {
-        for (instance, execution) in &holders {
-            let cells = [resource.clone(), holders.len().to_string(), instance.clone(), execution.clone()];
-            list.table.add(cells.into(), Style::new());
-        }
-        let by = holders.iter().map(|(instance, execution)| json!({ "instance": instance, "execution": execution }));
-        let by = by.collect::<Vec<_>>();
-        list.json.push(json!({ "resource": resource, "held": by.len(), "by": by }));
+    list
+}
+
+/// All backfills, also those that are done.
+pub(super) fn backfills(past: &Past<'_>) -> List {
+    let heads = ["BACKFILL", "WORKFLOW", "START", "END", "NEXT", "ACTIVE", "CONCURRENCY", "STATE"];
+    let mut list = List::new(&heads, "no backfills");
+    for (id, backfill) in past.world.backfills() {
+        let active = past.world.index().runs_of_backfill(id).len();
+        let cells = [
+            id.to_string(),
+            backfill.spec.workflow.key(),
+            wording::instant(backfill.spec.start),
+            wording::instant(backfill.spec.end),
+            if backfill.is_open() { wording::instant(backfill.next) } else { "-".into() },
+            active.to_string(),
+            backfill.concurrency.to_string(),
+            match (&backfill.halted, backfill.all_triggered) {
+                (Some(reason), _) => reason.to_string(),
+                (None, true) => "all triggered".into(),
+                (None, false) => "open".into(),
+            },
+        ];
+        list.table.add(cells.into(), Style::new());
+        let mut object = View::from_iter([("backfill".to_owned(), Value::from(&**id))]);
+        object.extend(view::backfill(backfill));
+        object.insert("active_runs".into(), active.into());
+        list.json.push(object.into());
     }
     list
 }

@@ -3,8 +3,12 @@
 mod lists;
 mod one;
 mod summary;
+mod units;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 use clap::Args;
 use serde_json::Value;
@@ -41,12 +45,15 @@ Examples:
       Who waited for what.
 
   styx-server log at end --resources
-      Which resources are held, and by whom.";
+      How many units each resource has, who holds them, and how many runs wait for one.
+
+  styx-server log at -2h --backfill backfill-1774767660000-00042
+      How far the backfill was.";
 
 /// Which moment, and what of it.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = EXAMPLES)]
-#[group(id = "what", multiple = false, args = ["instance", "execution", "runs", "workflows", "executions", "resources", "config"])]
+#[group(id = "what", multiple = false, args = ["instance", "execution", "backfill", "resource", "runs", "workflows", "executions", "backfills", "resources", "config"])]
 pub struct AtArgs {
     /// Which log
     #[command(flatten)]
@@ -62,11 +69,17 @@ pub struct AtArgs {
     #[arg(long, value_name = "COMPONENT#WORKFLOW#PARAMETER", value_parser = parse_instance)]
     pub instance: Option<InstanceId>,
     /// A workflow; with --runs, only its runs
-    #[arg(long, value_name = "COMPONENT#WORKFLOW", value_parser = parse_workflow, conflicts_with_all = ["instance", "execution", "workflows", "executions", "resources", "config"])]
+    #[arg(long, value_name = "COMPONENT#WORKFLOW", value_parser = parse_workflow, conflicts_with_all = ["instance", "execution", "backfill", "resource", "workflows", "executions", "backfills", "resources", "config"])]
     pub workflow: Option<WorkflowId>,
     /// An execution
     #[arg(long, value_name = "ID", value_parser = parse_execution)]
     pub execution: Option<ExecutionId>,
+    /// A backfill
+    #[arg(long, value_name = "ID")]
+    pub backfill: Option<Arc<str>>,
+    /// A resource, with who holds its units
+    #[arg(long, value_name = "ID")]
+    pub resource: Option<Arc<str>>,
     /// All active runs
     #[arg(long)]
     pub runs: bool,
@@ -76,14 +89,17 @@ pub struct AtArgs {
     /// All executions that weren't cleaned up
     #[arg(long)]
     pub executions: bool,
-    /// The resources that are held, and who holds them
+    /// All backfills, also those that are done
+    #[arg(long)]
+    pub backfills: bool,
+    /// All resources, and who holds their units
     #[arg(long)]
     pub resources: bool,
     /// What all decisions depended on: limits, delays, time-outs
     #[arg(long)]
     pub config: bool,
     /// With --runs or --workflows: only those of a component
-    #[arg(long, value_name = "COMPONENT", conflicts_with_all = ["instance", "execution", "workflow", "executions", "resources", "config"])]
+    #[arg(long, value_name = "COMPONENT", conflicts_with_all = ["instance", "execution", "backfill", "resource", "workflow", "executions", "backfills", "resources", "config"])]
     pub component: Option<String>,
     /// Say what each run and each workflow waited for; alone: of all of them
     #[arg(long)]
@@ -137,6 +153,12 @@ fn show(past: &Past<'_>, args: &AtArgs, out: &mut dyn Write, notes: &mut dyn Wri
     if let Some(execution) = &args.execution {
         return one::execution(past, execution, args, out, notes);
     }
+    if let Some(backfill) = &args.backfill {
+        return one::backfill(past, backfill, args, out, notes);
+    }
+    if let Some(resource) = &args.resource {
+        return one::resource(past, resource, args, out, notes);
+    }
     if args.config {
         return one::config(past, args, out);
     }
@@ -149,6 +171,8 @@ fn show(past: &Past<'_>, args: &AtArgs, out: &mut dyn Write, notes: &mut dyn Wri
         lists::workflows(past, args).write(args, out, notes)?;
     } else if args.executions {
         lists::executions(past).write(args, out, notes)?;
+    } else if args.backfills {
+        lists::backfills(past).write(args, out, notes)?;
     } else if args.resources {
         lists::resources(past).write(args, out, notes)?;
     } else if args.explain || args.component.is_some() {

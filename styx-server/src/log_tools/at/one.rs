@@ -1,6 +1,9 @@
 //! One run, workflow or execution at a moment, with all that there is to know.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 use serde_json::Value;
 use styx_core::{
@@ -12,9 +15,14 @@ use styx_core::{
     world::RowKey,
 };
 
-use super::{AtArgs, Past, lists::texts};
+use super::{
+    AtArgs, Past,
+    lists::texts,
+    units::{Holders, Resource},
+};
 use crate::log_tools::{
-    CLEAN, ReportFormat, UNUSABLE, about::Stopped, columns::write_fields, life, near, redact, stopped, view, view::View,
+    CLEAN, ReportFormat, UNUSABLE, about::Stopped, columns::write_fields, life, near, redact, stopped, view,
+    view::View, wording,
 };
 
 /// The run of an instance: the active one, or how the last one ended.
@@ -110,6 +118,52 @@ pub(super) fn execution(
     write(object, args, out)
 }
 
+/// A backfill, and which of its runs are active.
+pub(super) fn backfill(
+    past: &Past<'_>,
+    id: &Arc<str>,
+    args: &AtArgs,
+    out: &mut dyn Write,
+    notes: &mut dyn Write,
+) -> io::Result<u8> {
+    let Some(backfill) = past.world.backfills().get(id) else {
+        return nothing(past, &Subject::Backfill(Arc::clone(id)), notes);
+    };
+    let mut object = View::from_iter([("backfill".to_owned(), Value::from(&**id))]);
+    object.extend(view::backfill(backfill));
+    let runs = past.world.index().runs_of_backfill(id).map(InstanceId::key).collect::<Vec<_>>();
+    object.insert("active_runs".into(), runs.into());
+    write(object, args, out)
+}
+
+/// A resource, who holds its units, and how many runs wait for one.
+pub(super) fn resource(
+    past: &Past<'_>,
+    id: &Arc<str>,
+    args: &AtArgs,
+    out: &mut dyn Write,
+    notes: &mut dyn Write,
+) -> io::Result<u8> {
+    let holders = Holders::of(past.world);
+    let resource = Resource::of(past.world, &holders, id);
+    if resource.concurrency.is_none() && resource.held.is_empty() && resource.waiting == 0 {
+        return nothing(past, &Subject::Resource(Arc::clone(id)), notes);
+    }
+    let mut object = View::from_iter([("resource".to_owned(), Value::from(&**id))]);
+    object.extend(resource.view());
+    write(object, args, out)
+}
+
+/// That there is nothing under a name; the exit code says so too.
+fn nothing(past: &Past<'_>, subject: &Subject, notes: &mut dyn Write) -> io::Result<u8> {
+    let why = match is_known(past, subject) {
+        true => format!("{subject} didn't exist after record {}", past.found.position),
+        false => format!("the log has nothing about {subject}"),
+    };
+    writeln!(notes, "styx-server: {}", wording::one_line(&why))?;
+    Ok(UNUSABLE)
+}
+
 /// What all decisions depended on.
 pub(super) fn config(past: &Past<'_>, args: &AtArgs, out: &mut dyn Write) -> io::Result<u8> {
     write(view::config(past.world.config()), args, out)
@@ -137,6 +191,12 @@ fn write(object: View, args: &AtArgs, out: &mut dyn Write) -> io::Result<u8> {
                 let texts =
                     if reasons.is_empty() { vec!["-".into()] } else { reasons.iter().map(view::words).collect() };
                 fields.extend(texts.into_iter().map(|text| (name.clone(), text)));
+            }
+            Value::Array(holders) if name == "by" => {
+                let words = |holder: &Value| {
+                    format!("{} {}", view::words(&holder["instance"]), view::words(&holder["execution"]))
+                };
+                fields.extend(holders.iter().map(|holder| ("held by".to_owned(), words(holder))));
             }
             value => fields.push((name, view::words(&value))),
         }

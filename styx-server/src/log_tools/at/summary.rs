@@ -3,10 +3,12 @@
 use std::{
     collections::BTreeMap,
     io::{self, Write},
+    sync::Arc,
 };
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
-use styx_core::world::World;
+use styx_core::{id::InstanceId, run::State, world::World};
 
 use super::{AtArgs, Past};
 use crate::log_tools::{ReportFormat, columns::write_fields, json::millis, view, wording};
@@ -19,7 +21,8 @@ pub(super) fn write(past: &Past<'_>, args: &AtArgs, out: &mut dyn Write) -> io::
         *by_state.entry(run.state).or_insert(0_u64) += 1;
     }
     let living = world.index().living_count();
-    let due = world.index().next_due(world.config());
+    let open_backfills = world.backfills().values().filter(|backfill| backfill.is_open()).count();
+    let due = world.next_due();
     let due_what = due.and_then(|at| due_what(world, at));
     if args.format == ReportFormat::Json {
         let by_state: serde_json::Map<_, _> =
@@ -36,6 +39,9 @@ pub(super) fn write(past: &Past<'_>, args: &AtArgs, out: &mut dyn Write) -> io::
             "active_runs_by_state": by_state,
             "living_executions": living,
             "ended_executions": world.executions().len() - living,
+            "resources": world.resources().len(),
+            "backfills": world.backfills().len(),
+            "open_backfills": open_backfills,
             "next_due_at": due.map(wording::instant),
             "next_due": due_what,
         });
@@ -56,16 +62,32 @@ pub(super) fn write(past: &Past<'_>, args: &AtArgs, out: &mut dyn Write) -> io::
         ("workflows", format!("{}, {enabled} enabled", world.workflows().len())),
         ("active runs", format!("{}{states}", world.runs().len())),
         ("executions", format!("{living} living, {} to be cleaned up", world.executions().len() - living)),
+        ("resources", world.resources().len().to_string()),
+        ("backfills", format!("{}, {open_backfills} open", world.backfills().len())),
         ("due next", next),
     ];
     write_fields(out, &fields.map(|(name, value)| (name.to_owned(), value)))
 }
 
 /// What is due first.
-fn due_what(world: &World, at: chrono::DateTime<chrono::Utc>) -> Option<String> {
+fn due_what(world: &World, at: DateTime<Utc>) -> Option<String> {
     let index = world.index();
     let overdue = index.overdue(at).next().map(|run| format!("the time-out of {run}"));
+    let halted = || index.halting().next().map(|backfill| format!("the halt of the runs of {backfill}"));
     let natural = || index.natural(at).next().map(|workflow| format!("the natural trigger of {workflow}"));
-    let queued = || index.ready(at).next().map(|run| format!("the next try of {run}"));
-    overdue.or_else(natural).or_else(queued)
+    let partition = || index.advancing().next().map(|backfill| format!("the next partition of {backfill}"));
+    let queued = || first_queued(world).map(|run| format!("the next try of {run}"));
+    overdue.or_else(halted).or_else(natural).or_else(partition).or_else(queued)
+}
+
+/// The queued run that may go on first, as far as delays and resources decide it.
+fn first_queued(world: &World) -> Option<&InstanceId> {
+    let none = Arc::default();
+    let queued = world.runs().iter().filter(|(id, run)| {
+        let needed = world.workflows().get(id.workflow()).map_or(&none, |workflow| &workflow.spec.resources);
+        let is_full = world.index().queue().full(needed).next().is_some();
+        run.state == State::Queued && !run.imported && world.index().living(id).is_none() && !is_full
+    });
+    let (id, _) = queued.min_by_key(|(id, run)| (run.eligible_at.unwrap_or(run.since), *id))?;
+    Some(id)
 }

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use styx_core::{
     log::stored_workflow,
     record::Fact,
-    world::{Row, RowKey},
+    run::State,
+    world::{Finished, Row, RowKey},
 };
 use styx_store::rocks::{Replay, RocksReader};
 
@@ -101,7 +102,7 @@ fn compare(reader: &RocksReader, before: Found, after: Found) -> Result<Compared
     let mut outcomes = worlds::Outcomes::default();
     fold::advance(&mut replay, last, &mut |record, changes| {
         if let (Fact::Run(id, _), Some((_, finished))) = (&record.fact, &changes.finished) {
-            let count = if finished.state == styx_core::run::State::Done { &mut done } else { &mut failed };
+            let count = if finished.0.state == State::Done { &mut done } else { &mut failed };
             *count += 1;
             if earlier.runs().contains_key(id) {
                 outcomes.entry(id.clone()).or_insert_with(|| finished.clone());
@@ -139,6 +140,9 @@ fn entry(reader: &RocksReader, change: &RowChange) -> Result<Entry, Stopped> {
         RowKey::Workflow(id) => ("workflow", Some(id.key())),
         RowKey::Run(id) | RowKey::Finished(id, _) => ("run", Some(id.key())),
         RowKey::Execution(id) => ("execution", Some(id.to_string())),
+        RowKey::Backfill(id) => ("backfill", Some(id.to_string())),
+        RowKey::Resource(id) => ("resource", Some(id.to_string())),
+        RowKey::Answered(key) => ("request", Some(key.to_string())),
     };
     let shown = |row: &Option<Row>| -> Result<Option<View>, Stopped> {
         let Some(row) = row else { return Ok(None) };
@@ -160,7 +164,7 @@ fn entry(reader: &RocksReader, change: &RowChange) -> Result<Entry, Stopped> {
         let hidden = || Value::from("hidden");
         changes.push(view::Change { field: "values that aren't shown".into(), before: hidden(), after: hidden() });
     }
-    Ok(Entry { kind, id, before, after, changes, outcome: change.outcome.as_ref().map(view::finished) })
+    Ok(Entry { kind, id, before, after, changes, outcome: change.outcome.as_ref().map(|Finished(run)| view::run(run)) })
 }
 
 fn as_json(compared: &Compared, entries: &[Entry]) -> Value {
@@ -185,6 +189,8 @@ fn as_json(compared: &Compared, entries: &[Entry]) -> Value {
         "workflows": of_kind("workflow"),
         "runs": of_kind("run"),
         "executions": of_kind("execution"),
+        "backfills": of_kind("backfill"),
+        "resources": of_kind("resource"),
         "runs_done_between": compared.done,
         "runs_failed_between": compared.failed,
     })

@@ -8,8 +8,14 @@ use super::{Compared, Entry, Found};
 use crate::log_tools::{view, wording};
 
 /// The kinds of rows, with their headings.
-const SECTIONS: [(&str, &str); 4] =
-    [("config", "CONFIGURATION"), ("workflow", "WORKFLOWS"), ("run", "RUNS"), ("execution", "EXECUTIONS")];
+const SECTIONS: [(&str, &str); 6] = [
+    ("config", "CONFIGURATION"),
+    ("workflow", "WORKFLOWS"),
+    ("run", "RUNS"),
+    ("execution", "EXECUTIONS"),
+    ("backfill", "BACKFILLS"),
+    ("resource", "RESOURCES"),
+];
 
 /// Fields that differ with every record about a run, and say little.
 const OBVIOUS: [&str; 2] = ["counter", "last_event_at"];
@@ -63,6 +69,8 @@ fn summary(kind: &str, view: &view::View) -> String {
         "workflow" => format!("schedule {}, enabled {}, from {}", field("schedule"), field("enabled"), field("origin")),
         "run" => format!("{} since {}, {}", field("state"), field("since"), tries(view)),
         "execution" => format!("{} since {}, of {}", field("phase"), field("since"), field("instance")),
+        "backfill" => format!("of {}, from {} to {}", field("workflow"), field("start"), field("end")),
+        "resource" => format!("concurrency {}", field("concurrency")),
         _ => String::new(),
     }
 }
@@ -73,7 +81,7 @@ fn gone(entry: &Entry, before: &view::View) -> String {
         Some(outcome) => {
             let field = |name: &str| outcome.get(name).map(view::words).unwrap_or_default();
             let was = before.get("state").map(view::words).unwrap_or_default();
-            format!("was {was}, ended {} at {} after {}", field("state"), field("at"), tries(outcome))
+            format!("was {was}, ended {} at {} after {}", field("state"), field("since"), tries(outcome))
         }
         None => format!("was {}", summary(entry.kind, before)),
     }

@@ -20,7 +20,7 @@ use super::{
 };
 
 const EXAMPLES: &str = "\
-In a terminal it shows one record at a time: n or space goes on, p goes back, r shows the raw evidence, w says what the run
+In a terminal it shows one record at a time: n or space goes on, p goes back, r shows the raw evidence, w says what the run \
 waits for at this moment, q ends. Otherwise, and with --plain, it prints all of them.
 
 It finds the records by the index, so that it is quick in a large log too.

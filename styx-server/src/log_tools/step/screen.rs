@@ -20,7 +20,7 @@ const HELP: [&str; 9] = [
     "r                        raw evidence and requests, spread out",
     "w                        why: what the run waits for after this record",
     "?                        these keys",
-    "q, escape, Ctrl-C        quit",
+    "q, escape, Ctrl-C        quit; escape first leaves a number or these keys",
 ];
 
 /// A key, as far as it means something here.
@@ -87,6 +87,13 @@ impl Screen {
         if let Some(number) = self.number.take() {
             return self.type_number(number, key);
         }
+        let moves = matches!(key, Key::Up | Key::Down | Key::PageUp | Key::PageDown);
+        if self.shows_keys && !moves {
+            (self.shows_keys, self.scrolled) = (false, 0);
+            if matches!(key, Key::Char('?') | Key::Escape) {
+                return Wish::Nothing;
+            }
+        }
         let last = self.steps.len() - 1;
         match key {
             Key::Char('q') | Key::Escape | Key::Interrupt => return Wish::Quit,
@@ -106,7 +113,7 @@ impl Screen {
                 }
             }
             Key::Char('w') => return Wish::Why(self.steps[self.at].record.position),
-            Key::Char('?') => self.shows_keys = !self.shows_keys,
+            Key::Char('?') => (self.shows_keys, self.scrolled) = (true, 0),
             Key::Char(_) => {}
         }
         Wish::Nothing
@@ -118,7 +125,7 @@ impl Screen {
             Key::Escape => return Wish::Nothing,
             Key::Enter => match number.parse::<usize>() {
                 Ok(wanted) if (1..=self.steps.len()).contains(&wanted) => self.go_to(wanted - 1),
-                _ => self.said = vec![format!("there are the records 1 to {}", self.steps.len())],
+                _ => self.said = vec![format!("  there are the records 1 to {}", self.steps.len())],
             },
             Key::Backspace => {
                 number.pop();
@@ -139,9 +146,9 @@ impl Screen {
         self.said.clear();
     }
 
-    /// Says something below the record, until another one is shown.
+    /// Says below the record why the run waits, until another one is shown.
     pub(super) fn tell(&mut self, said: Vec<String>) {
-        self.said = said;
+        self.said = said.iter().map(|said| format!("  why        {}", wording::one_line(said))).collect();
     }
 
     /// What fits on a terminal of this size, in lines that are no wider.
@@ -151,8 +158,7 @@ impl Screen {
             body.extend(HELP.map(|text| Line { text: text.into(), style: Style::new() }));
         } else {
             body.extend(text::lines(&self.steps[self.at], self.at + 1, self.steps.len(), self.evidence));
-            let said = self.said.iter().map(|said| wording::one_line(said));
-            body.extend(said.map(|text| Line { text: format!("  why        {text}"), style: Style::new().yellow() }));
+            body.extend(self.said.iter().map(|said| Line { text: said.clone(), style: Style::new().yellow() }));
         }
         let body: Vec<_> = body.into_iter().flat_map(|line| wrapped(line, width)).collect();
         let room = height.saturating_sub(2);
@@ -163,7 +169,7 @@ impl Screen {
         lines.resize(height.saturating_sub(1).max(1), Line { text: String::new(), style: Style::new() });
         let foot = match &self.number {
             Some(number) => format!("go to record (1 to {}): {number}_", self.steps.len()),
-            None if hidden > 0 => format!("{hidden} lines more (down)  {KEYS}"),
+            None if hidden > 0 => format!("{hidden} more below (down)  {KEYS}"),
             None => KEYS.into(),
         };
         lines.push(Line { text: foot, style: Style::new().dimmed() });
@@ -356,13 +362,29 @@ mod tests {
         assert_eq!(after(&[Char('g'), Char('9'), Backspace, Char('x'), Char('1'), Enter]), 1);
         assert_eq!(after(&[Char('g'), Char('3'), Escape]), 1);
         assert_eq!(after(&[Char('g'), Char('4'), Enter]), 1);
-        assert!(shown(&mut screen, 100, 20).contains("there are the records 1 to 3"));
+        assert!(shown(&mut screen, 100, 20).contains("\n  there are the records 1 to 3\n"));
         press(&mut screen, &[Char('g'), Char('1')]);
         assert!(shown(&mut screen, 100, 20).contains("go to record (1 to 3): 1_"));
         assert_eq!(screen.press(Key::Interrupt), Wish::Quit);
         for key in [Char('q'), Escape, Key::Interrupt] {
             assert_eq!(screen.press(key), Wish::Quit);
         }
+    }
+
+    #[test]
+    fn the_keys_are_shown_until_another_key_is_pressed() {
+        use Key::{Char, Down, Escape};
+        let mut screen = screen();
+        let mut shows_keys = |keys: &[Key]| {
+            press(&mut screen, keys);
+            shown(&mut screen, 100, 20).contains("these keys")
+        };
+        assert!(shows_keys(&[Char('?')]) && shows_keys(&[Down]));
+        assert!(!shows_keys(&[Escape]), "it closes what was opened last");
+        assert!(shows_keys(&[Char('?')]) && !shows_keys(&[Char('?')]));
+        assert!(shows_keys(&[Char('?')]) && !shows_keys(&[Char('n')]));
+        assert_eq!(number(&mut screen), 2);
+        assert_eq!(screen.press(Escape), Wish::Quit);
     }
 
     #[test]
@@ -409,7 +431,7 @@ mod tests {
                          d: ad-hoc, Parameters: {"en
                          v":{}}
               cause      operator ann, request r-1
-            6 lines more (down)  n next  p back  g N
+            6 more below (down)  n next  p back  g N
         "#]],
         );
         press(&mut screen, &[Key::Char('?')]);
@@ -427,7 +449,7 @@ mod tests {
             r                        raw evidence and requests, spread out
             w                        why: what the run waits for after this record
             ?                        these keys
-            q, escape, Ctrl-C        quit
+            q, escape, Ctrl-C        quit; escape first leaves a number or these keys
 
             n next  p back  g N go to  r raw  w why  ? keys  q quit
         "#]],

@@ -1,0 +1,80 @@
+//! Which server to ask, and who asks.
+
+use std::{env, fs, path::Path};
+
+use styx_client::{Client, Error, Exchange, Host, TransportError};
+
+use crate::args::Global;
+use crate::contexts::Contexts;
+use crate::failure::Failure;
+
+/// Makes the client of the server that flags, environment and contexts name, in this order.
+pub(crate) fn connect(global: &Global) -> Result<Client, Failure> {
+    let (host, token_of_context) = match given(global) {
+        // The token of a context is for its server, and no other.
+        Some(host) => (host.to_owned(), None),
+        None => {
+            let contexts = Contexts::load()?;
+            let (_, context) = contexts.chosen(global.context.as_deref())?.ok_or_else(no_host)?;
+            (context.host.clone(), context.token_file.clone())
+        }
+    };
+    let host = Host::parse(&host).map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut client = Client::new(&host).map_err(|error| no_client(error, &host))?;
+    if let Some(token) = token(global.token_file.as_deref(), token_of_context.as_deref())? {
+        client = client.with_token(&token).map_err(|error| Failure::Usage(error.to_string()))?;
+    }
+    Ok(if global.debug { client.observed_by(report_exchange) } else { client })
+}
+
+/// Says so if a context was asked for and is not used.
+pub(crate) fn note_unused_context(global: &Global) {
+    if let (Some(_), Some(context)) = (given(global), &global.context) {
+        eprintln!("Note: --host or STYX_CLI_HOST names a server, so the context {context} is not used");
+    }
+}
+
+/// The host of the flag or the environment.
+fn given(global: &Global) -> Option<&str> {
+    global.host.as_deref().filter(|text| !text.is_empty())
+}
+
+/// The token of the file that is asked for, of the environment, or of the context.
+fn token(asked: Option<&Path>, of_context: Option<&Path>) -> Result<Option<String>, Failure> {
+    let read = |path: &Path| {
+        let unreadable = |error| Failure::Usage(format!("cannot read the token in {}: {error}", path.display()));
+        fs::read_to_string(path).map(|text| Some(text.trim().to_owned())).map_err(unreadable)
+    };
+    if let Some(path) = asked {
+        return read(path);
+    }
+    match env::var("STYX_TOKEN").ok().filter(|token| !token.is_empty()) {
+        Some(token) => Ok(Some(token)),
+        None => of_context.map_or(Ok(None), read),
+    }
+}
+
+fn no_host() -> Failure {
+    Failure::Usage(
+        "Styx API host not set\nSet the environment variable STYX_CLI_HOST, give --host, or give the server a name, \
+         for example\n\n  export STYX_CLI_HOST=http://127.0.0.1:8080\n  styx context add local http://127.0.0.1:8080\n"
+            .into(),
+    )
+}
+
+fn no_client(source: TransportError, host: &Host) -> Failure {
+    Error::Transport { method: "GET".into(), url: host.to_string(), source }.into()
+}
+
+/// Tells what was asked and answered, for `--debug`.
+fn report_exchange(exchange: &Exchange<'_>) {
+    let Exchange { method, url, body, request_id, outcome, took, again_after } = exchange;
+    eprintln!("debug: {method} {url} (Request ID: {request_id})");
+    if let Some(body) = body {
+        eprintln!("debug:   {body}");
+    }
+    eprintln!("debug:   -> {outcome} after {} ms", took.as_millis());
+    if let Some(wait) = again_after {
+        eprintln!("debug:   again in {} ms", wait.as_millis());
+    }
+}

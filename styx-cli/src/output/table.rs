@@ -1,0 +1,29 @@
+//! Tables that Styx 2.x does not have: columns as wide as what is in them.
+
+/// A table under its headers, columns two blanks apart and nothing after the last one.
+pub(crate) fn table<const N: usize>(headers: [&str; N], rows: &[[String; N]]) -> String {
+    let width = |text: &str| text.chars().count();
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        rows.iter().map(|row| width(&row[column])).max().unwrap_or_default().max(width(headers[column]))
+    });
+    let line = |cells: [&str; N]| {
+        let mut line = String::new();
+        for (cell, width) in cells.iter().zip(widths) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+        format!("{}\n", line.trim_end())
+    };
+    let rows = rows.iter().map(|row| line(std::array::from_fn(|column| row[column].as_str())));
+    std::iter::once(line(headers)).chain(rows).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [["a".into(), "bb".into(), String::new()], ["äöü".into(), String::new(), "c".into()]];
+        assert_eq!(table(["X", "YYY", "Z"], &rows), "X    YYY  Z\na    bb\näöü       c\n");
+    }
+}

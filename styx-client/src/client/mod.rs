@@ -1,0 +1,309 @@
+//! A client that waits for its answers.
+
+mod backfills;
+mod instances;
+mod own;
+mod resources;
+mod workflows;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use reqwest::blocking::{Client as HttpClient, Response};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use self::instances::{ActiveStates, Effect, InstancesPage, RetryOptions};
+pub use self::workflows::WorkflowFilter;
+use crate::error::{InvalidToken, TransportError};
+use crate::{
+    ApiError, Error, Host, Retries, TestServiceAccountUsageRequest, TestServiceAccountUsageResponse, json, request,
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Asks a server, over HTTP/1.1, and waits for the answer.
+///
+/// HTTP/1.1 is not for want of better: the API puts its error texts into the status line, which HTTP/2 has not.
+///
+/// ```no_run
+/// use styx_client::{Client, Host};
+///
+/// let client = Client::new(&Host::parse("http://127.0.0.1:8080")?)?;
+/// for run in client.active_states(Some("sales"))?.active_states {
+///     println!("{} {}", run.workflow_instance.key(), run.state);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Client {
+    http: HttpClient,
+    host: Host,
+    authorization: Option<HeaderValue>,
+    retries: Retries,
+    observer: Option<Observer>,
+}
+
+type Observer = Box<dyn Fn(&Exchange<'_>) + Send + Sync>;
+
+/// A request and what came of it, for those who want to watch.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The full address.
+    pub url: &'a str,
+    /// The body that was sent.
+    pub body: Option<&'a str>,
+    /// The id that was sent, the same when a request is sent again.
+    pub request_id: &'a str,
+    /// Status and reason of the answer, or what went wrong.
+    pub outcome: &'a str,
+    /// How long it took.
+    pub took: Duration,
+    /// After how long the request will be sent again, if it will.
+    pub again_after: Option<Duration>,
+}
+
+impl Client {
+    /// Makes a client of a server. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When this machine cannot give what TLS needs.
+    pub fn new(host: &Host) -> Result<Self, TransportError> {
+        request::install_crypto();
+        let mut builder = HttpClient::builder()
+            .user_agent(format!("Styx Client {}", env!("CARGO_PKG_VERSION")))
+            .http1_only()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(READ_TIMEOUT);
+        if host.is_this_machine() {
+            builder = builder.no_proxy();
+        }
+        Ok(Self {
+            http: builder.build()?,
+            host: host.clone(),
+            authorization: None,
+            retries: Retries::default(),
+            observer: None,
+        })
+    }
+
+    /// Says with every request who asks, by a token that the server knows.
+    ///
+    /// # Errors
+    /// When the text cannot be a token.
+    pub fn with_token(mut self, token: &str) -> Result<Self, InvalidToken> {
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(InvalidToken);
+        }
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| InvalidToken)?;
+        value.set_sensitive(true);
+        self.authorization = Some(value);
+        Ok(self)
+    }
+
+    /// Sends again what came to nothing, as often as this says.
+    #[must_use]
+    pub fn with_retries(mut self, retries: Retries) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Has every exchange reported, when it is over.
+    #[must_use]
+    pub fn observed_by(mut self, observer: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Whether a server is there and answers. No token is looked at.
+    ///
+    /// # Errors
+    /// As all requests: no answer, a refusal, or an answer that cannot be read.
+    pub fn ping(&self) -> Result<(), Error> {
+        self.send(Call::new(Method::GET, self.host.ping_url())).map(drop)
+    }
+
+    /// Whether a principal may run workflows as a service account.
+    ///
+    /// # Errors
+    /// As all requests; refused if the account does not exist.
+    pub fn test_service_account_usage(
+        &self,
+        request: &TestServiceAccountUsageRequest,
+    ) -> Result<TestServiceAccountUsageResponse, Error> {
+        self.send(self.call(Method::POST, &["status", "testServiceAccountUsageAuthorization"], &[]).with(request))?
+            .read()
+    }
+
+    /// A request to the API of Styx.
+    fn call(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> Call {
+        Call::new(method, self.host.url(path, query))
+    }
+
+    /// A request for what only this server has.
+    fn own_call(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> Call {
+        Call::new(method, self.host.v4_url(path, query))
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Error> {
+        self.send(self.call(Method::GET, path, query))?.read()
+    }
+
+    /// Sends a request, again if need be, and gives the answer if the server agreed.
+    fn send(&self, call: Call) -> Result<Answer, Error> {
+        let request_id = request::new_id();
+        let mut sent = 0;
+        loop {
+            let began = Instant::now();
+            let result = self.exchange(&call, &request_id);
+            sent += 1;
+            let is_repeatable = call.is_repeatable();
+            let wait = result
+                .as_ref()
+                .err()
+                .and_then(|error| self.retries.wait(sent, is_repeatable, error, request::chance()));
+            self.report(&call, &request_id, &result, began.elapsed(), wait);
+            match wait {
+                Some(wait) => thread::sleep(wait),
+                None => return result,
+            }
+        }
+    }
+
+    fn exchange(&self, call: &Call, request_id: &str) -> Result<Answer, Error> {
+        let failed = |error: reqwest::Error| Error::Transport {
+            method: call.method.to_string(),
+            url: call.url.clone(),
+            source: error.into(),
+        };
+        let mut request = self.http.request(call.method.clone(), &call.url).header(request::ID_HEADER, request_id);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        if let Some(key) = &call.key {
+            request = request.header(request::KEY_HEADER, key);
+        }
+        if let Some(counter) = call.expected_counter {
+            request = request.header(request::EXPECTED_COUNTER_HEADER, counter);
+        }
+        if let Some(body) = &call.body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
+        }
+        let response = request.send().map_err(failed)?;
+        if !response.status().is_success() {
+            return Err(refusal(response, request_id, self.authorization.is_some()).into());
+        }
+        let tail = response.headers().get(request::TAIL_HEADER);
+        Ok(Answer {
+            status: response.status().to_string(),
+            tail: tail.and_then(|tail| tail.to_str().ok()?.parse().ok()),
+            has_no_effect: response.headers().get(request::EFFECT_HEADER).is_some_and(|effect| effect == "none"),
+            body: response.bytes().map_err(failed)?.to_vec(),
+            method: call.method.to_string(),
+            url: call.url.clone(),
+        })
+    }
+
+    fn report(
+        &self,
+        call: &Call,
+        request_id: &str,
+        result: &Result<Answer, Error>,
+        took: Duration,
+        again_after: Option<Duration>,
+    ) {
+        let Some(observer) = &self.observer else {
+            return;
+        };
+        let outcome = match result {
+            Ok(answer) => answer.status.clone(),
+            Err(Error::Transport { source, .. }) => source.to_string(),
+            Err(error) => error.to_string(),
+        };
+        observer(&Exchange {
+            method: call.method.as_str(),
+            url: &call.url,
+            body: call.body.as_deref(),
+            request_id,
+            outcome: &outcome,
+            took,
+            again_after,
+        });
+    }
+}
+
+/// One request, before it is sent.
+struct Call {
+    method: Method,
+    url: String,
+    body: Option<String>,
+    /// By which the server knows the request when it comes again.
+    key: Option<String>,
+    expected_counter: Option<u64>,
+}
+
+impl Call {
+    fn new(method: Method, url: String) -> Self {
+        Self { method, url, body: None, key: None, expected_counter: None }
+    }
+
+    fn with<T: Serialize + ?Sized>(mut self, body: &T) -> Self {
+        self.body = Some(json::to_string(body).expect("wire types have a form in JSON"));
+        self
+    }
+
+    /// Gives a request that creates something a key of its own.
+    fn keyed(mut self) -> Self {
+        self.key = Some(request::new_id());
+        self
+    }
+
+    fn expecting(mut self, counter: Option<u64>) -> Self {
+        self.expected_counter = counter;
+        self
+    }
+
+    /// Whether it does no harm if the request arrives twice.
+    fn is_repeatable(&self) -> bool {
+        self.method == Method::GET || self.key.is_some()
+    }
+}
+
+/// What the server answered when it agreed.
+struct Answer {
+    method: String,
+    url: String,
+    status: String,
+    has_no_effect: bool,
+    /// Where the log ends, if the answer says so.
+    tail: Option<u64>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn read<T: DeserializeOwned>(self) -> Result<T, Error> {
+        json::from_slice(&self.body).map_err(|source| Error::Decode { method: self.method, url: self.url, source })
+    }
+
+    fn effect(&self) -> Effect {
+        if self.has_no_effect { Effect::Nothing } else { Effect::Taken }
+    }
+}
+
+/// Reads a refusal. Its text is in the status line; a server behind a proxy that drops it may repeat it in a body.
+fn refusal(response: Response, request_id: &str, authenticated: bool) -> ApiError {
+    let status = response.status();
+    let echoed = response.headers().get(request::ID_HEADER).and_then(|id| id.to_str().ok());
+    let request_id = echoed.unwrap_or(request_id).to_owned();
+    let retry_after = request::retry_after(response.headers());
+    let standard = status.canonical_reason().unwrap_or_default();
+    let reason = match request::reason_phrase(response.extensions()) {
+        Some(phrase) => phrase,
+        None => request::reason_in_body(response).unwrap_or_else(|| standard.into()),
+    };
+    ApiError { status: status.as_u16(), reason, request_id, authenticated, retry_after }
+}

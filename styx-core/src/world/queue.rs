@@ -1,0 +1,390 @@
+//! The queue: runs that wait to go on, in a line for each set of resources, so that a freed unit looks only at who waits for it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+
+use crate::id::{InstanceId, WorkflowId};
+
+type Instant = DateTime<Utc>;
+/// Names of resources, ascending.
+type Resources = Arc<[Arc<str>]>;
+
+/// Runs in QUEUED without a living execution, and the units of resources that are in use.
+///
+/// All runs of a line need the same resources: when its first can't go on, none can. Each change keeps the sets in
+/// order; nothing is searched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Queue {
+    lines: BTreeMap<Resources, Line>,
+    /// The lines that need a resource.
+    lines_of: BTreeMap<Arc<str>, BTreeSet<Resources>>,
+    /// Units in use, of defined resources and others; none is left out.
+    used: BTreeMap<Arc<str>, u64>,
+    /// How many units there are.
+    limits: BTreeMap<Arc<str>, i64>,
+    /// The firsts of all lines, by how the lines stand.
+    fronts: [Front; 3],
+    /// Full lines with runs that weren't told so.
+    telling: BTreeSet<Resources>,
+}
+
+/// Whether the runs of a line may go on, as far as their resources decide it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Standing {
+    /// Each resource has a free unit.
+    #[default]
+    Open,
+    /// At least one has none.
+    Full,
+    /// At least one isn't defined: the first that goes on fails (SC-6).
+    Unknown,
+}
+
+/// Runs that need the same resources.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Line {
+    standing: Standing,
+    /// Runs that may go on as far as the time decides it, and since when.
+    ready: BTreeMap<InstanceId, Instant>,
+    /// Of each workflow the ready run with the smallest parameter, the longest ready first.
+    heads: BTreeSet<(Instant, InstanceId)>,
+    /// Runs that wait for a time after the last record's.
+    later: BTreeSet<(Instant, InstanceId)>,
+    /// Ready runs that weren't told what they wait for.
+    untold: BTreeSet<InstanceId>,
+}
+
+/// The firsts of some lines, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Front {
+    heads: BTreeSet<(Instant, InstanceId, Resources)>,
+    later: BTreeSet<(Instant, Resources)>,
+}
+
+impl Line {
+    fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.later.is_empty()
+    }
+
+    /// The ready run of a workflow with the smallest parameter.
+    fn head_of(&self, workflow: &WorkflowId) -> Option<(Instant, &InstanceId)> {
+        let first = InstanceId::new(workflow.clone(), "");
+        let (id, at) = self.ready.range(first..).next()?;
+        (id.workflow() == workflow).then_some((*at, id))
+    }
+
+    fn insert_ready(&mut self, id: &InstanceId, at: Instant, told: bool) {
+        match self.head_of(id.workflow()).map(|(at, head)| (at, head.clone())) {
+            Some((_, head)) if head < *id => {}
+            Some(head) => {
+                self.heads.remove(&head);
+                self.heads.insert((at, id.clone()));
+            }
+            None => drop(self.heads.insert((at, id.clone()))),
+        }
+        self.ready.insert(id.clone(), at);
+        if !told {
+            self.untold.insert(id.clone());
+        }
+    }
+
+    fn remove_ready(&mut self, id: &InstanceId) {
+        let Some(at) = self.ready.remove(id) else {
+            return;
+        };
+        self.untold.remove(id);
+        if self.heads.remove(&(at, id.clone()))
+            && let Some((at, next)) = self.head_of(id.workflow()).map(|(at, next)| (at, next.clone()))
+        {
+            self.heads.insert((at, next));
+        }
+    }
+
+    /// Who goes on first at `now`, when some became ready since the last record.
+    fn first_at(&self, now: Instant) -> Option<(Instant, InstanceId)> {
+        let mut by_workflow: BTreeMap<&WorkflowId, (Instant, &InstanceId)> = BTreeMap::new();
+        for (at, id) in self.later.iter().take_while(|(at, _)| *at <= now) {
+            let entry = by_workflow.entry(id.workflow()).or_insert((*at, id));
+            if id < entry.1 {
+                *entry = (*at, id);
+            }
+        }
+        let later = by_workflow.iter().map(|(workflow, later)| match self.head_of(workflow) {
+            Some(head) if head.1 < later.1 => head,
+            _ => *later,
+        });
+        let others = self.heads.iter().filter(|(_, id)| !by_workflow.contains_key(id.workflow()));
+        let first = later.chain(others.map(|(at, id)| (*at, id)).take(1)).min();
+        first.map(|(at, id)| (at, id.clone()))
+    }
+}
+
+impl Queue {
+    /// Who goes on first at `now` among those whose resources have free units.
+    pub(crate) fn first_open(&self, now: Instant) -> Option<InstanceId> {
+        self.first(Standing::Open, now)
+    }
+
+    /// Who fails first at `now` because a resource that it needs isn't defined.
+    pub(crate) fn first_unknown(&self, now: Instant) -> Option<InstanceId> {
+        self.first(Standing::Unknown, now)
+    }
+
+    fn first(&self, standing: Standing, now: Instant) -> Option<InstanceId> {
+        let front = &self.fronts[standing as usize];
+        let woken: BTreeSet<&Resources> =
+            front.later.iter().take_while(|(at, _)| *at <= now).map(|(_, line)| line).collect();
+        let ready = front.heads.iter().find(|(_, _, line)| !woken.contains(line));
+        let ready = ready.map(|(at, id, _)| (*at, id.clone()));
+        let woken = woken.into_iter().filter_map(|line| self.lines.get(line)?.first_at(now));
+        woken.chain(ready).min().map(|(_, id)| id)
+    }
+
+    /// When the first of those whose resources have free units may go on.
+    pub(crate) fn open_at(&self) -> Option<Instant> {
+        self.fronts[Standing::Open as usize].next()
+    }
+
+    /// When the first fails because a resource that it needs isn't defined.
+    pub(crate) fn unknown_at(&self) -> Option<Instant> {
+        self.fronts[Standing::Unknown as usize].next()
+    }
+
+    /// Runs that wait for a unit and weren't told so.
+    pub(crate) fn untold(&self) -> impl Iterator<Item = &InstanceId> {
+        self.telling.iter().filter_map(|line| self.lines.get(line)).flat_map(|line| &line.untold)
+    }
+
+    /// Units of a resource that are in use.
+    pub fn used(&self, resource: &str) -> u64 {
+        self.used.get(resource).copied().unwrap_or(0)
+    }
+
+    /// How many ready runs need a resource.
+    pub fn demanded(&self, resource: &str) -> usize {
+        let lines = self.lines_of.get(resource).into_iter().flatten();
+        lines.filter_map(|line| self.lines.get(line)).map(|line| line.ready.len()).sum()
+    }
+
+    /// How many runs are ready and wait for a unit.
+    pub fn held_up(&self) -> usize {
+        let full = self.lines.values().filter(|line| line.standing == Standing::Full);
+        full.map(|line| line.ready.len()).sum()
+    }
+
+    /// Whether a run is ready whose resources have free units.
+    pub fn demands(&self) -> bool {
+        !self.fronts[Standing::Open as usize].heads.is_empty()
+    }
+
+    /// Resources of which no unit is free.
+    pub fn full<'a>(&'a self, resources: &'a [Arc<str>]) -> impl Iterator<Item = &'a Arc<str>> {
+        resources.iter().filter(|id| self.free(id) == Some(0))
+    }
+
+    /// Resources that aren't defined.
+    pub fn unknown<'a>(&'a self, resources: &'a [Arc<str>]) -> impl Iterator<Item = &'a Arc<str>> {
+        resources.iter().filter(|id| self.free(id).is_none())
+    }
+
+    /// Free units of a resource; `None` when it isn't defined.
+    pub fn free(&self, resource: &str) -> Option<u64> {
+        let limit = u64::try_from(*self.limits.get(resource)?).unwrap_or(0);
+        Some(limit.saturating_sub(self.used(resource)))
+    }
+
+    /// How many runs of a line go on before a run at `now`; all that are ready, if it isn't.
+    pub fn ahead(&self, resources: &[Arc<str>], id: &InstanceId, now: Instant) -> usize {
+        let Some(line) = self.lines.get(resources) else { return 0 };
+        let woken = line.later.iter().take_while(|(at, _)| *at <= now).map(|(at, id)| (id, *at));
+        let ready: BTreeMap<&InstanceId, Instant> = line.ready.iter().map(|(id, at)| (id, *at)).chain(woken).collect();
+        // A run goes on after all of its workflow before it, so its turn comes with the latest of their times.
+        let mut turns: Vec<(Instant, &InstanceId)> = Vec::with_capacity(ready.len());
+        for (id, at) in ready {
+            let before = turns.last().filter(|(_, before)| before.workflow() == id.workflow());
+            turns.push((before.map_or(at, |(turn, _)| at.max(*turn)), id));
+        }
+        let mine = turns.iter().find(|(_, other)| *other == id);
+        turns.iter().filter(|turn| mine.is_none_or(|mine| *turn < mine)).count()
+    }
+
+    /// Puts a run into its line; it may go on from `at` on.
+    pub(super) fn insert(&mut self, resources: &Resources, id: &InstanceId, at: Instant, now: Instant, told: bool) {
+        let is_new = !self.lines.contains_key(resources);
+        let standing = self.standing(resources);
+        let line = self.lines.entry(Arc::clone(resources)).or_default();
+        let before = Firsts::of(line);
+        line.standing = standing;
+        if at <= now {
+            line.insert_ready(id, at, told);
+        } else {
+            line.later.insert((at, id.clone()));
+        }
+        if is_new {
+            for resource in resources.iter() {
+                self.lines_of.entry(Arc::clone(resource)).or_default().insert(Arc::clone(resources));
+            }
+        }
+        self.show(resources, before);
+    }
+
+    /// Takes a run out of its line.
+    pub(super) fn remove(&mut self, resources: &Resources, id: &InstanceId, at: Instant) {
+        let Some(line) = self.lines.get_mut(resources) else {
+            return;
+        };
+        let before = Firsts::of(line);
+        if !line.later.remove(&(at, id.clone())) {
+            line.remove_ready(id);
+        }
+        let is_empty = line.is_empty();
+        self.show(resources, before);
+        if is_empty {
+            self.lines.remove(resources);
+            for resource in resources.iter() {
+                if let Some(lines) = self.lines_of.get_mut(resource) {
+                    lines.remove(resources);
+                    if lines.is_empty() {
+                        self.lines_of.remove(resource);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs whose time has come at the last record become ready. `told` says whether a run was told what it waits for.
+    pub(super) fn promote(&mut self, now: Instant, told: impl Fn(&InstanceId) -> bool) {
+        for standing in [Standing::Open, Standing::Full, Standing::Unknown] {
+            while let Some((at, resources)) = self.fronts[standing as usize].later.first()
+                && *at <= now
+            {
+                let resources = Arc::clone(resources);
+                let Some(line) = self.lines.get_mut(&resources) else { return };
+                let before = Firsts::of(line);
+                while let Some((at, id)) = line.later.first().cloned()
+                    && at <= now
+                {
+                    line.later.pop_first();
+                    line.insert_ready(&id, at, told(&id));
+                }
+                self.show(&resources, before);
+            }
+        }
+    }
+
+    /// A unit of each resource is in use from here on.
+    pub(super) fn hold(&mut self, resources: &[Arc<str>]) {
+        for resource in resources {
+            *self.used.entry(Arc::clone(resource)).or_default() += 1;
+            self.restand(resource);
+        }
+    }
+
+    /// A unit of each resource is free again.
+    pub(super) fn release(&mut self, resources: &[Arc<str>]) {
+        for resource in resources {
+            if let Some(used) = self.used.get_mut(resource) {
+                *used -= 1;
+                if *used == 0 {
+                    self.used.remove(resource);
+                }
+                self.restand(resource);
+            }
+        }
+    }
+
+    /// Sets how many units there are; `None` when the resource isn't defined any more.
+    pub(super) fn set_limit(&mut self, resource: &Arc<str>, limit: Option<i64>) {
+        match limit {
+            Some(limit) => drop(self.limits.insert(Arc::clone(resource), limit)),
+            None => drop(self.limits.remove(resource)),
+        }
+        self.restand(resource);
+    }
+
+    fn standing(&self, resources: &[Arc<str>]) -> Standing {
+        if self.unknown(resources).next().is_some() {
+            Standing::Unknown
+        } else if self.full(resources).next().is_some() {
+            Standing::Full
+        } else {
+            Standing::Open
+        }
+    }
+
+    /// Looks again how the lines that need a resource stand.
+    fn restand(&mut self, resource: &str) {
+        let Some(lines) = self.lines_of.get(resource) else {
+            return;
+        };
+        let changed = lines.iter().filter_map(|resources| {
+            let standing = self.standing(resources);
+            (self.lines.get(resources)?.standing != standing).then(|| (Arc::clone(resources), standing))
+        });
+        for (resources, standing) in changed.collect::<Vec<_>>() {
+            if let Some(line) = self.lines.get_mut(&resources) {
+                let before = Firsts::of(line);
+                line.standing = standing;
+                self.show(&resources, before);
+            }
+        }
+    }
+
+    /// Keeps the fronts in step with a line that has changed.
+    fn show(&mut self, resources: &Resources, before: Firsts) {
+        let Some(line) = self.lines.get(resources) else { return };
+        let after = Firsts::of(line);
+        if before == after {
+            return;
+        }
+        let front = &mut self.fronts[before.standing as usize];
+        if let Some((at, id)) = before.head {
+            front.heads.remove(&(at, id, Arc::clone(resources)));
+        }
+        if let Some(at) = before.later {
+            front.later.remove(&(at, Arc::clone(resources)));
+        }
+        let front = &mut self.fronts[after.standing as usize];
+        if let Some((at, id)) = after.head {
+            front.heads.insert((at, id, Arc::clone(resources)));
+        }
+        if let Some(at) = after.later {
+            front.later.insert((at, Arc::clone(resources)));
+        }
+        match after.tells {
+            true => self.telling.insert(Arc::clone(resources)),
+            false => self.telling.remove(resources),
+        };
+    }
+}
+
+impl Front {
+    fn next(&self) -> Option<Instant> {
+        let head = self.heads.first().map(|(at, ..)| *at);
+        head.into_iter().chain(self.later.first().map(|(at, _)| *at)).min()
+    }
+}
+
+/// What the fronts show of a line.
+#[derive(PartialEq, Eq)]
+struct Firsts {
+    standing: Standing,
+    head: Option<(Instant, InstanceId)>,
+    later: Option<Instant>,
+    tells: bool,
+}
+
+impl Firsts {
+    fn of(line: &Line) -> Self {
+        Self {
+            standing: line.standing,
+            head: line.heads.first().cloned(),
+            later: line.later.first().map(|(at, _)| *at),
+            tells: line.standing == Standing::Full && !line.untold.is_empty(),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Resources: what is full, lowered or gone (spec (c)).
+
+use expect_test::expect;
+use styx_core::{
+    config::Config, decide::Request, event::TriggerParameters, executor::Observed, explain::explain, record::Origin,
+    workflow::WorkflowConfiguration,
+};
+
+use crate::teller::{Teller, id, instance};
+
+/// A story with resources, and workflows that need them.
+fn begin(resources: &[(&str, i64)], workflows: &[(&str, &[&str])]) -> Teller {
+    let mut story = Teller::begin("2026-03-29T05:30:00Z", Config::default());
+    for (id, concurrency) in resources {
+        story.ask(set(id, *concurrency));
+    }
+    for (name, needed) in workflows {
+        let mut configuration = WorkflowConfiguration::new(*name, "hours");
+        configuration.docker_image = Some("busybox".to_owned());
+        configuration.resources = needed.iter().map(|id| (*id).to_owned()).collect();
+        story.store_configuration(&configuration, Origin::Api);
+    }
+    story.forget();
+    story
+}
+
+fn set(id: &str, concurrency: i64) -> Request {
+    Request::SetResource { id: id.into(), concurrency }
+}
+
+fn trigger(story: &mut Teller, name: &str, hour: &str) {
+    let (workflow, parameter) = (id(name), format!("2026-03-29T{hour}").into());
+    let parameters = TriggerParameters::default();
+    story.ask(Request::Trigger { workflow, parameter, parameters, allow_future: false });
+    story.pass_seconds(1);
+}
+
+fn ends(story: &mut Teller, name: &str, hour: &str) {
+    story.see(name, &format!("2026-03-29T{hour}"), Observed::Exited { code: Some(0) });
+    story.pass_seconds(1);
+}
+
+fn why(story: &Teller, name: &str, hour: &str) -> String {
+    let reasons = explain(story.world(), &instance(name, &format!("2026-03-29T{hour}")), story.now());
+    reasons.into_iter().flatten().map(|reason| reason.to_string()).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn one_unit_goes_to_who_waits_longest_and_of_a_workflow_to_the_smallest_parameter() {
+    let mut story = begin(&[("db", 1)], &[("report", &["db"]), ("mail", &["db"])]);
+    trigger(&mut story, "report", "04");
+    trigger(&mut story, "report", "03");
+    trigger(&mut story, "mail", "00");
+    trigger(&mut story, "report", "02");
+    // Of report 02 goes before 03, which waits for longer; and mail's run before it, since it waits for longer than 02.
+    let waiting = [("report", "03"), ("report", "02"), ("mail", "00")].map(|(name, hour)| why(&story, name, hour));
+    expect![[r#"
+        waits for a unit of db, 2 runs that need the same come first
+        waits for a unit of db, 1 runs that need the same come first
+        waits for a unit of db, 0 runs that need the same come first"#]]
+    .assert_eq(&waiting.join("\n"));
+    story.pass_seconds(600);
+    ends(&mut story, "report", "04");
+    ends(&mut story, "mail", "00");
+    ends(&mut story, "report", "02");
+    expect![[r#"
+        29 05:30:00 ann: 2026-03-29T04 #0 triggerExecution adhoc
+        29 05:30:00   and: 2026-03-29T04 #1 dequeue db
+        29 05:30:00   and: 2026-03-29T04 #2 submit
+        29 05:30:01 ann: 2026-03-29T03 #0 triggerExecution adhoc
+        29 05:30:02 timer: 2026-03-29T03 #1 info Resource limit reached for: [db]
+        29 05:30:02 ann: 2026-03-29T00 #0 triggerExecution adhoc
+        29 05:30:03 timer: 2026-03-29T00 #1 info Resource limit reached for: [db]
+        29 05:30:03 ann: 2026-03-29T02 #0 triggerExecution adhoc
+        29 05:30:04 timer: 2026-03-29T02 #1 info Resource limit reached for: [db]
+        29 05:40:04 saw Exited { code: Some(0) }: 2026-03-29T04 #3 submitted
+        29 05:40:04   and: 2026-03-29T04 #4 started
+        29 05:40:04   and: 2026-03-29T04 #5 terminate Some(0)
+        29 05:40:04   and: 2026-03-29T04 #6 success
+        29 05:40:05 timer: 2026-03-29T00 #2 dequeue db
+        29 05:40:05   and: 2026-03-29T00 #3 submit
+        29 05:40:05 saw Exited { code: Some(0) }: 2026-03-29T00 #4 submitted
+        29 05:40:05   and: 2026-03-29T00 #5 started
+        29 05:40:05   and: 2026-03-29T00 #6 terminate Some(0)
+        29 05:40:05   and: 2026-03-29T00 #7 success
+        29 05:40:06 timer: 2026-03-29T02 #2 dequeue db
+        29 05:40:06   and: 2026-03-29T02 #3 submit
+        29 05:40:06 saw Exited { code: Some(0) }: 2026-03-29T02 #4 submitted
+        29 05:40:06   and: 2026-03-29T02 #5 started
+        29 05:40:06   and: 2026-03-29T02 #6 terminate Some(0)
+        29 05:40:06   and: 2026-03-29T02 #7 success
+        29 05:40:07 timer: 2026-03-29T03 #2 dequeue db
+        29 05:40:07   and: 2026-03-29T03 #3 submit
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn a_run_that_lacks_a_unit_blocks_none_that_lacks_nothing() {
+    let mut story = begin(&[("db", 0), ("fs", 1)], &[("report", &["db", "fs"]), ("mail", &["fs"])]);
+    trigger(&mut story, "report", "00");
+    trigger(&mut story, "mail", "00");
+    // It is told again only after another try: what it lacks now is explained.
+    story.ask(set("db", 1));
+    story.pass_seconds(1);
+    let now = why(&story, "report", "00");
+    expect!["waits for a unit of fs, 0 runs that need the same come first"].assert_eq(&now);
+    ends(&mut story, "mail", "00");
+    expect![[r#"
+        29 05:30:00 ann: 2026-03-29T00 #0 triggerExecution adhoc
+        29 05:30:01 timer: 2026-03-29T00 #1 info Resource limit reached for: [db]
+        29 05:30:01 ann: 2026-03-29T00 #0 triggerExecution adhoc
+        29 05:30:01   and: 2026-03-29T00 #1 dequeue fs
+        29 05:30:01   and: 2026-03-29T00 #2 submit
+        29 05:30:02 ann: resource db has 1
+        29 05:30:03 saw Exited { code: Some(0) }: 2026-03-29T00 #3 submitted
+        29 05:30:03   and: 2026-03-29T00 #4 started
+        29 05:30:03   and: 2026-03-29T00 #5 terminate Some(0)
+        29 05:30:03   and: 2026-03-29T00 #6 success
+        29 05:30:04 timer: 2026-03-29T00 #2 dequeue db, fs
+        29 05:30:04   and: 2026-03-29T00 #3 submit
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn a_lowered_limit_ends_nothing_and_lets_nobody_on_until_less_is_in_use() {
+    let mut story = begin(&[("db", 3)], &[("report", &["db"])]);
+    for hour in ["00", "01", "02"] {
+        trigger(&mut story, "report", hour);
+    }
+    story.ask(set("db", 1));
+    story.forget();
+    trigger(&mut story, "report", "03");
+    assert_eq!(story.world().index().queue().used("db"), 3);
+    for hour in ["00", "01", "02"] {
+        ends(&mut story, "report", hour);
+    }
+    expect![[r#"
+        29 05:30:03 ann: 2026-03-29T03 #0 triggerExecution adhoc
+        29 05:30:04 timer: 2026-03-29T03 #1 info Resource limit reached for: [db]
+        29 05:30:04 saw Exited { code: Some(0) }: 2026-03-29T00 #3 submitted
+        29 05:30:04   and: 2026-03-29T00 #4 started
+        29 05:30:04   and: 2026-03-29T00 #5 terminate Some(0)
+        29 05:30:04   and: 2026-03-29T00 #6 success
+        29 05:30:05 saw Exited { code: Some(0) }: 2026-03-29T01 #3 submitted
+        29 05:30:05   and: 2026-03-29T01 #4 started
+        29 05:30:05   and: 2026-03-29T01 #5 terminate Some(0)
+        29 05:30:05   and: 2026-03-29T01 #6 success
+        29 05:30:06 saw Exited { code: Some(0) }: 2026-03-29T02 #3 submitted
+        29 05:30:06   and: 2026-03-29T02 #4 started
+        29 05:30:06   and: 2026-03-29T02 #5 terminate Some(0)
+        29 05:30:06   and: 2026-03-29T02 #6 success
+        29 05:30:07 timer: 2026-03-29T03 #2 dequeue db
+        29 05:30:07   and: 2026-03-29T03 #3 submit
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn a_halted_run_s_unit_is_free_when_its_execution_has_ended() {
+    let mut story = begin(&[("db", 1)], &[("report", &["db"])]);
+    trigger(&mut story, "report", "00");
+    trigger(&mut story, "report", "01");
+    story.forget();
+    story.ask(Request::Halt { instance: instance("report", "2026-03-29T00") });
+    story.pass_seconds(1);
+    story.see_halted(Observed::Exited { code: Some(143) });
+    story.pass_seconds(1);
+    expect![[r#"
+        29 05:30:02 ann: 2026-03-29T00 #3 halt halted by ann
+        29 05:30:03 saw Exited { code: Some(143) }: execution ended Exit { code: Some(143) }
+        29 05:30:04 timer: 2026-03-29T01 #2 dequeue db
+        29 05:30:04   and: 2026-03-29T01 #3 submit
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn a_resource_that_is_gone_fails_who_needs_it_and_takes_nothing_from_who_has_it() {
+    let mut story = begin(&[("db", 1), ("fs", 1)], &[("report", &["db", "fs"])]);
+    trigger(&mut story, "report", "00");
+    trigger(&mut story, "report", "01");
+    story.forget();
+    story.ask(Request::DeleteResource { id: "fs".into() });
+    story.ask(Request::DeleteResource { id: "db".into() });
+    story.ask(Request::DeleteResource { id: "db".into() });
+    story.pass_seconds(1);
+    // What still holds the old units counts when the resource comes back.
+    story.ask(set("db", 1));
+    story.ask(set("fs", 5));
+    story.pass_seconds(600);
+    assert_eq!(why(&story, "report", "01"), "waits for a unit of db, 0 runs that need the same come first");
+    ends(&mut story, "report", "00");
+    expect![[r#"
+        29 05:30:02 ann: resource fs deleted
+        29 05:30:02 ann: resource db deleted
+        29 05:30:02 nothing to do
+        29 05:30:03 timer: 2026-03-29T01 #2 runError Referenced resources not found: [db, fs]
+        29 05:30:03   and: 2026-03-29T01 #3 retryAfter 201631 ms
+        29 05:30:03 ann: resource db has 1
+        29 05:30:03 ann: resource fs has 5
+        29 05:40:03 saw Exited { code: Some(0) }: 2026-03-29T00 #3 submitted
+        29 05:40:03   and: 2026-03-29T00 #4 started
+        29 05:40:03   and: 2026-03-29T00 #5 terminate Some(0)
+        29 05:40:03   and: 2026-03-29T00 #6 success
+        29 05:40:04 timer: 2026-03-29T01 #4 dequeue db, fs
+        29 05:40:04   and: 2026-03-29T01 #5 submit
+    "#]]
+    .assert_eq(&story.told());
+}

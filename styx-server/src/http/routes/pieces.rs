@@ -1,0 +1,51 @@
+//! Long answers, made piece by piece: neither a long list nor a slow client takes memory.
+
+use std::sync::Arc;
+
+use axum::{BoxError, response::Response};
+use futures_util::{Stream, stream};
+use styx_core::log::{LogError, LogReader};
+
+use crate::http::{
+    Call,
+    response::{ApiError, ok_raw, ok_stream},
+};
+
+/// A piece ends with the entry that makes it this long, in bytes.
+pub(super) const PIECE: usize = 64 * 1024;
+
+/// JSON that is made while it is sent.
+pub(super) trait Pieces: Send + 'static {
+    /// The next piece, about [`PIECE`] bytes long.
+    fn next_piece(&mut self, reader: &dyn LogReader) -> Result<String, LogError>;
+
+    /// Whether the last piece was the last.
+    fn has_ended(&self) -> bool;
+}
+
+/// 200 with all pieces; what fits into one is sent whole.
+pub(super) async fn answer(call: &Call, mut list: impl Pieces) -> Result<Response, ApiError> {
+    let (first, list) = call.read(move |reader| Ok((list.next_piece(reader)?, list))).await?;
+    Ok(if list.has_ended() { ok_raw(first) } else { ok_stream(pieces(call, first, list)) })
+}
+
+fn pieces<P: Pieces>(call: &Call, first: String, list: P) -> impl Stream<Item = Result<String, BoxError>> + use<P> {
+    let (app, operator) = (Arc::clone(&call.app), Arc::clone(&call.operator));
+    stream::try_unfold((Some(first), list), move |(first, mut list)| {
+        let (app, operator) = (Arc::clone(&app), Arc::clone(&operator));
+        async move {
+            if first.is_some() {
+                return Ok(first.map(|piece| (piece, (None, list))));
+            }
+            if list.has_ended() {
+                return Ok(None);
+            }
+            let read = tokio::task::spawn_blocking(move || (list.next_piece(app.engine.reader()), list));
+            let (piece, list) = read.await?;
+            let piece = piece.inspect_err(|error| {
+                tracing::error!(request_id = &*operator.request_id, "a list is cut: {error}");
+            })?;
+            Ok(Some((piece, (None, list))))
+        }
+    })
+}

@@ -1,0 +1,66 @@
+//! Resources (E-13 to E-17).
+
+use axum::response::Response;
+use hyper::StatusCode;
+use styx_client::{Resource, ResourcesPayload};
+use styx_core::{
+    decide::{Reply, Request},
+    log::for_each_row,
+    world::{Row, RowKey, RowScope},
+};
+
+use crate::http::{
+    Call,
+    response::{ApiError, no_content, ok, without_effect},
+};
+
+/// E-13.
+pub(super) async fn list(call: &Call) -> Result<Response, ApiError> {
+    let list = call.read(|reader| {
+        let mut resources = Vec::new();
+        for_each_row(reader, &RowScope::Resources, |key, row| {
+            if let (RowKey::Resource(id), Row::Resource(resource)) = (key, row) {
+                resources.push(Resource { id: id.to_string(), concurrency: resource.concurrency });
+            }
+            Ok(())
+        })?;
+        Ok(ResourcesPayload { resources })
+    });
+    Ok(ok(&list.await?))
+}
+
+/// E-14.
+pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
+    set(call, &call.payload.parse_not_null()?).await
+}
+
+/// E-15.
+pub(super) async fn get(call: &Call, id: &str) -> Result<Response, ApiError> {
+    let key = RowKey::Resource(id.into());
+    match call.read(move |reader| reader.get(&key)).await? {
+        Some(Row::Resource(resource)) => Ok(ok(&Resource { id: id.to_owned(), concurrency: resource.concurrency })),
+        _ => Err(ApiError::standard(StatusCode::NOT_FOUND)),
+    }
+}
+
+/// E-16.
+pub(super) async fn edit(call: &Call, id: &str) -> Result<Response, ApiError> {
+    let resource: Resource = call.payload.parse_not_null()?;
+    if resource.id != id {
+        return Err(ApiError::bad_request("ID of payload does not match ID in uri."));
+    }
+    set(call, &resource).await
+}
+
+/// E-17.
+pub(super) async fn delete(call: &Call, id: &str) -> Result<Response, ApiError> {
+    let reply = call.ask(Request::DeleteResource { id: id.into() }).await?;
+    Ok(if reply == Reply::Nothing { without_effect(no_content()) } else { no_content() })
+}
+
+async fn set(call: &Call, resource: &Resource) -> Result<Response, ApiError> {
+    let request = Request::SetResource { id: resource.id.as_str().into(), concurrency: resource.concurrency };
+    let reply = call.ask(request).await?;
+    let response = ok(resource);
+    Ok(if reply == Reply::Nothing { without_effect(response) } else { response })
+}
