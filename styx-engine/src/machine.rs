@@ -33,6 +33,8 @@ pub struct Machine {
     asked: BTreeMap<ExecutionId, EffectKind>,
     /// Launches that were refused for now, by when they are asked for again.
     relaunch: BTreeSet<(DateTime<Utc>, ExecutionId)>,
+    /// Where the log ended when it was opened.
+    opened_at: Position,
     /// Nothing was asked for yet: the first step asks for all that is owed.
     fresh: bool,
     /// Executions of an earlier process that haven't reported yet, and until when nothing falls due because of that.
@@ -134,6 +136,7 @@ impl Machine {
             options,
             asked: BTreeMap::new(),
             relaunch: BTreeSet::new(),
+            opened_at: tail,
             fresh: true,
             settling: None,
             definitions: BTreeMap::new(),
@@ -282,8 +285,8 @@ impl Machine {
         let mut keys = dirty;
         if self.fresh {
             self.fresh = false;
-            let awaited: BTreeSet<_> =
-                self.world.executions().keys().filter(|id| self.is_reachable(id)).cloned().collect();
+            let earlier = self.world.executions().iter().filter(|(_, it)| it.submitted_by <= self.opened_at);
+            let awaited: BTreeSet<_> = earlier.map(|(id, _)| id).filter(|id| self.is_reachable(id)).cloned().collect();
             keys.extend(self.world.executions().keys().cloned().map(RowKey::Execution));
             self.settling = Some(Settling { awaited, until: now + SETTLE }).filter(|s| !s.awaited.is_empty());
         }

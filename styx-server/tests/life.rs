@@ -38,6 +38,17 @@ fn a_restart_keeps_everything() {
     assert!(server.log().contains("stopped; the log ends at "), "{}", server.log());
 }
 
+/// Whoever kills a server and starts another one doesn't know how long the first one takes to die.
+#[test]
+fn a_start_right_after_a_kill_waits_for_its_end() {
+    let (_dir, data) = data();
+    let mut killed = vec![Server::start(&data)];
+    for _ in 0..8 {
+        signal(killed[killed.len() - 1].pid(), "KILL");
+        killed.push(Server::start(&data));
+    }
+}
+
 #[test]
 fn a_second_server_on_the_same_data_or_port_is_refused() {
     let (dir, data) = data();

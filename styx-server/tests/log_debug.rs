@@ -85,46 +85,52 @@ fn the_world_as_it_was() {
         dir.path(),
         &["at", "14"],
         expect![[r#"
-        at (UTC)     2026-03-29 07:00:00.155
-        last record  14 of 2026-03-29 07:00:00.155
-        log id       00000000-0000-0000-0000-000000000010
-        scheduling   on
-        workflows    1, 1 enabled
-        active runs  1: 1 QUEUED
-        executions   0 living, 0 to be cleaned up
-        due next     2026-03-29 07:00:10.152 the next try of examples#best-product#2026-03-29T06
-    "#]],
+            at (UTC)     2026-03-29 07:00:00.155
+            last record  14 of 2026-03-29 07:00:00.155
+            log id       00000000-0000-0000-0000-000000000010
+            scheduling   on
+            workflows    1, 1 enabled
+            active runs  1: 1 QUEUED
+            executions   0 living, 0 to be cleaned up
+            resources    0
+            backfills    0, 0 open
+            due next     2026-03-29 07:00:10.152 the next try of examples#best-product#2026-03-29T06
+        "#]],
     );
     check(
         dir.path(),
         &["at", "2026-03-29T07:00:05"],
         expect![[r#"
-        at (UTC)     2026-03-29 07:00:05.000
-        last record  14 of 2026-03-29 07:00:00.155
-        log id       00000000-0000-0000-0000-000000000010
-        scheduling   on
-        workflows    1, 1 enabled
-        active runs  1: 1 QUEUED
-        executions   0 living, 0 to be cleaned up
-        due next     2026-03-29 07:00:10.152 the next try of examples#best-product#2026-03-29T06
-    "#]],
+            at (UTC)     2026-03-29 07:00:05.000
+            last record  14 of 2026-03-29 07:00:00.155
+            log id       00000000-0000-0000-0000-000000000010
+            scheduling   on
+            workflows    1, 1 enabled
+            active runs  1: 1 QUEUED
+            executions   0 living, 0 to be cleaned up
+            resources    0
+            backfills    0, 0 open
+            due next     2026-03-29 07:00:10.152 the next try of examples#best-product#2026-03-29T06
+        "#]],
     );
     check(
         dir.path(),
         &["at", "end"],
         expect![[r#"
-        at (UTC)     2026-03-29 07:01:30.000
-        last record  23 of 2026-03-29 07:01:30.000
-        log id       00000000-0000-0000-0000-000000000010
-        scheduling   on
-        workflows    1, 1 enabled
-        active runs  0
-        executions   0 living, 0 to be cleaned up
-        due next     2026-03-29 08:00:00.000 the natural trigger of examples#best-product
-    "#]],
+            at (UTC)     2026-03-29 07:01:30.000
+            last record  23 of 2026-03-29 07:01:30.000
+            log id       00000000-0000-0000-0000-000000000010
+            scheduling   on
+            workflows    1, 1 enabled
+            active runs  0
+            executions   0 living, 0 to be cleaned up
+            resources    0
+            backfills    0, 0 open
+            due next     2026-03-29 08:00:00.000 the natural trigger of examples#best-product
+        "#]],
     );
     let summary = json(dir.path(), &["at", "14"]).remove(0);
-    expect![[r#"{"position":14,"at":"2026-03-29T07:00:00.155Z","last_record_at":"2026-03-29T07:00:00.155Z","log_id":"00000000-0000-0000-0000-000000000010","scheduling":true,"workflows":1,"enabled_workflows":1,"active_runs":1,"active_runs_by_state":{"QUEUED":1},"living_executions":0,"ended_executions":0,"next_due_at":"2026-03-29T07:00:10.152Z","next_due":"the next try of examples#best-product#2026-03-29T06"}"#]].assert_eq(&summary.to_string());
+    expect![[r#"{"position":14,"at":"2026-03-29T07:00:00.155Z","last_record_at":"2026-03-29T07:00:00.155Z","log_id":"00000000-0000-0000-0000-000000000010","scheduling":true,"workflows":1,"enabled_workflows":1,"active_runs":1,"active_runs_by_state":{"QUEUED":1},"living_executions":0,"ended_executions":0,"resources":0,"backfills":0,"open_backfills":0,"next_due_at":"2026-03-29T07:00:10.152Z","next_due":"the next try of examples#best-product#2026-03-29T06"}"#]].assert_eq(&summary.to_string());
 }
 
 #[test]
@@ -138,6 +144,7 @@ fn a_run_as_it_was() {
             instance                 examples#best-product#2026-03-29T06
             state                    QUEUED
             since                    2026-03-29T07:00:00.152Z
+            began_at                 2026-03-29T07:00:00.000Z
             trigger                  {"kind":"natural","id":"natural-trigger"}
             parameters               {"env":{}}
             missed                   false
@@ -258,6 +265,7 @@ fn workflows_executions_and_the_configuration_as_they_were() {
         expect![[r#"
             scheduling                           true
             max_executions                       8
+            dequeue_rate                         1000.0
             catch_up                             10
             max_cost                             50.0
             missing_dependencies_delay           PT10M
@@ -275,6 +283,10 @@ fn workflows_executions_and_the_configuration_as_they_were() {
             runner                               default
             runs_api_workflows                   true
             mounts_secrets                       true
+            operated.max_executions              -
+            operated.dequeue_rate                -
+            operated.blocked_clients             []
+            operated.debug                       false
         "#]],
     );
     check(
@@ -289,7 +301,7 @@ fn workflows_executions_and_the_configuration_as_they_were() {
     "#]],
     );
     let (code, out, notes) = run(dir.path(), &["at", "11", "--resources"]);
-    assert_eq!((code, out.as_str(), notes.as_str()), (0, "", "no resources are held\n"));
+    assert_eq!((code, out.as_str(), notes.as_str()), (0, "", "no resources\n"));
 }
 
 #[test]
@@ -520,7 +532,7 @@ fn a_life_as_json_goes_on_where_it_was() {
         }
         assert_eq!(before, step["after"]);
     }
-    expect![[r#"{"position":11,"at":"2026-03-29T07:00:00.012Z","decision":10,"subject":{"kind":"run","id":"examples#best-product#2026-03-29T06","component":"examples","workflow":"best-product","parameter":"2026-03-29T06"},"event":{"name":"started","info":"","counter":4},"cause":{"kind":"executor","runner":"local","observed":"started","observed_at":null,"evidence":{"pid":4711,"env":[{"name":"TOKEN","value":"***"}]}},"before":{"state":"SUBMITTED","since":"2026-03-29T07:00:00.012Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.0,"last_exit":null,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"retry_condition":null,"resources":[],"message":null,"counter":3,"last_event_at":"2026-03-29T07:00:00.012Z"},"after":{"state":"RUNNING","since":"2026-03-29T07:00:00.012Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.0,"last_exit":null,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"retry_condition":null,"resources":[],"message":null,"counter":4,"last_event_at":"2026-03-29T07:00:00.012Z"},"changes":[{"field":"state","before":"SUBMITTED","after":"RUNNING"},{"field":"counter","before":3,"after":4}],"execution":{"id":"styx-run-00000000-0000-4000-8000-000000000001","before":{"instance":"examples#best-product#2026-03-29T06","phase":"launched","since":"2026-03-29T07:00:00.012Z","ending":null,"exit_code":null,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"after":{"instance":"examples#best-product#2026-03-29T06","phase":"running","since":"2026-03-29T07:00:00.012Z","ending":null,"exit_code":null,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"changes":[{"field":"phase","before":"launched","after":"running"}]},"refused":null}"#]].assert_eq(&steps[4].to_string());
+    expect![[r#"{"position":11,"at":"2026-03-29T07:00:00.012Z","decision":10,"subject":{"kind":"run","id":"examples#best-product#2026-03-29T06","component":"examples","workflow":"best-product","parameter":"2026-03-29T06"},"event":{"name":"started","info":"","counter":4},"cause":{"kind":"executor","runner":"local","observed":"started","observed_at":null,"evidence":{"pid":4711,"env":[{"name":"TOKEN","value":"***"}]}},"before":{"state":"SUBMITTED","since":"2026-03-29T07:00:00.012Z","began_at":"2026-03-29T07:00:00.000Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.0,"last_exit":null,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"retry_condition":null,"resources":[],"message":null,"counter":3,"last_event_at":"2026-03-29T07:00:00.012Z"},"after":{"state":"RUNNING","since":"2026-03-29T07:00:00.012Z","began_at":"2026-03-29T07:00:00.000Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.0,"last_exit":null,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"retry_condition":null,"resources":[],"message":null,"counter":4,"last_event_at":"2026-03-29T07:00:00.012Z"},"changes":[{"field":"state","before":"SUBMITTED","after":"RUNNING"},{"field":"counter","before":3,"after":4}],"execution":{"id":"styx-run-00000000-0000-4000-8000-000000000001","before":{"instance":"examples#best-product#2026-03-29T06","phase":"launched","since":"2026-03-29T07:00:00.012Z","ending":null,"exit_code":null,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"after":{"instance":"examples#best-product#2026-03-29T06","phase":"running","since":"2026-03-29T07:00:00.012Z","ending":null,"exit_code":null,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"changes":[{"field":"phase","before":"launched","after":"running"}]},"refused":null}"#]].assert_eq(&steps[4].to_string());
 }
 
 /// Sets a field that may lie within others.
@@ -601,7 +613,7 @@ fn what_differs() {
     "#]],
     );
     let difference = json(dir.path(), &["diff", "10", "12"]).remove(0);
-    expect![[r#"{"from":{"position":10,"at":"2026-03-29T07:00:00.012Z"},"to":{"position":12,"at":"2026-03-29T07:00:00.152Z"},"config":null,"workflows":[],"runs":[{"id":"examples#best-product#2026-03-29T06","before":{"state":"SUBMITTED","since":"2026-03-29T07:00:00.012Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.0,"last_exit":null,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"retry_condition":null,"resources":[],"message":null,"counter":3,"last_event_at":"2026-03-29T07:00:00.012Z"},"after":{"state":"TERMINATED","since":"2026-03-29T07:00:00.152Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.1,"last_exit":20,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"retry_condition":null,"resources":[],"message":{"level":"WARNING","line":"Exit code: 20"},"counter":5,"last_event_at":"2026-03-29T07:00:00.152Z"},"changes":[{"field":"state","before":"SUBMITTED","after":"TERMINATED"},{"field":"since","before":"2026-03-29T07:00:00.012Z","after":"2026-03-29T07:00:00.152Z"},{"field":"retry_cost","before":0.0,"after":0.1},{"field":"last_exit","before":null,"after":20},{"field":"message","before":null,"after":{"level":"WARNING","line":"Exit code: 20"}},{"field":"counter","before":3,"after":5},{"field":"last_event_at","before":"2026-03-29T07:00:00.012Z","after":"2026-03-29T07:00:00.152Z"}],"outcome":null}],"executions":[{"id":"styx-run-00000000-0000-4000-8000-000000000001","before":{"instance":"examples#best-product#2026-03-29T06","phase":"launched","since":"2026-03-29T07:00:00.012Z","ending":null,"exit_code":null,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"after":{"instance":"examples#best-product#2026-03-29T06","phase":"ended","since":"2026-03-29T07:00:00.152Z","ending":"exit","exit_code":20,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"changes":[{"field":"phase","before":"launched","after":"ended"},{"field":"since","before":"2026-03-29T07:00:00.012Z","after":"2026-03-29T07:00:00.152Z"},{"field":"ending","before":null,"after":"exit"},{"field":"exit_code","before":null,"after":20}],"outcome":null}],"runs_done_between":0,"runs_failed_between":0}"#]].assert_eq(&difference.to_string());
+    expect![[r#"{"from":{"position":10,"at":"2026-03-29T07:00:00.012Z"},"to":{"position":12,"at":"2026-03-29T07:00:00.152Z"},"config":null,"workflows":[],"runs":[{"id":"examples#best-product#2026-03-29T06","before":{"state":"SUBMITTED","since":"2026-03-29T07:00:00.012Z","began_at":"2026-03-29T07:00:00.000Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.0,"last_exit":null,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"retry_condition":null,"resources":[],"message":null,"counter":3,"last_event_at":"2026-03-29T07:00:00.012Z"},"after":{"state":"TERMINATED","since":"2026-03-29T07:00:00.152Z","began_at":"2026-03-29T07:00:00.000Z","trigger":{"kind":"natural","id":"natural-trigger"},"parameters":{"env":{}},"missed":false,"imported":false,"tries":1,"consecutive_failures":0,"infrastructure_failures":0,"retry_cost":0.1,"last_exit":20,"retry_delay_millis":null,"eligible_at":null,"execution":"styx-run-00000000-0000-4000-8000-000000000001","runner":"local","description":{"record":3},"running_timeout":null,"retry_condition":null,"resources":[],"message":{"level":"WARNING","line":"Exit code: 20"},"counter":5,"last_event_at":"2026-03-29T07:00:00.152Z"},"changes":[{"field":"state","before":"SUBMITTED","after":"TERMINATED"},{"field":"since","before":"2026-03-29T07:00:00.012Z","after":"2026-03-29T07:00:00.152Z"},{"field":"retry_cost","before":0.0,"after":0.1},{"field":"last_exit","before":null,"after":20},{"field":"message","before":null,"after":{"level":"WARNING","line":"Exit code: 20"}},{"field":"counter","before":3,"after":5},{"field":"last_event_at","before":"2026-03-29T07:00:00.012Z","after":"2026-03-29T07:00:00.152Z"}],"outcome":null}],"executions":[{"id":"styx-run-00000000-0000-4000-8000-000000000001","before":{"instance":"examples#best-product#2026-03-29T06","phase":"launched","since":"2026-03-29T07:00:00.012Z","ending":null,"exit_code":null,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"after":{"instance":"examples#best-product#2026-03-29T06","phase":"ended","since":"2026-03-29T07:00:00.152Z","ending":"exit","exit_code":20,"retry_at":null,"refusal":null,"runner":"local","resources":[],"submitted_by":9,"log_id":"00000000-0000-0000-0000-000000000010"},"changes":[{"field":"phase","before":"launched","after":"ended"},{"field":"since","before":"2026-03-29T07:00:00.012Z","after":"2026-03-29T07:00:00.152Z"},{"field":"ending","before":null,"after":"exit"},{"field":"exit_code","before":null,"after":20}],"outcome":null}],"backfills":[],"resources":[],"runs_done_between":0,"runs_failed_between":0}"#]].assert_eq(&difference.to_string());
 }
 
 #[test]

@@ -131,8 +131,8 @@ fn a_log_in_use_is_refused() {
     let _server = RocksLog::open(dir.path()).unwrap();
     for command in ["show", "verify"] {
         let line = format!(
-            "styx-server: data folder DATA is in use by another process (pid {}): stop the server first, a log is read \
-             only while nobody writes to it\n",
+            "styx-server: data folder DATA is in use by another process (pid {}): a log is read only while nobody \
+             writes to it; look at a copy (styx-server log checkpoint), or stop the server\n",
             std::process::id()
         );
         assert_eq!(run(dir.path(), &[command]), (2, String::new(), line));

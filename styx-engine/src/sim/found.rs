@@ -81,12 +81,22 @@ fn trigger(parameter: &str) -> (Ticket, Input) {
     asked(Request::Trigger { workflow, parameter: parameter.into(), parameters, allow_future: false })
 }
 
+/// What the first step launched was taken for what an earlier process left: nothing fell due until it had reported.
+#[test]
+fn a_first_step_waits_only_for_what_was_there_before() {
+    let mut story = Launching::under(Config { max_executions: Some(1), ..Config::default() });
+    story.machine.step(story.now, vec![trigger("2024-05-06T01")]).unwrap();
+    let limit = Config { max_executions: Some(2), ..Config::default() };
+    let outputs = story.machine.step(story.now, vec![asked(Request::Configure(limit.into()))]).unwrap();
+    let kinds: Vec<_> = outputs.effects.iter().map(Effect::kind).collect();
+    assert_eq!(kinds, [EffectKind::Launch], "there is room for it at once");
+}
+
 /// Seed 539 of the simulator with rates: the machine was woken at once, for ever, because the rate came due between two
 /// milliseconds, and it counts in whole ones.
 #[test]
 fn a_rate_that_has_no_whole_interval_wakes_only_when_something_follows() {
     let mut story = Launching::under(Config { dequeue_rate: Rate::per_second(3.0), ..Config::default() });
-    story.observe(TimeDelta::zero(), Observed::Launched);
     let parameters = ["2024-05-06T01", "2024-05-06T02", "2024-05-06T03", "2024-05-06T04"];
     let mut outputs = story.machine.step(story.now, parameters.map(trigger).into()).unwrap();
     for _ in 0..2 {

@@ -234,6 +234,7 @@ mod tests {
 
     use super::*;
     use crate::log_tools::{
+        backfill_story,
         choice::{Choice, ChoiceArgs},
         stories::told,
     };
@@ -250,6 +251,20 @@ mod tests {
         });
         visited.unwrap();
         positions
+    }
+
+    #[test]
+    fn the_index_leads_from_a_backfill_to_its_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let backfill = backfill_story::write(dir.path());
+        let reader = styx_store::open_read_only(dir.path()).unwrap();
+        let all = Position::FIRST..=Position(u64::MAX);
+        let args = ChoiceArgs { backfill: Some(backfill), ..ChoiceArgs::default() };
+        let about = args.about().remove(0);
+        let by_scan = chosen(&args, |visit| pass(&reader, all.clone(), visit));
+        let walk = Walk::begin(&reader, &about, usize::MAX).unwrap().unwrap();
+        assert_eq!(chosen(&args, |visit| walk.visit(*all.end(), visit)), by_scan);
+        assert!(by_scan.len() > 25, "{by_scan:?}");
     }
 
     #[test]

@@ -3,6 +3,9 @@
 
 mod about;
 mod at;
+#[cfg(test)]
+#[path = "../../tests/log_backfill_story/mod.rs"]
+mod backfill_story;
 mod checkpoint;
 mod choice;
 mod columns;
@@ -213,7 +216,9 @@ fn unopened(error: OpenError, notes: &mut dyn Write) -> io::Result<u8> {
         return Ok(DAMAGED);
     }
     let hint = match error {
-        OpenError::InUse { .. } => ": stop the server first, a log is read only while nobody writes to it",
+        OpenError::InUse { .. } => {
+            ": a log is read only while nobody writes to it; look at a copy (styx-server log checkpoint), or stop the server"
+        }
         _ => "",
     };
     writeln!(notes, "styx-server: {error}{hint}")?;

@@ -1,4 +1,5 @@
 //! A small log that the decisions themselves have made: a backfill whose runs share a resource, and what operators set.
+#![allow(dead_code, reason = "each user uses a part")]
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -9,7 +10,7 @@ use styx_core::{
     event::TriggerParameters,
     executor::{Observation, Observed},
     id::{Epoch, ExecutionId, WorkflowId},
-    log::{Batch, Log, LogReader},
+    log::{Batch, Log},
     record::{IdempotencyKey, Operator, Origin, StoredWorkflow},
     seed::Seed,
     workflow::WorkflowConfiguration,

@@ -16,7 +16,8 @@ use crate::error::{OpenError, while_doing};
 /// The file that is locked; it holds the pid of its last writer.
 pub(super) const LOCK_FILE: &str = "styx.lock";
 
-/// How long a folder may stay in use by what a dead process left behind, such as a child that was just being forked.
+/// How long a folder may stay in use by a process that ends, or by what a dead one left behind, such as a child that was just
+/// being forked.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long to wait from one try to the next.
 const STEP: Duration = Duration::from_millis(10);
@@ -57,6 +58,7 @@ impl Lock {
 
 fn try_lock(file: &File, dir: &Path, how: FlockOperation) -> Result<(), OpenError> {
     let begin = Instant::now();
+    let mut was_alive = false;
     loop {
         match flock(file, how) {
             Ok(()) => return Ok(()),
@@ -64,9 +66,12 @@ fn try_lock(file: &File, dir: &Path, how: FlockOperation) -> Result<(), OpenErro
             Err(error) => return Err(while_doing(format!("locking {}", dir.join(LOCK_FILE).display()))(error.into())),
         }
         let pid = holder(file);
-        if begin.elapsed() >= PATIENCE || !pid.is_some_and(is_gone) {
+        let is_alive = !pid.is_some_and(is_gone);
+        // Seen twice: between a try and a look it may have ended.
+        if is_alive && was_alive || begin.elapsed() >= PATIENCE {
             return Err(OpenError::InUse { dir: dir.into(), pid });
         }
+        was_alive = is_alive;
         thread::sleep(STEP);
     }
 }
@@ -83,9 +88,25 @@ fn holder(file: &File) -> Option<u32> {
     })
 }
 
-/// Whether there is no process with this id any more.
+/// Whether there is no process with this id any more, or soon won't be.
 fn is_gone(pid: u32) -> bool {
-    !Path::new("/proc").join(pid.to_string()).exists()
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.map_or(true, |stat| is_ending(&stat))
+}
+
+/// Whether a process ends, by what `/proc/…/stat` says of it: `4711 (its name) S 1 …`. What it holds, it holds until its memory
+/// is given back.
+fn is_ending(stat: &str) -> bool {
+    const EXITING: u64 = 0x4;
+    const KILLED: u64 = 1 << 8;
+    let Some((_, fields)) = stat.rsplit_once(')') else { return false };
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let has = |field: usize, bit| {
+        let bits = fields.get(field).and_then(|bits| bits.parse::<u64>().ok());
+        bits.is_some_and(|bits| bits & bit != 0)
+    };
+    // Counted from the state on: what the process is about, and the signals that it has yet to see.
+    matches!(fields.first(), Some(&("Z" | "X"))) || has(6, EXITING) || has(28, KILLED)
 }
 
 /// Finds the holder in the form of `/proc/locks`: `1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`.
@@ -110,6 +131,34 @@ mod tests {
                      2: -> FLOCK  ADVISORY  WRITE 9 fe:00:42 0 EOF\n";
         assert_eq!(holder_in(locks, 42), Some(4711));
         assert_eq!(holder_in(locks, 43), None);
+    }
+
+    #[test]
+    fn a_process_that_ends_counts_as_gone() {
+        let stat = |state, flags, signals| {
+            format!(
+                "4711 (a) S (b) {state} 1 1 1 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 9 9 9 9 1 1 1 1 1 {signals} 0 0 0 0"
+            )
+        };
+        for (state, flags, signals, ends) in [
+            ("S", 4_194_304, 0, false),
+            ("R", 4_194_304 + 4, 0, true),
+            ("T", 4_194_304, 256, true),
+            ("S", 4_194_304, 0x4000, false),
+            ("Z", 4_194_304, 0, true),
+        ] {
+            assert_eq!(is_ending(&stat(state, flags, signals)), ends, "{state} {flags} {signals}");
+        }
+        assert!(!is_gone(std::process::id()));
+        let mut child = Command::new("sleep").arg("100").spawn().unwrap();
+        assert!(!is_gone(child.id()));
+        child.kill().unwrap();
+        let begin = Instant::now();
+        while !is_gone(child.id()) {
+            assert!(begin.elapsed() < PATIENCE, "it was killed, only its parent hasn't looked");
+        }
+        child.wait().unwrap();
+        assert!(is_gone(child.id()));
     }
 
     #[test]

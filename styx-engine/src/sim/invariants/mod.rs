@@ -28,7 +28,7 @@ mod waits;
 
 use chrono::{DateTime, Utc};
 use styx_core::{
-    decide::Reply,
+    decide::{Reply, Request},
     executor::Effect,
     record::{IdempotencyKey, Record},
     world::World,
@@ -92,8 +92,8 @@ pub(super) trait Invariant {
         Ok(())
     }
 
-    /// A client asks for something that is to be done once.
-    fn asked(&mut self, _request: &str, _key: &IdempotencyKey) {}
+    /// A client asks for something, and may give it a key.
+    fn asked(&mut self, _id: &str, _request: &Request, _key: Option<&IdempotencyKey>) {}
 
     /// A client was answered.
     fn answered(&mut self, _request: &str, _reply: &Reply) -> Check {

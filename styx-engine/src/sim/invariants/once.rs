@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use styx_core::{
-    decide::{Refusal, Reply},
+    decide::{Refusal, Reply, Request},
     id::Position,
     record::{Cause, IdempotencyKey, Record},
     world::World,
@@ -76,8 +76,8 @@ impl Invariant for Once {
         }
     }
 
-    fn asked(&mut self, request: &str, key: &IdempotencyKey) {
-        self.asked.insert(request.to_owned(), key.clone());
+    fn asked(&mut self, id: &str, _request: &Request, key: Option<&IdempotencyKey>) {
+        self.asked.extend(key.map(|key| (id.to_owned(), key.clone())));
     }
 
     fn stepped(&mut self, view: &View<'_>) -> Check {

@@ -1,11 +1,13 @@
-//! Positions and each instance's counters have no gap, and time never runs backwards along the log.
+//! Positions and each instance's counters have no gap, time never runs backwards along the log, and what was asked for under a
+//! counter comes right after it.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use styx_core::{
+    decide::Request,
     id::{Counter, InstanceId, Position},
-    record::{Cause, Fact, Record, RunEvent},
+    record::{Cause, Fact, IdempotencyKey, Record, RunEvent},
 };
 
 use super::{Check, Invariant};
@@ -16,6 +18,8 @@ pub(super) struct Order {
     decision: Position,
     at: DateTime<Utc>,
     counters: BTreeMap<InstanceId, Counter>,
+    /// What requests expect.
+    expected: BTreeMap<String, (InstanceId, Option<Counter>)>,
 }
 
 impl Invariant for Order {
@@ -24,10 +28,23 @@ impl Invariant for Order {
     }
 
     fn sentence(&self) -> &'static str {
-        "positions and counters are gapless, and time never runs backwards"
+        "positions and counters are gapless, time never runs backwards, and what expects a counter comes right after it"
+    }
+
+    fn asked(&mut self, id: &str, request: &Request, _key: Option<&IdempotencyKey>) {
+        if let Request::Expecting { instance, counter, .. } = request {
+            self.expected.insert(id.to_owned(), (instance.clone(), *counter));
+        }
     }
 
     fn recorded(&mut self, record: &Record) -> Check {
+        if let Cause::Operator(operator) = &record.cause
+            && let Some((instance, counter)) = self.expected.get(&*operator.request_id)
+            && self.counters.get(instance) != counter.as_ref()
+        {
+            let found = self.counters.get(instance);
+            return Err(format!("record {} expects {instance} at {counter:?}, which is at {found:?}", record.position));
+        }
         let Record { position, decision, at, .. } = record;
         if *position != self.position.next() {
             return Err(format!("{position} follows {}", self.position));

@@ -56,13 +56,11 @@ impl Simulation {
         let expects = matches!(request, Request::Expecting { .. });
         process.asked.insert(self.requests, Asked { id: id.clone(), key: key.clone(), expects });
         let operator = Arc::new(Operator { actor: "sim".into(), request_id: id.as_str().into(), request: "{}".into() });
+        let key = key.map(|key| IdempotencyKey { key, digest: digest(&format!("{request:?}")) });
+        self.invariants.iter_mut().for_each(|invariant| invariant.asked(&id, &request, key.as_ref()));
         let input = match key {
             None => Input::Asked(request, operator),
-            Some(key) => {
-                let key = IdempotencyKey { key, digest: digest(&format!("{request:?}")) };
-                self.invariants.iter_mut().for_each(|invariant| invariant.asked(&id, &key));
-                Input::AskedOnce(request, operator, key)
-            }
+            Some(key) => Input::AskedOnce(request, operator, key),
         };
         self.input(self.requests, input);
     }
