@@ -151,6 +151,23 @@ fn records_say_who_asked_from_where_and_in_which_request() {
     assert!(!stored.request.contains(&ann));
 }
 
+#[test]
+fn log_tools_that_ask_a_server_show_the_token_of_the_environment() {
+    let (_dir, data) = data();
+    let ann = create(&data, "ann");
+    let _server = start(&data, &[]);
+    let checkpoint = |token: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_styx-server"));
+        command.env_clear().args(["log", "checkpoint", "--data"]).arg(&data);
+        command.envs(token.map(|token| ("STYX_TOKEN", token))).output().unwrap()
+    };
+    let refused = checkpoint(None);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("Unauthorized access"), "{refused:?}");
+    let made = checkpoint(Some(&ann));
+    assert!(made.status.success(), "{made:?}");
+}
+
 fn operator(cause: &Cause) -> Option<&Operator> {
     match cause {
         Cause::Operator(operator) => Some(operator),
@@ -172,7 +189,23 @@ fn without_a_token_reads_hide_the_values_of_environments() {
     assert!(stored.status == 200 && stored.body.contains(SECRET), "{stored:?}");
     assert_eq!(post("/api/v3/scheduler/trigger", &trigger_body(&format!(r#"{{"TOKEN":"{SECRET}"}}"#))).status, 200);
     server.wait_for("/api/v3/status/activeStates", |json| json["active_states"][0]["state"] == "RUNNING");
+    let backfill = format!(
+        r#"{{"start":"2024-02-01T00:00:00Z","end":"2024-02-03T00:00:00Z","component":"c","workflow":"w","concurrency":1,"trigger_parameters":{{"env":{{"TOKEN":"{SECRET}"}}}}}}"#
+    );
+    let made = post("/api/v3/backfills", &backfill);
+    assert_eq!(made.status, 200, "{made:?}");
+    let backfill = format!("/api/v3/backfills/{}", made.json()["id"].as_str().unwrap());
+    server.wait_for("/api/v3/status/activeStates", |json| {
+        let states = json["active_states"].as_array().unwrap();
+        states.len() == 2 && states.iter().all(|state| state["state"] == "RUNNING")
+    });
     for (path, shows) in [
+        ("/api/v3/backfills", true),
+        ("/api/v3/backfills?status=true", true),
+        (&backfill, true),
+        ("/api/v3/resources", false),
+        ("/api/v4/config", false),
+        ("/api/v4/explain/c/w/2024-01-01", false),
         ("/api/v3/workflows", true),
         ("/api/v3/workflows?full", true),
         ("/api/v3/workflows/c", true),

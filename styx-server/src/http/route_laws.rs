@@ -1,6 +1,11 @@
 //! Whatever is asked for: nothing panics, nothing is an internal error, and what is refused leaves the log as it was.
 
-use std::{cell::RefCell, collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    path::Path,
+    sync::{Arc, mpsc},
+};
 
 use axum::{Router, body::Body};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -95,6 +100,19 @@ impl Server {
         self.engine.reader().tail().unwrap()
     }
 
+    /// Where the log ends once nothing follows any more from what was asked before.
+    fn settled_tail(&self) -> Position {
+        loop {
+            let before = self.tail();
+            let (sender, receiver) = mpsc::channel();
+            self.engine.look(move |_, _| sender.send(()).unwrap()).unwrap();
+            receiver.recv().unwrap();
+            if self.tail() == before {
+                return before;
+            }
+        }
+    }
+
     fn ask(&self, request: Request<Body>) -> (StatusCode, String) {
         self.runtime.block_on(async {
             let answer = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
@@ -163,6 +181,17 @@ fn fitting() -> impl Strategy<Value = Asked> {
         place(4, "POST", "/api/v3/scheduler/halt", INSTANCES),
         place(4, "POST", "/api/v3/scheduler/retry", INSTANCES),
         place(4, "POST", "/api/v0/trigger", INSTANCES),
+        place(2, "POST", "/api/v3/scheduler/events", EVENTS),
+        place(2, "POST", "/api/v3/resources", RESOURCES),
+        place(2, "PUT", "/api/v3/resources/r", RESOURCES),
+        place(1, "DELETE", "/api/v3/resources/r", &[]),
+        place(1, "GET", "/api/v3/resources", &[]),
+        place(4, "POST", "/api/v3/backfills", BACKFILLS),
+        place(1, "GET", "/api/v3/backfills", &[]),
+        place(2, "PATCH", "/api/v4/config", CONFIGS),
+        place(1, "GET", "/api/v4/config", &[]),
+        place(1, "GET", "/api/v4/explain/c/w/2024-01-01", &[]),
+        place(1, "POST", "/api/v4/executions/styx-run-1/end", &[]),
         place(1, "POST", "/api/v3/status/testServiceAccountUsageAuthorization", ACCOUNTS),
     ]);
     (places, prop::option::weighted(0.3, query()), headers()).prop_map(|((method, path, body), query, headers)| Asked {
@@ -190,6 +219,26 @@ const INSTANCES: &[&str] = &[
     r#"{"workflow_id":{"component_id":"c","id":"w"},"parameter":"2024-01-01T00"}"#,
     r#"{"workflow_id":{"component_id":"c","id":"w"},"parameter":"2024-01-01"}"#,
     r#"{"workflow_id":{"component_id":"c","id":"w"},"parameter":"2999-01-01","trigger_parameters":{"env":{"A":"c"}}}"#,
+];
+
+const EVENTS: &[&str] = &[
+    r#"{"@type":"dequeue","workflow_instance":"c#w#2024-01-01","resource_ids":[]}"#,
+    r#"{"@type":"halt","workflow_instance":"c#w#2024-01-01"}"#,
+    r#"{"@type":"triggerExecution","workflow_instance":"c#w#2024-01-01","trigger":{"@type":"natural"}}"#,
+];
+
+const RESOURCES: &[&str] = &[r#"{"id":"r","concurrency":1}"#, r#"{"id":"r","concurrency":"3"}"#, r#"{"id":"r"}"#];
+
+const BACKFILLS: &[&str] = &[
+    r#"{"start":"2024-01-01T00:00:00Z","end":"2024-01-05T00:00:00Z","component":"c","workflow":"w","concurrency":2}"#,
+    r#"{"start":"2024-01-01T00:00:00Z","end":"2024-01-02T00:00:00Z","component":"c","workflow":"w","concurrency":3,"reverse":true}"#,
+];
+
+const CONFIGS: &[&str] = &[
+    r#"{"enabled":true}"#,
+    r#"{"enabled":false}"#,
+    r#"{"concurrency":3,"submission_rate_limit":0.5}"#,
+    r#"{"concurrency":null,"submission_rate_limit":null,"debug":true,"client_blacklist":["a"]}"#,
 ];
 
 const ACCOUNTS: &[&str] = &[r#"{"service_account":"a","principal":"b"}"#];
@@ -240,6 +289,11 @@ fn headers() -> impl Strategy<Value = Vec<(&'static str, String)>> {
         select(vec!["authorization", "user-agent", "content-type", "accept", "x-calling-service", "range", "expect"]),
         "[ -~]{0,20}",
     );
+    let once = (
+        select(vec!["idempotency-key", "x-styx-expected-counter"]),
+        select(vec!["a", "b", "", "none", "1", "-1", "two words"]).prop_map(str::to_owned),
+    );
+    let other = prop_oneof![2 => other, 1 => once];
     let host = prop_oneof![
         8 => Just("localhost".to_owned()),
         1 => select(vec!["127.0.0.1:8080", "evil.example", "", "[::1]"]).prop_map(str::to_owned),
@@ -254,7 +308,8 @@ fn headers() -> impl Strategy<Value = Vec<(&'static str, String)>> {
 }
 
 fn body() -> impl Strategy<Value = Option<Vec<u8>>> {
-    let whole = select([WORKFLOWS, STATES, INSTANCES, ACCOUNTS].concat()).prop_map(|text| text.as_bytes().to_vec());
+    let whole = select([WORKFLOWS, STATES, INSTANCES, EVENTS, RESOURCES, BACKFILLS, CONFIGS, ACCOUNTS].concat())
+        .prop_map(|text| text.as_bytes().to_vec());
     // One that is almost right: a piece of it is gone, or is something else.
     let broken = (whole.clone(), any::<prop::sample::Index>(), 0..6_usize, "[\"{}\\[\\]:,0-9a-z\\\\]{0,4}").prop_map(
         |(mut body, at, length, piece)| {
@@ -283,7 +338,7 @@ fn no_request_fails_inside_and_what_is_refused_changes_nothing() {
         TestRunner::new(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() });
     let run = runner.run(&asked(), |asked| {
         let Some(request) = asked.request() else { return Ok(()) };
-        let before = server.tail();
+        let before = server.settled_tail();
         let (status, body) = server.ask(request);
         prop_assert!(status.as_u16() < 500 || status == StatusCode::NOT_IMPLEMENTED, "{}: {}", status, body);
         let is_write = !matches!(asked.method, "GET" | "HEAD");
@@ -307,6 +362,12 @@ fn no_request_fails_inside_and_what_is_refused_changes_nothing() {
         "POST /api/v3/scheduler/halt 404",
         "POST /api/v3/scheduler/retry 200",
         "GET /api/v4/records 200",
+        "POST /api/v3/resources 200",
+        "PUT /api/v3/resources/r 200",
+        "DELETE /api/v3/resources/r 204",
+        "POST /api/v3/backfills 200",
+        "PATCH /api/v4/config 200",
+        "GET /api/v4/config 200",
         "POST /api/v3/status/testServiceAccountUsageAuthorization 200",
     ] {
         assert!(reached.borrow().contains(wanted), "{wanted} was not reached: {:#?}", reached.borrow());

@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use styx_client::Client;
 
-use super::{CLEAN, DataArgs, UNUSABLE, running::host_of};
+use super::{
+    CLEAN, DataArgs, UNUSABLE,
+    running::{client, host_of},
+};
 
 /// Of which server.
 #[derive(Debug, Clone, Args)]
@@ -31,7 +33,7 @@ pub(super) fn run(args: &CheckpointArgs, out: &mut dyn Write, notes: &mut dyn Wr
         )
     });
     let asked = host
-        .and_then(|host| Client::new(&host).map_err(|error| error.to_string()))
+        .and_then(|host| client(&host))
         .and_then(|client| client.create_checkpoint().map_err(|error| error.to_string()));
     match asked {
         Ok(checkpoint) => {

@@ -18,7 +18,7 @@ use super::{
     choice::{Choice, LastDecision},
     facets::{Facets, Said},
     moment::first_at,
-    running::host_of,
+    running::{client, host_of},
     show::{Printer, ShowArgs},
     signals, wording,
 };
@@ -51,8 +51,7 @@ pub(super) fn run(args: &ShowArgs, out: &mut dyn Write, notes: &mut dyn Write) -
             return Ok(UNUSABLE);
         }
     };
-    let begun = Client::new(&host).map_err(|error| error.to_string());
-    let begun = begun.and_then(|client| start(&client, args).map(|from| (client, from)));
+    let begun = client(&host).and_then(|client| start(&client, args).map(|from| (client, from)));
     let (client, from) = match begun {
         Ok(begun) => begun,
         Err(why) => return failed(&why, notes),
@@ -88,9 +87,9 @@ pub(super) fn run(args: &ShowArgs, out: &mut dyn Write, notes: &mut dyn Write) -
 fn ask(host: &Host, from: Position, news: &SyncSender<News>) {
     let mut from = from.0;
     let ended = |why: String| drop(news.send(News::Failed(why)));
-    let client = match Client::new(host) {
+    let client = match client(host) {
         Ok(client) => client,
-        Err(error) => return ended(error.to_string()),
+        Err(why) => return ended(why),
     };
     loop {
         match client.records(from, PAGE, WAIT) {
