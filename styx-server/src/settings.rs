@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
+    config::{Backoff, Config, ExecutorCapabilities, Rate, Timeouts},
     run::State,
     workflow::Span,
 };
@@ -217,6 +217,8 @@ impl fmt::Display for Settings {
             Some(max) => writeln!(f, "max_executions              {max}")?,
             None => writeln!(f, "max_executions              no limit")?,
         }
+        let rate = config.dequeue_rate.map_or_else(|| "no limit".to_owned(), |rate| rate.to_per_second().to_string());
+        writeln!(f, "submission_rate_limit       {rate} a second")?;
         writeln!(f, "catch_up                    {}", config.catch_up)?;
         writeln!(f, "max_cost                    {:.1}", f64::from(config.max_cost_tenths) / 10.0)?;
         writeln!(f, "missing_dependencies_delay  {}", span(config.missing_dependencies_delay))?;
@@ -266,6 +268,7 @@ struct File {
     disk_reserve: Option<u64>,
     scheduling: Option<bool>,
     max_executions: Option<u32>,
+    submission_rate_limit: Option<PerSecond>,
     catch_up: Option<u32>,
     max_cost: Option<Cost>,
     missing_dependencies_delay: Option<Iso>,
@@ -350,7 +353,7 @@ impl File {
         Config {
             scheduling: defaults.scheduling,
             max_executions: self.max_executions.or(limit),
-            dequeue_rate: defaults.dequeue_rate,
+            dequeue_rate: self.submission_rate_limit.map(|PerSecond(rate)| rate).or(defaults.dequeue_rate),
             catch_up: self.catch_up.unwrap_or(defaults.catch_up),
             max_cost_tenths: self.max_cost.map_or(defaults.max_cost_tenths, |Cost(tenths)| tenths),
             missing_dependencies_delay: or(self.missing_dependencies_delay, defaults.missing_dependencies_delay),
@@ -427,6 +430,18 @@ impl<'de> Deserialize<'de> for Cost {
     }
 }
 
+/// A rate in the file, as a number a second.
+#[derive(Debug, Clone, Copy)]
+struct PerSecond(Rate);
+
+impl<'de> Deserialize<'de> for PerSecond {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rate = f64::deserialize(deserializer)?;
+        let text = || format!("`{rate}` is not a rate: expected a number a second from 0.001, such as 1000.0");
+        Rate::per_second(rate).map(Self).ok_or_else(|| D::Error::custom(text()))
+    }
+}
+
 /// An exponent in the file.
 #[derive(Debug, Clone, Copy)]
 struct Exponent(u32);
@@ -452,6 +467,7 @@ mod tests {
             r#"
             scheduling = false
             max_executions = 3
+            submission_rate_limit = 2.5
             catch_up = 2
             max_cost = 7.5
             missing_dependencies_delay = "PT1M"
@@ -474,6 +490,8 @@ mod tests {
         let config = file.config(ExecutorKind::Local, false);
         assert!(file.scheduling == Some(false) && !config.executor.runs_api_workflows);
         assert_eq!((config.max_executions, config.catch_up, config.max_cost_tenths), (Some(3), 2, 75));
+        assert_eq!(config.dequeue_rate, Rate::per_second(2.5));
+        assert!(File::parse("submission_rate_limit = 0").unwrap_err().contains("is not a rate"));
         assert_eq!(config.backoff, Backoff { base: TimeDelta::seconds(1), max_exponent: 2 });
         assert_eq!(config.infrastructure_backoff, Backoff { base: TimeDelta::seconds(2), max_exponent: 5 });
         assert_eq!(config.timeouts.of_state(State::Running), TimeDelta::hours(1));

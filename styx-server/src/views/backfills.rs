@@ -105,7 +105,7 @@ impl Partitions {
         let run = match reader.get(&key)? {
             Some(Row::Finished(Finished(run))) if is_ours(&run) => run,
             // Another backfill ran it later: only its history still tells of this one.
-            Some(_) => match self.from_history(reader, instance)? {
+            Some(_) => match self.in_history(reader, instance)? {
                 Some(run) => run,
                 None => return Ok(nothing("UNKNOWN", instance)),
             },
@@ -117,7 +117,7 @@ impl Partitions {
         Ok(state)
     }
 
-    fn from_history(&self, reader: &dyn LogReader, instance: &InstanceId) -> Result<Option<Run>, LogError> {
+    fn in_history(&self, reader: &dyn LogReader, instance: &InstanceId) -> Result<Option<Run>, LogError> {
         let records = reader.history(&Subject::Run(instance.clone()), Position::FIRST, usize::MAX)?;
         let events = records.iter().filter_map(|record| match &record.fact {
             Fact::Run(_, RunEvent::Styx { event, .. }) => Some((event, record.happened_at(), record.rules())),
