@@ -26,8 +26,9 @@ fn done(dir: &Path, args: &[&str]) -> String {
     out
 }
 
+/// The line with the command keeps the table's own margin: what all lines begin with is cut from an expectation.
 fn check(dir: &Path, args: &[&str], expected: &Expect) {
-    expected.assert_eq(&done(dir, args));
+    expected.assert_eq(&format!("$ log {}\n{}", args.join(" "), done(dir, args)));
 }
 
 /// The positions of the records that are shown.
@@ -44,6 +45,7 @@ fn all_that_happened() {
         dir.path(),
         &["show"],
         &expect![[r#"
+            $ log show
               POSITION  TIME (UTC)               SUBJECT                                                  CAUSE             EVENT             INFO
                      1  2026-03-29 07:00:00.000  log                                                      engine            started           Log id: 00000000-0000-0000-0000-000000000010
                    └ 2  2026-03-29 07:00:00.000  config                                                                     set               Max executions: no limit, dequeues: 1000 a second, catch-up: 10, max cost: 50.0, back-off: PT3M, missing dependencies: PT10M, executor: default
@@ -126,98 +128,107 @@ fn the_world_with_its_resources_and_backfills() {
         dir.path(),
         &["at", &at],
         &expect![[r#"
-        at (UTC)     2026-03-29 07:00:04.000
-        last record  14 of 2026-03-29 07:00:04.000
-        log id       00000000-0000-0000-0000-000000000010
-        scheduling   on
-        workflows    1, 0 enabled
-        active runs  2: 1 QUEUED, 1 SUBMITTING
-        executions   1 living, 0 to be cleaned up
-        resources    1
-        backfills    1, 1 open
-        due next     2026-03-31 07:00:04.000 the time-out of sales#report#2026-03-25
-    "#]],
+            $ log at 14
+            at (UTC)     2026-03-29 07:00:04.000
+            last record  14 of 2026-03-29 07:00:04.000
+            log id       00000000-0000-0000-0000-000000000010
+            scheduling   on
+            workflows    1, 0 enabled
+            active runs  2: 1 QUEUED, 1 SUBMITTING
+            executions   1 living, 0 to be cleaned up
+            resources    1
+            backfills    1, 1 open
+            due next     2026-03-31 07:00:04.000 the time-out of sales#report#2026-03-25
+        "#]],
     );
     check(
         dir.path(),
         &["at", &at, "--resources"],
         &expect![[r#"
-        RESOURCE             UNITS  HELD  WAITING  INSTANCE                 EXECUTION
-        GLOBAL_STYX_CLUSTER  -      1     0        sales#report#2026-03-25  styx-run-31d9a714-7027-4172-96c6-faa4181cc194
-        warehouse            1      1     1        sales#report#2026-03-25  styx-run-31d9a714-7027-4172-96c6-faa4181cc194
-    "#]],
+            $ log at 14 --resources
+            RESOURCE             UNITS  HELD  WAITING  INSTANCE                 EXECUTION
+            GLOBAL_STYX_CLUSTER  -      1     0        sales#report#2026-03-25  styx-run-31d9a714-7027-4172-96c6-faa4181cc194
+            warehouse            1      1     1        sales#report#2026-03-25  styx-run-31d9a714-7027-4172-96c6-faa4181cc194
+        "#]],
     );
     check(
         dir.path(),
         &["at", &at, "--resource", "warehouse"],
         &expect![[r#"
-        resource     warehouse
-        concurrency  1
-        held         1
-        waiting      1
-        held by      sales#report#2026-03-25 styx-run-31d9a714-7027-4172-96c6-faa4181cc194
-    "#]],
+            $ log at 14 --resource warehouse
+            resource     warehouse
+            concurrency  1
+            held         1
+            waiting      1
+            held by      sales#report#2026-03-25 styx-run-31d9a714-7027-4172-96c6-faa4181cc194
+        "#]],
     );
     check(
         dir.path(),
         &["at", &at, "--resources", "--format", "json"],
         &expect![[r#"
-        {"resource":"GLOBAL_STYX_CLUSTER","concurrency":null,"held":1,"waiting":0,"by":[{"instance":"sales#report#2026-03-25","execution":"styx-run-31d9a714-7027-4172-96c6-faa4181cc194"}]}
-        {"resource":"warehouse","concurrency":1,"held":1,"waiting":1,"by":[{"instance":"sales#report#2026-03-25","execution":"styx-run-31d9a714-7027-4172-96c6-faa4181cc194"}]}
-    "#]],
+            $ log at 14 --resources --format json
+            {"resource":"GLOBAL_STYX_CLUSTER","concurrency":null,"held":1,"waiting":0,"by":[{"instance":"sales#report#2026-03-25","execution":"styx-run-31d9a714-7027-4172-96c6-faa4181cc194"}]}
+            {"resource":"warehouse","concurrency":1,"held":1,"waiting":1,"by":[{"instance":"sales#report#2026-03-25","execution":"styx-run-31d9a714-7027-4172-96c6-faa4181cc194"}]}
+        "#]],
     );
     check(
         dir.path(),
         &["at", &at, "--backfills"],
         &expect![[r#"
-        BACKFILL                      WORKFLOW      START                 END                   NEXT                  ACTIVE  CONCURRENCY  STATE
-        backfill-1774767604000-12340  sales#report  2026-03-25T00:00:00Z  2026-03-28T00:00:00Z  2026-03-27T00:00:00Z  2       2            open
-    "#]],
+            $ log at 14 --backfills
+            BACKFILL                      WORKFLOW      START                 END                   NEXT                  ACTIVE  CONCURRENCY  STATE
+            backfill-1774767604000-12340  sales#report  2026-03-25T00:00:00Z  2026-03-28T00:00:00Z  2026-03-27T00:00:00Z  2       2            open
+        "#]],
     );
     check(
         dir.path(),
         &["at", &at, "--backfill", &backfill],
         &expect![[r#"
-        backfill       backfill-1774767604000-12340
-        workflow       sales#report
-        start          2026-03-25T00:00:00Z
-        end            2026-03-28T00:00:00Z
-        reverse        false
-        schedule       days
-        concurrency    2
-        description    again, with the right prices
-        parameters     {"env":{"TOKEN":"***"}}
-        next           2026-03-27T00:00:00Z
-        all_triggered  false
-        halted         -
-        halts_runs     false
-        created_at     2026-03-29T07:00:04.000Z
-        modified_at    2026-03-29T07:00:04.000Z
-        active_runs    ["sales#report#2026-03-25","sales#report#2026-03-26"]
-    "#]],
+            $ log at 14 --backfill backfill-1774767604000-12340
+            backfill       backfill-1774767604000-12340
+            workflow       sales#report
+            start          2026-03-25T00:00:00Z
+            end            2026-03-28T00:00:00Z
+            reverse        false
+            schedule       days
+            concurrency    2
+            description    again, with the right prices
+            parameters     {"env":{"TOKEN":"***"}}
+            next           2026-03-27T00:00:00Z
+            all_triggered  false
+            halted         -
+            halts_runs     false
+            created_at     2026-03-29T07:00:04.000Z
+            modified_at    2026-03-29T07:00:04.000Z
+            active_runs    ["sales#report#2026-03-25","sales#report#2026-03-26"]
+        "#]],
     );
     check(
         dir.path(),
         &["at", &at, "--runs", "--explain"],
         &expect![[r#"
-        INSTANCE                 STATE       SINCE (UTC)              TRIES  COST  EXECUTION                                      WAITS FOR
-        sales#report#2026-03-25  SUBMITTING  2026-03-29 07:00:04.000  0      0.0   styx-run-31d9a714-7027-4172-96c6-faa4181cc194  waits for the executor to take it
-        sales#report#2026-03-26  QUEUED      2026-03-29 07:00:04.000  0      0.0   -                                              waits for a unit of warehouse, 0 runs that need the same come first
-    "#]],
+            $ log at 14 --runs --explain
+            INSTANCE                 STATE       SINCE (UTC)              TRIES  COST  EXECUTION                                      WAITS FOR
+            sales#report#2026-03-25  SUBMITTING  2026-03-29 07:00:04.000  0      0.0   styx-run-31d9a714-7027-4172-96c6-faa4181cc194  waits for the executor to take it
+            sales#report#2026-03-26  QUEUED      2026-03-29 07:00:04.000  0      0.0   -                                              waits for a unit of warehouse, 0 runs that need the same come first
+        "#]],
     );
     check(
         dir.path(),
         &["at", "end", "--backfill", &backfill, "--format", "json"],
         &expect![[r#"
-        {"backfill":"backfill-1774767604000-12340","workflow":"sales#report","start":"2026-03-25T00:00:00Z","end":"2026-03-28T00:00:00Z","reverse":false,"schedule":"days","concurrency":1,"description":"with the right prices","parameters":{"env":{"TOKEN":"***"}},"next":null,"all_triggered":true,"halted":"halted by ann","halts_runs":true,"created_at":"2026-03-29T07:00:04.000Z","modified_at":"2026-03-29T07:00:10.000Z","active_runs":[]}
-    "#]],
+            $ log at end --backfill backfill-1774767604000-12340 --format json
+            {"backfill":"backfill-1774767604000-12340","workflow":"sales#report","start":"2026-03-25T00:00:00Z","end":"2026-03-28T00:00:00Z","reverse":false,"schedule":"days","concurrency":1,"description":"with the right prices","parameters":{"env":{"TOKEN":"***"}},"next":null,"all_triggered":true,"halted":"halted by ann","halts_runs":true,"created_at":"2026-03-29T07:00:04.000Z","modified_at":"2026-03-29T07:00:10.000Z","active_runs":[]}
+        "#]],
     );
     check(
         dir.path(),
         &["at", "end", "--config", "--format", "json"],
         &expect![[r#"
-        {"scheduling":true,"max_executions":null,"dequeue_rate":1000.0,"catch_up":10,"max_cost":50.0,"missing_dependencies_delay":"PT10M","backoff":{"base":"PT3M","max_exponent":4},"infrastructure_backoff":{"base":"PT30S","max_exponent":5},"timeouts":{"default":"PT48H","max_running":"PT48H","new":"PT30M","submitted":"PT10M","running":"PT24H","terminated":"PT30M","failed":"PT30M"},"runner":"default","runs_api_workflows":true,"mounts_secrets":true,"operated":{"max_executions":40,"dequeue_rate":2.0,"blocked_clients":["styx-cli/1.0"],"debug":false}}
-    "#]],
+            $ log at end --config --format json
+            {"scheduling":true,"max_executions":null,"dequeue_rate":1000.0,"catch_up":10,"max_cost":50.0,"missing_dependencies_delay":"PT10M","backoff":{"base":"PT3M","max_exponent":4},"infrastructure_backoff":{"base":"PT30S","max_exponent":5},"timeouts":{"default":"PT48H","max_running":"PT48H","new":"PT30M","submitted":"PT10M","running":"PT24H","terminated":"PT30M","failed":"PT30M"},"runner":"default","runs_api_workflows":true,"mounts_secrets":true,"operated":{"max_executions":40,"dequeue_rate":2.0,"blocked_clients":["styx-cli/1.0"],"debug":false}}
+        "#]],
     );
 }
 
@@ -253,57 +264,59 @@ fn what_differs_and_what_is_verified() {
         dir.path(),
         &["diff", "3", "9"],
         &expect![[r#"
-        from  record 3 at 2026-03-29 07:00:01.000 UTC
-        to    record 9 at 2026-03-29 07:00:04.000 UTC
+            $ log diff 3 9
+            from  record 3 at 2026-03-29 07:00:01.000 UTC
+            to    record 9 at 2026-03-29 07:00:04.000 UTC
 
-        CONFIGURATION
-            operated.max_executions   - -> 40
-            operated.dequeue_rate     - -> 2.0
-            operated.blocked_clients  [] -> ["styx-cli/1.0"]
+            CONFIGURATION
+                operated.max_executions   - -> 40
+                operated.dequeue_rate     - -> 2.0
+                operated.blocked_clients  [] -> ["styx-cli/1.0"]
 
-        WORKFLOWS
-        ~ sales#report
-            next_natural_trigger         - -> 2026-03-29T00:00:00Z
-            next_natural_offset_trigger  - -> 2026-03-30T00:00:00Z
+            WORKFLOWS
+            ~ sales#report
+                next_natural_trigger         - -> 2026-03-29T00:00:00Z
+                next_natural_offset_trigger  - -> 2026-03-30T00:00:00Z
 
-        RUNS
-        + sales#report#2026-03-25  QUEUED since 2026-03-29T07:00:04.000Z, 0 tries
+            RUNS
+            + sales#report#2026-03-25  QUEUED since 2026-03-29T07:00:04.000Z, 0 tries
 
-        BACKFILLS
-        + backfill-1774767604000-12340  of sales#report, from 2026-03-25T00:00:00Z to 2026-03-28T00:00:00Z
+            BACKFILLS
+            + backfill-1774767604000-12340  of sales#report, from 2026-03-25T00:00:00Z to 2026-03-28T00:00:00Z
 
-        RESOURCES
-        + warehouse  concurrency 1
-    "#]],
+            RESOURCES
+            + warehouse  concurrency 1
+        "#]],
     );
     check(
         dir.path(),
         &["diff", "9", "end"],
         &expect![[r#"
-        from  record 9 at 2026-03-29 07:00:04.000 UTC
-        to    record 35 at 2026-03-29 07:00:11.000 UTC
+            $ log diff 9 end
+            from  record 9 at 2026-03-29 07:00:04.000 UTC
+            to    record 35 at 2026-03-29 07:00:11.000 UTC
 
-        RUNS
-        - sales#report#2026-03-25  was QUEUED, ended DONE at 2026-03-29T07:00:05.500Z after 1 try
+            RUNS
+            - sales#report#2026-03-25  was QUEUED, ended DONE at 2026-03-29T07:00:05.500Z after 1 try
 
-        EXECUTIONS
-        + styx-run-30bfbed8-ee70-42c5-96ee-9cc4da133b3f  launching since 2026-03-29T07:00:08.500Z, of sales#report#2026-03-27
+            EXECUTIONS
+            + styx-run-30bfbed8-ee70-42c5-96ee-9cc4da133b3f  launching since 2026-03-29T07:00:08.500Z, of sales#report#2026-03-27
 
-        BACKFILLS
-        ~ backfill-1774767604000-12340
-            concurrency    2 -> 1
-            description    again, with the right prices -> with the right prices
-            next           2026-03-26T00:00:00Z -> -
-            all_triggered  false -> true
-            halted         - -> halted by ann
-            halts_runs     false -> true
-            modified_at    2026-03-29T07:00:04.000Z -> 2026-03-29T07:00:10.000Z
+            BACKFILLS
+            ~ backfill-1774767604000-12340
+                concurrency    2 -> 1
+                description    again, with the right prices -> with the right prices
+                next           2026-03-26T00:00:00Z -> -
+                all_triggered  false -> true
+                halted         - -> halted by ann
+                halts_runs     false -> true
+                modified_at    2026-03-29T07:00:04.000Z -> 2026-03-29T07:00:10.000Z
 
-        RESOURCES
-        - warehouse  was concurrency 1
+            RESOURCES
+            - warehouse  was concurrency 1
 
-        runs that ended in between: 2 DONE, 1 ERROR
-    "#]],
+            runs that ended in between: 2 DONE, 1 ERROR
+        "#]],
     );
     let verified = done(dir.path(), &["verify"]);
     assert!(verified.contains("1 backfill, 0 resources\n") && verified.ends_with("clean\n"), "{verified}");
