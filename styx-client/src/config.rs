@@ -19,7 +19,7 @@ pub struct RuntimeConfig {
     /// The `User-Agent`s that are refused.
     #[serde(default)]
     pub client_blacklist: BTreeSet<String>,
-    /// Whether the server logs more than it usually does.
+    /// Whether what is left of ended executions is kept, to be looked at.
     pub debug: bool,
     /// Where each value comes from.
     #[serde(default)]
@@ -87,7 +87,7 @@ pub struct RuntimeConfigPatch {
     /// The `User-Agent`s that are refused: all of them.
     #[serde(skip_serializing_if = "Change::is_keep")]
     pub client_blacklist: Change<BTreeSet<String>>,
-    /// Whether the server logs more than it usually does.
+    /// Whether what is left of ended executions is kept, to be looked at.
     #[serde(skip_serializing_if = "Change::is_keep")]
     pub debug: Change<bool>,
 }

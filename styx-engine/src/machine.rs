@@ -283,6 +283,11 @@ impl Machine {
         outputs: &mut Outputs,
     ) -> Result<(), MachineError> {
         let mut keys = dirty;
+        if keys.contains(&RowKey::Config) {
+            // What debugging kept is to be cleaned up, once it is off.
+            let ended = self.world.executions().iter().filter(|(_, execution)| !execution.is_alive());
+            keys.extend(ended.map(|(id, _)| RowKey::Execution(id.clone())));
+        }
         if self.fresh {
             self.fresh = false;
             let earlier = self.world.executions().iter().filter(|(_, it)| it.submitted_by <= self.opened_at);

@@ -15,7 +15,7 @@ Values:
   concurrency             how many executions there may be at once, or none
   submission-rate-limit   how many runs may leave the queue a second
   client-blacklist        the User-Agents that are refused, several or (with no value) none
-  debug                   true or false: whether the server logs more
+  debug                   true or false: whether what is left of ended executions is kept
 
 Examples:
   styx config set enabled false

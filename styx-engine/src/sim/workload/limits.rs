@@ -56,7 +56,7 @@ impl Workload {
         if random.chance(20) {
             patch.scheduling = Some(random.chance(75));
         }
-        if random.chance(10) {
+        if random.chance(25) {
             patch.debug = Some(random.chance(50));
         }
         if random.chance(10) {
@@ -72,7 +72,7 @@ impl Workload {
         let random = &mut self.random;
         let limits = [Limit::AtMost(1), Limit::AtMost(3), Limit::Unlimited];
         let max_executions = Some(setting(random, &limits));
-        requests.push(Request::Operate(RuntimePatch { max_executions, ..RuntimePatch::default() }));
+        requests.push(Request::Operate(RuntimePatch { max_executions, debug: Some(false), ..RuntimePatch::default() }));
         for id in RESOURCES {
             match world.resources().get(id) {
                 Some(resource) if resource.concurrency > 0 => {}
