@@ -2,8 +2,15 @@
 
 use expect_test::expect;
 use styx_core::{
-    config::Config, decide::Request, event::TriggerParameters, executor::Observed, explain::explain, record::Origin,
+    config::Config,
+    decide::{Request, RuntimePatch},
+    event::TriggerParameters,
+    executor::{EffectKind, Observed},
+    explain::explain,
+    owed::owed,
+    record::Origin,
     workflow::WorkflowConfiguration,
+    world::RowKey,
 };
 
 use crate::teller::{Teller, id, instance};
@@ -208,4 +215,19 @@ fn a_resource_that_is_gone_fails_who_needs_it_and_takes_nothing_from_who_has_it(
         29 05:40:04   and: 2026-03-29T01 #5 submit
     "#]]
     .assert_eq(&story.told());
+}
+
+#[test]
+fn what_is_left_of_an_execution_is_kept_while_debug_is_on() {
+    let mut story = begin(&[], &[("report", &[])]);
+    let debug = |on: bool| Request::Operate(RuntimePatch { debug: Some(on), ..RuntimePatch::default() });
+    trigger(&mut story, "report", "04");
+    ends(&mut story, "report", "04");
+    let id = story.world().executions().keys().next().expect("it isn't cleaned up yet").clone();
+    let kind = |story: &Teller| owed(story.world(), &RowKey::Execution(id.clone())).map(|(_, kind)| kind);
+    assert_eq!(kind(&story), Some(EffectKind::CleanUp));
+    story.ask(debug(true));
+    assert_eq!(kind(&story), None);
+    story.ask(debug(false));
+    assert_eq!(kind(&story), Some(EffectKind::CleanUp));
 }
