@@ -29,7 +29,7 @@ pub(super) fn next(world: &World, now: DateTime<Utc>) -> Option<Next> {
     }
     let queue = world.index().queue();
     let fails = queue.first_unknown(now).map(Next::Fails);
-    let begins = || queue.first_open(now).filter(|_| has_room(world, now)).map(Next::Begins);
+    let begins = || has_room(world, now).then(|| queue.first_open(now)).flatten().map(Next::Begins);
     fails.or_else(begins)
 }
 
@@ -58,8 +58,8 @@ pub(super) fn due(context: Context<'_>, next: &Next, out: &mut Decisions) {
 
 /// Tells runs that wait for a unit what they wait for (SM-22, SM-23).
 pub(super) fn tell(context: Context<'_>, out: &mut Decisions) {
-    let Context { world, .. } = context;
-    for instance in world.index().queue().untold().take(BOUND) {
+    let Context { world, now, .. } = context;
+    for instance in world.index().queue().untold(now).take(BOUND) {
         let workflow = world.workflows().get(instance.workflow());
         let plan = Plan::of_active(context, instance, Cause::Timer);
         if let (Some(mut plan), Some(workflow)) = (plan, workflow) {

@@ -41,7 +41,7 @@ fn first(world: &World, now: DateTime<Utc>) -> Option<Due> {
     if index.advancing().next().is_some() {
         return Some(Due::Backfill);
     }
-    index.queue().untold().next().map(|_| Due::Tell)
+    index.queue().untold(now).next().map(|_| Due::Tell)
 }
 
 /// The instances whose finished runs the next decision must see.

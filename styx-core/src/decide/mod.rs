@@ -227,6 +227,10 @@ fn asked(context: Context<'_>, request: &Request, cause: &Cause, out: &mut Decis
         Request::EndExecution { execution } => operator::end_execution(context, execution, cause, out),
         Request::Expecting { instance, counter, request } => {
             let active = context.world.runs().get(instance);
+            if let Some(other) = asked_instance(context.world, request).filter(|other| other != instance) {
+                // The schedule has changed since whoever asks read it.
+                return Err(Refusal::Stale { instance: other, expected: *counter, found: None });
+            }
             let found = active.map_or_else(|| context.facts.last_counter(instance), |run| run.counter);
             if found != *counter {
                 return Err(Refusal::Stale { instance: instance.clone(), expected: *counter, found });

@@ -163,10 +163,10 @@ impl Index {
             let paced = config.rate().map(|rate| rate.next_at(used));
             let open = self.queue.open_at().filter(|_| self.free_slots(config) > 0);
             let open = open.map(|open| paced.map_or(open, |paced| paced.max(open)));
-            let is_told = self.queue.untold().next().is_none();
-            let advancing = !self.advancing.is_empty() || !is_told;
+            let advancing = (!self.advancing.is_empty()).then_some(at);
+            let advancing = [advancing, self.queue.untold_at(at)].into_iter().flatten().min();
             let natural = self.natural.first().map(|(at, _)| *at);
-            due[2..].copy_from_slice(&[open, self.queue.unknown_at(), natural, advancing.then_some(at)]);
+            due[2..].copy_from_slice(&[open, self.queue.unknown_at(), natural, advancing]);
         }
         due.into_iter().flatten().min()
     }

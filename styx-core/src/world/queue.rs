@@ -28,8 +28,10 @@ pub struct Queue {
     limits: BTreeMap<Arc<str>, i64>,
     /// The firsts of all lines, by how the lines stand.
     fronts: [Front; 3],
-    /// Full lines with runs that weren't told so.
+    /// Full lines with ready runs that weren't told so.
     telling: BTreeSet<Resources>,
+    /// Full lines with such runs among those that wait for their time.
+    telling_later: BTreeSet<(Instant, Resources)>,
 }
 
 /// Whether the runs of a line may go on, as far as their resources decide it.
@@ -54,6 +56,8 @@ struct Line {
     heads: BTreeSet<(Instant, InstanceId)>,
     /// Runs that wait for a time after the last record's.
     later: BTreeSet<(Instant, InstanceId)>,
+    /// Those of them that weren't told what they wait for.
+    later_untold: BTreeSet<(Instant, InstanceId)>,
     /// Ready runs that weren't told what they wait for.
     untold: BTreeSet<InstanceId>,
 }
@@ -154,9 +158,19 @@ impl Queue {
         self.fronts[Standing::Unknown as usize].next()
     }
 
-    /// Runs that wait for a unit and weren't told so.
-    pub(crate) fn untold(&self) -> impl Iterator<Item = &InstanceId> {
-        self.telling.iter().filter_map(|line| self.lines.get(line)).flat_map(|line| &line.untold)
+    /// Runs that wait for a unit at `now` and weren't told so.
+    pub(crate) fn untold(&self, now: Instant) -> impl Iterator<Item = &InstanceId> {
+        let ready = self.telling.iter().filter_map(|line| self.lines.get(line)).flat_map(|line| &line.untold);
+        let woken = self.telling_later.iter().take_while(move |(at, _)| *at <= now);
+        let woken = woken.filter_map(|(_, line)| self.lines.get(line));
+        let woken = woken.flat_map(move |line| line.later_untold.iter().take_while(move |(at, _)| *at <= now));
+        ready.chain(woken.map(|(_, id)| id))
+    }
+
+    /// When somebody is to be told next; `at` is the time of the last record.
+    pub(crate) fn untold_at(&self, at: Instant) -> Option<Instant> {
+        let later = || self.telling_later.first().map(|(at, _)| *at);
+        if self.telling.is_empty() { later() } else { Some(at) }
     }
 
     /// Units of a resource that are in use.
@@ -174,6 +188,12 @@ impl Queue {
     pub fn held_up(&self) -> usize {
         let full = self.lines.values().filter(|line| line.standing == Standing::Full);
         full.map(|line| line.ready.len()).sum()
+    }
+
+    /// How many runs are ready and fail, since a resource that they need isn't defined.
+    pub fn failing(&self) -> usize {
+        let unknown = self.lines.values().filter(|line| line.standing == Standing::Unknown);
+        unknown.map(|line| line.ready.len()).sum()
     }
 
     /// Whether a run is ready whose resources have free units.
@@ -197,9 +217,14 @@ impl Queue {
         Some(limit.saturating_sub(self.used(resource)))
     }
 
-    /// How many runs of a line go on before a run at `now`; all that are ready, if it isn't.
-    pub fn ahead(&self, resources: &[Arc<str>], id: &InstanceId, now: Instant) -> usize {
-        let Some(line) = self.lines.get(resources) else { return 0 };
+    /// How many runs of a line go on before a run at `now`; all that are ready, if it isn't. `None` when too many are to be
+    /// looked at, one by one, by whoever has more to do.
+    pub fn ahead(&self, resources: &[Arc<str>], id: &InstanceId, now: Instant) -> Option<usize> {
+        const MANY: usize = 10_000;
+        let Some(line) = self.lines.get(resources) else { return Some(0) };
+        if line.ready.len() > MANY {
+            return None;
+        }
         let woken = line.later.iter().take_while(|(at, _)| *at <= now).map(|(at, id)| (id, *at));
         let ready: BTreeMap<&InstanceId, Instant> = line.ready.iter().map(|(id, at)| (id, *at)).chain(woken).collect();
         // A run goes on after all of its workflow before it, so its turn comes with the latest of their times.
@@ -209,7 +234,7 @@ impl Queue {
             turns.push((before.map_or(at, |(turn, _)| at.max(*turn)), id));
         }
         let mine = turns.iter().find(|(_, other)| *other == id);
-        turns.iter().filter(|turn| mine.is_none_or(|mine| *turn < mine)).count()
+        Some(turns.iter().filter(|turn| mine.is_none_or(|mine| *turn < mine)).count())
     }
 
     /// Puts a run into its line; it may go on from `at` on.
@@ -223,6 +248,9 @@ impl Queue {
             line.insert_ready(id, at, told);
         } else {
             line.later.insert((at, id.clone()));
+            if !told {
+                line.later_untold.insert((at, id.clone()));
+            }
         }
         if is_new {
             for resource in resources.iter() {
@@ -238,7 +266,10 @@ impl Queue {
             return;
         };
         let before = Firsts::of(line);
-        if !line.later.remove(&(at, id.clone())) {
+        let entry = (at, id.clone());
+        if line.later.remove(&entry) {
+            line.later_untold.remove(&entry);
+        } else {
             line.remove_ready(id);
         }
         let is_empty = line.is_empty();
@@ -269,6 +300,7 @@ impl Queue {
                     && at <= now
                 {
                     line.later.pop_first();
+                    line.later_untold.remove(&(at, id.clone()));
                     line.insert_ready(&id, at, told(&id));
                 }
                 self.show(&resources, before);
@@ -279,31 +311,43 @@ impl Queue {
     /// A unit of each resource is in use from here on.
     pub(super) fn hold(&mut self, resources: &[Arc<str>]) {
         for resource in resources {
+            let before = self.kind(resource);
             *self.used.entry(Arc::clone(resource)).or_default() += 1;
-            self.restand(resource);
+            self.restand(resource, before);
         }
     }
 
     /// A unit of each resource is free again.
     pub(super) fn release(&mut self, resources: &[Arc<str>]) {
         for resource in resources {
+            let before = self.kind(resource);
             if let Some(used) = self.used.get_mut(resource) {
                 *used -= 1;
                 if *used == 0 {
                     self.used.remove(resource);
                 }
-                self.restand(resource);
+                self.restand(resource, before);
             }
         }
     }
 
     /// Sets how many units there are; `None` when the resource isn't defined any more.
     pub(super) fn set_limit(&mut self, resource: &Arc<str>, limit: Option<i64>) {
+        let before = self.kind(resource);
         match limit {
             Some(limit) => drop(self.limits.insert(Arc::clone(resource), limit)),
             None => drop(self.limits.remove(resource)),
         }
-        self.restand(resource);
+        self.restand(resource, before);
+    }
+
+    /// How a line that needs only this resource would stand.
+    fn kind(&self, resource: &str) -> Standing {
+        match self.free(resource) {
+            None => Standing::Unknown,
+            Some(0) => Standing::Full,
+            Some(_) => Standing::Open,
+        }
     }
 
     fn standing(&self, resources: &[Arc<str>]) -> Standing {
@@ -316,8 +360,11 @@ impl Queue {
         }
     }
 
-    /// Looks again how the lines that need a resource stand.
-    fn restand(&mut self, resource: &str) {
+    /// Looks again how the lines that need a resource stand, if it has become full or free, or come or gone.
+    fn restand(&mut self, resource: &str, before: Standing) {
+        if self.kind(resource) == before {
+            return;
+        }
         let Some(lines) = self.lines_of.get(resource) else {
             return;
         };
@@ -359,6 +406,14 @@ impl Queue {
             true => self.telling.insert(Arc::clone(resources)),
             false => self.telling.remove(resources),
         };
+        if before.tells_later != after.tells_later {
+            if let Some(at) = before.tells_later {
+                self.telling_later.remove(&(at, Arc::clone(resources)));
+            }
+            if let Some(at) = after.tells_later {
+                self.telling_later.insert((at, Arc::clone(resources)));
+            }
+        }
     }
 }
 
@@ -376,15 +431,18 @@ struct Firsts {
     head: Option<(Instant, InstanceId)>,
     later: Option<Instant>,
     tells: bool,
+    tells_later: Option<Instant>,
 }
 
 impl Firsts {
     fn of(line: &Line) -> Self {
+        let is_full = line.standing == Standing::Full;
         Self {
             standing: line.standing,
             head: line.heads.first().cloned(),
             later: line.later.first().map(|(at, _)| *at),
-            tells: line.standing == Standing::Full && !line.untold.is_empty(),
+            tells: is_full && !line.untold.is_empty(),
+            tells_later: line.later_untold.first().filter(|_| is_full).map(|(at, _)| *at),
         }
     }
 }

@@ -207,12 +207,13 @@ fn a_resource_that_is_gone_fails_who_needs_it_and_takes_nothing_from_who_has_it(
         29 05:30:03   and: 2026-03-29T01 #3 retryAfter 201631 ms
         29 05:30:03 ann: resource db has 1
         29 05:30:03 ann: resource fs has 5
+        29 05:40:03 timer: 2026-03-29T01 #4 info Resource limit reached for: [db]
         29 05:40:03 saw Exited { code: Some(0) }: 2026-03-29T00 #3 submitted
         29 05:40:03   and: 2026-03-29T00 #4 started
         29 05:40:03   and: 2026-03-29T00 #5 terminate Some(0)
         29 05:40:03   and: 2026-03-29T00 #6 success
-        29 05:40:04 timer: 2026-03-29T01 #4 dequeue db, fs
-        29 05:40:04   and: 2026-03-29T01 #5 submit
+        29 05:40:04 timer: 2026-03-29T01 #5 dequeue db, fs
+        29 05:40:04   and: 2026-03-29T01 #6 submit
     "#]]
     .assert_eq(&story.told());
 }

@@ -33,7 +33,7 @@ use styx_core::{
     id::{InstanceId, Position},
     log::{LogError, LogReader},
     record::{Cause, Operator},
-    world::World,
+    world::{RowKey, World},
 };
 use styx_engine::{
     clock::Clock,
@@ -153,6 +153,13 @@ impl Call {
         }
     }
 
+    /// Whether the request's key was used before, so that what was right then needs no second look.
+    async fn is_repeated(&self) -> Result<bool, ApiError> {
+        let Some(key) = &self.once.key else { return Ok(false) };
+        let row = RowKey::Answered(Arc::clone(&key.key));
+        Ok(self.read(move |reader| reader.get(&row)).await?.is_some())
+    }
+
     /// Asks for something that is about an instance, only if its last event is the one that the client has seen.
     async fn ask_about(&self, instance: &InstanceId, request: Ask) -> Result<Reply, ApiError> {
         let request = match self.once.expected {
@@ -225,8 +232,8 @@ async fn answer_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>,
         Route::Ping => response::pong(),
         Route::Index => response::text(routes::INDEX),
         // Without a request id: nobody looks for one scrape among thousands.
-        Route::Metrics => match admit(&app, &parts).and_then(|_| routes::metrics(&app)) {
-            Ok(response) => response,
+        Route::Metrics => match admit(&app, &parts) {
+            Ok(_) => routes::metrics(app).await.unwrap_or_else(|error| refused(error, None, false)),
             Err(error) => refused(error, None, false),
         },
         route => handle_route(app, parts, body, route, began).await,
@@ -328,6 +335,10 @@ async fn dispatch(
         request: request_json(&parts.method, &parts.uri.to_string(), from, payload.0.as_deref()).into(),
     };
     let once = Once::read(parts, payload.0.as_deref(), &operator.actor)?;
+    let knows_counters = matches!(route, Route::Trigger | Route::Halt | Route::Retry | Route::InjectEvent);
+    if once.expected.is_some() && is_write(&parts.method) && !knows_counters {
+        return Err(ApiError::bad_request("x-styx-expected-counter is for triggers, halts, retries and events"));
+    }
     let call = Call { app, query, payload, operator: Arc::new(operator), once };
     routes::answer(&call, route).await
 }
@@ -364,11 +375,13 @@ struct Peer(SocketAddr);
 fn request_json(method: &Method, path: &str, from: Option<SocketAddr>, body: Option<&[u8]>) -> String {
     let path = &path[..path.floor_char_boundary(4096)];
     let body_json = match body {
-        Some(bytes) if bytes.len() <= Cause::MAX_EVIDENCE => {
-            let text = || Value::from(String::from_utf8_lossy(bytes));
-            serde_json::from_slice(bytes).unwrap_or_else(|_| text())
+        // The first value, as the routes read it. What isn't JSON can't be redacted by name, so it isn't kept.
+        Some(bytes) => {
+            let first = serde_json::Deserializer::from_slice(bytes).into_iter().next().and_then(Result::ok);
+            first
+                .filter(|_| bytes.len() <= Cause::MAX_EVIDENCE)
+                .unwrap_or_else(|| json!({ "omitted_bytes": bytes.len() }))
         }
-        Some(bytes) => json!({ "omitted_bytes": bytes.len() }),
         None => Value::Null,
     };
     let from = from.map(|address| address.to_string());
@@ -413,7 +426,8 @@ mod tests {
         let expected = |body: &str| format!(r#"{{"method":"POST","path":"/p","from":"127.0.0.1:9","body":{body}}}"#);
         assert_eq!(kept(None), expected("null"));
         assert_eq!(kept(Some(br#"{"b":1, "a":2}"#)), expected(r#"{"b":1,"a":2}"#));
-        assert_eq!(kept(Some(b"x=\"1\"")), expected(r#""x=\"1\"""#));
+        assert_eq!(kept(Some(br#"{"env":{"A":"s"}} x"#)), expected(r#"{"env":{"A":"s"}}"#), "what follows is ignored");
+        assert_eq!(kept(Some(b"x=\"1\"")), expected(r#"{"omitted_bytes":5}"#), "what can't be redacted isn't kept");
         let large = vec![b'"'; 10_000];
         assert_eq!(kept(Some(&large)), expected(r#"{"omitted_bytes":10000}"#));
         let long = "/".repeat(70_000);

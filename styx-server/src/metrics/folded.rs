@@ -147,7 +147,7 @@ impl Folded {
             ("docker_termination_logging_enabled", termination_logging),
         ];
         gauge(encoder, "workflow_count", "Workflows; all but all of them name an image", by("status", workflows))?;
-        let reasons = self.reasons();
+        let reasons = self.reasons(now);
         gauge(encoder, "queue_length", "Runs that are queued, by what each waits for first", by("reason", reasons))?;
         let living = self.world.index().living_count() as u64;
         let ended = (self.world.executions().len() as u64).saturating_sub(living);
@@ -179,19 +179,25 @@ impl Folded {
     }
 
     /// How many runs wait for what. A run that waits for several things is counted with the first of them.
-    fn reasons(&self) -> [(&'static str, u64); 7] {
+    fn reasons(&self, now: DateTime<Utc>) -> [(&'static str, u64); 9] {
         let (queue, config) = (&self.tally.queue, self.world.config());
         let free = u64::try_from(self.world.index().free_slots(config)).unwrap_or(u64::MAX);
         let (off, on) = if config.scheduling { (0, queue.ready) } else { (queue.ready, 0) };
         // Delays that are over since the last record may not have been looked at by the world's queue.
-        let resource = on.min(self.world.index().queue().held_up() as u64);
-        let next = (on - resource).min(free);
+        let waiting = self.world.index().queue();
+        let unknown = on.min(waiting.failing() as u64);
+        let resource = (on - unknown).min(waiting.held_up() as u64);
+        let may_begin = (on - unknown - resource).min(free);
+        let is_paced = self.world.rate_allows_at().is_some_and(|at| at > now);
+        let (rate, next) = if is_paced { (may_begin, 0) } else { (0, may_begin) };
         [
             ("earlier_execution", queue.behind_execution),
             ("delay", queue.delayed),
             ("scheduling_off", off),
             ("resource", resource),
-            ("limit", on - resource - next),
+            ("unknown_resource", unknown),
+            ("limit", on - unknown - resource - may_begin),
+            ("rate", rate),
             ("next", next),
             ("imported", queue.imported),
         ]
@@ -241,7 +247,7 @@ mod tests {
                 assert_eq!(split(&kept), split(&anew), "seed {seed}, record {}", record.position);
             }
             assert_eq!(folded.world, *story.world());
-            let queued: u64 = folded.reasons().iter().map(|(_, count)| count).sum();
+            let queued: u64 = folded.reasons(folded.world.at()).iter().map(|(_, count)| count).sum();
             let index = State::ALL.iter().position(|state| *state == State::Queued).unwrap();
             assert_eq!(queued, folded.tally.active[index].iter().sum::<u64>());
         }

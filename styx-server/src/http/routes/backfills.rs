@@ -1,16 +1,16 @@
 //! Backfills (E-18 to E-22).
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use axum::response::Response;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use hyper::StatusCode;
-use styx_client::{BackfillInput, BackfillPayload, BackfillsPayload, EditableBackfillInput, RunStateDataPayload, json};
+use styx_client::{BackfillInput, BackfillPayload, EditableBackfillInput, json};
 use styx_core::{
     decide::{Reply, Request},
     event::TriggerParameters,
     id::WorkflowId,
-    log::{LogError, LogReader, for_each_row},
+    log::{LogError, LogReader},
     record::Runs,
     world::{Backfill, Row, RowKey, RowScope},
 };
@@ -33,26 +33,16 @@ use crate::{
 
 /// E-18.
 pub(super) async fn list(call: &Call) -> Result<Response, ApiError> {
-    let filter = Filter::of(call)?;
-    let with_statuses = call.query.get("status") == Some("true");
-    let declared_env_only = call.app.declared_env_only;
-    let list = call.read(move |reader| {
-        let mut descriptions = Descriptions::new(reader, declared_env_only);
-        let mut list = Vec::new();
-        for_each_row(reader, &RowScope::Backfills, |key, row| {
-            let (RowKey::Backfill(id), Row::Backfill(row)) = (key, row) else {
-                return Ok(());
-            };
-            if filter.keeps(&row) {
-                let states = with_statuses.then(|| all_states(reader, &id, &row, &mut descriptions));
-                let statuses = states.transpose()?.map(|active_states| RunStateDataPayload { active_states });
-                list.push(BackfillPayload { backfill: backfills::backfill(&id, &row), statuses });
-            }
-            Ok(())
-        })?;
-        Ok(BackfillsPayload { backfills: list })
-    });
-    Ok(ok(&list.await?))
+    let list = List {
+        filter: Filter::of(call)?,
+        with_statuses: call.query.get("status") == Some("true"),
+        declared_env_only: call.app.declared_env_only,
+        after: None,
+        waiting: VecDeque::new(),
+        states: None,
+        progress: Progress::New,
+    };
+    pieces::answer(call, list).await
 }
 
 /// E-19.
@@ -60,7 +50,9 @@ pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
     let asked: BackfillInput = call.payload.parse()?;
     let workflow = WorkflowId::new(asked.component.as_str(), asked.workflow.as_str());
     let found = find_stored(call, &workflow).await?;
-    if let Some((_, stored)) = found.filter(|(workflow, _)| workflow.spec.runs == Runs::Image) {
+    if let Some((_, stored)) = found.filter(|(workflow, _)| workflow.spec.runs == Runs::Image)
+        && !call.is_repeated().await?
+    {
         check_stored(call, &workflow, &stored, asked.trigger_parameters.as_ref())?;
     }
     let concurrency =
@@ -94,9 +86,8 @@ pub(super) async fn get(call: &Call, id: &str) -> Result<Response, ApiError> {
         .map_err(|error| ApiError::internal(&call.operator.request_id, "JsonError", error))?;
     let view = View {
         head: Some(head),
-        partitions: Partitions::of(id, &backfill),
+        states: States::of(id, &backfill),
         declared_env_only: call.app.declared_env_only,
-        begun: false,
         ended: false,
     };
     pieces::answer(call, view).await
@@ -130,27 +121,43 @@ async fn find(call: &Call, id: &str) -> Result<Option<Backfill>, ApiError> {
     })
 }
 
-fn all_states(
-    reader: &dyn LogReader,
-    id: &str,
-    backfill: &Backfill,
-    descriptions: &mut Descriptions<'_>,
-) -> Result<Vec<styx_client::RunStateData>, LogError> {
-    let mut partitions = Partitions::of(id, backfill);
-    let mut states = Vec::new();
-    while let Some(state) = partitions.next(reader, descriptions)? {
-        states.push(state);
-    }
-    Ok(states)
+/// The states of a backfill's instances, made piece by piece.
+struct States {
+    partitions: Partitions,
+    begun: bool,
 }
 
-/// A backfill with the states of its instances, made piece by piece.
+impl States {
+    fn of(id: &str, backfill: &Backfill) -> Self {
+        Self { partitions: Partitions::of(id, backfill), begun: false }
+    }
+
+    /// Adds states until the piece is long enough; whether they are all there now.
+    fn add_to(
+        &mut self,
+        piece: &mut String,
+        reader: &dyn LogReader,
+        descriptions: &mut Descriptions<'_>,
+    ) -> Result<bool, LogError> {
+        while piece.len() < PIECE {
+            let Some(state) = self.partitions.next(reader, descriptions)? else {
+                return Ok(true);
+            };
+            if std::mem::replace(&mut self.begun, true) {
+                piece.push(',');
+            }
+            *piece += &json::to_string(&state).unwrap_or_else(|_| "null".to_owned());
+        }
+        Ok(false)
+    }
+}
+
+/// A backfill with the states of its instances.
 struct View {
     /// The backfill, until it is sent.
     head: Option<String>,
-    partitions: Partitions,
+    states: States,
     declared_env_only: bool,
-    begun: bool,
     ended: bool,
 }
 
@@ -165,16 +172,89 @@ impl Pieces for View {
             piece = format!(r#"{{"backfill":{head},"statuses":{{"active_states":["#);
         }
         let mut descriptions = Descriptions::new(reader, self.declared_env_only);
+        if self.states.add_to(&mut piece, reader, &mut descriptions)? {
+            piece += "]}}";
+            self.ended = true;
+        }
+        Ok(piece)
+    }
+}
+
+/// Backfills, with the states of their instances if they were asked for.
+struct List {
+    filter: Filter,
+    with_statuses: bool,
+    declared_env_only: bool,
+    after: Option<RowKey>,
+    waiting: VecDeque<(Arc<str>, Backfill)>,
+    /// Of the backfill that is being told.
+    states: Option<States>,
+    progress: Progress,
+}
+
+/// How far a list is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    New,
+    Opened,
+    Begun,
+    Ended,
+}
+
+impl List {
+    /// How many rows are read at a time.
+    const PAGE: usize = 100;
+
+    /// The next backfill of the list.
+    fn next(&mut self, reader: &dyn LogReader) -> Result<Option<(Arc<str>, Backfill)>, LogError> {
+        while self.waiting.is_empty() {
+            let rows = reader.scan(&RowScope::Backfills, self.after.as_ref(), Self::PAGE)?;
+            let Some((last, _)) = rows.last() else { return Ok(None) };
+            self.after = Some(last.clone());
+            self.waiting.extend(rows.into_iter().filter_map(|(key, row)| match (key, row) {
+                (RowKey::Backfill(id), Row::Backfill(row)) if self.filter.keeps(&row) => Some((id, row)),
+                _ => None,
+            }));
+        }
+        Ok(self.waiting.pop_front())
+    }
+}
+
+impl Pieces for List {
+    fn has_ended(&self) -> bool {
+        self.progress == Progress::Ended
+    }
+
+    fn next_piece(&mut self, reader: &dyn LogReader) -> Result<String, LogError> {
+        let mut piece = String::new();
+        if self.progress == Progress::New {
+            piece += r#"{"backfills":["#;
+            self.progress = Progress::Opened;
+        }
+        let mut descriptions = Descriptions::new(reader, self.declared_env_only);
         while piece.len() < PIECE {
-            let Some(state) = self.partitions.next(reader, &mut descriptions)? else {
-                piece += "]}}";
-                self.ended = true;
+            if let Some(states) = &mut self.states {
+                if states.add_to(&mut piece, reader, &mut descriptions)? {
+                    piece += "]}}";
+                    self.states = None;
+                }
+                continue;
+            }
+            let Some((id, row)) = self.next(reader)? else {
+                piece += "]}";
+                self.progress = Progress::Ended;
                 break;
             };
-            if std::mem::replace(&mut self.begun, true) {
+            if std::mem::replace(&mut self.progress, Progress::Begun) == Progress::Begun {
                 piece.push(',');
             }
-            piece += &json::to_string(&state).unwrap_or_else(|_| "null".to_owned());
+            let backfill = json::to_string(&backfills::backfill(&id, &row)).unwrap_or_else(|_| "null".to_owned());
+            if self.with_statuses {
+                piece += &format!(r#"{{"backfill":{backfill},"statuses":{{"active_states":["#);
+                self.states = Some(States::of(&id, &row));
+            } else {
+                piece += &format!(r#"{{"backfill":{backfill},"statuses":null}}"#);
+            }
         }
         Ok(piece)
     }

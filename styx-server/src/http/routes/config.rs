@@ -79,10 +79,11 @@ async fn current(call: &Call) -> Result<RuntimeConfig, ApiError> {
         Some(Row::Config(config)) => config,
         _ => Arc::default(),
     };
-    Ok(shown(&config))
+    Ok(shown(&config, &call.app.http.blocked_clients))
 }
 
-fn shown(config: &Config) -> RuntimeConfig {
+/// What counts; `blocked` are the clients that the file turns away.
+fn shown(config: &Config, blocked: &[String]) -> RuntimeConfig {
     let by = |operated: bool, from: ConfigSource| if operated { ConfigSource::Api } else { from };
     let (runtime, defaults) = (&config.runtime, Config::default());
     let of_file = |is_default: bool| if is_default { ConfigSource::Default } else { ConfigSource::File };
@@ -90,7 +91,12 @@ fn shown(config: &Config) -> RuntimeConfig {
         enabled: config.scheduling,
         concurrency: config.execution_limit().map(u64::from),
         submission_rate_limit: config.rate().map_or(f64::from(u32::MAX) / 1000.0, Rate::to_per_second),
-        client_blacklist: runtime.blocked_clients.iter().map(ToString::to_string).collect(),
+        client_blacklist: runtime
+            .blocked_clients
+            .iter()
+            .map(ToString::to_string)
+            .chain(blocked.iter().cloned())
+            .collect(),
         debug: runtime.debug,
         sources: ConfigSources {
             enabled: by(!config.scheduling, ConfigSource::Default),
@@ -102,7 +108,7 @@ fn shown(config: &Config) -> RuntimeConfig {
                 runtime.dequeue_rate.is_some(),
                 of_file(config.dequeue_rate == defaults.dequeue_rate),
             ),
-            client_blacklist: by(!runtime.blocked_clients.is_empty(), ConfigSource::Default),
+            client_blacklist: by(!runtime.blocked_clients.is_empty(), of_file(blocked.is_empty())),
             debug: by(runtime.debug, ConfigSource::Default),
         },
     }

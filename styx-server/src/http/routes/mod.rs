@@ -10,6 +10,8 @@ mod scheduler;
 mod status;
 mod workflows;
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use styx_core::id::{InstanceId, WorkflowId};
 
@@ -37,9 +39,11 @@ Or with curl:
   curl http://localhost:8080/api/v3/status/events/COMPONENT/WORKFLOW/PARAMETER
 ";
 
-/// All that is measured.
-pub(super) fn metrics(app: &App) -> Result<Response, ApiError> {
-    let text = app.metrics.encode().map_err(|error| ApiError::internal("-", "Metrics", error))?;
+/// All that is measured; the text is made where waiting for the counting thread holds up nobody.
+pub(super) async fn metrics(app: Arc<App>) -> Result<Response, ApiError> {
+    let text = tokio::task::spawn_blocking(move || app.metrics.encode()).await;
+    let text = text.map_err(|panic| ApiError::internal("-", "Panic", panic))?;
+    let text = text.map_err(|error| ApiError::internal("-", "Metrics", error))?;
     Ok(plain(metrics::CONTENT_TYPE, text))
 }
 

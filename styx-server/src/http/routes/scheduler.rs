@@ -25,7 +25,9 @@ pub(super) async fn trigger(call: &Call) -> Result<Response, ApiError> {
     let asked: TriggerRequest = call.payload.parse()?;
     let id = WorkflowId::from(&asked.workflow_id);
     let found = find_stored(call, &id).await?;
-    if let Some((_, stored)) = found.as_ref().filter(|(workflow, _)| workflow.spec.runs == Runs::Image) {
+    if let Some((_, stored)) = found.as_ref().filter(|(workflow, _)| workflow.spec.runs == Runs::Image)
+        && !call.is_repeated().await?
+    {
         check_stored(call, &id, stored, asked.trigger_parameters.as_ref())?;
     }
     let env = asked.trigger_parameters.clone().unwrap_or_default().env;
