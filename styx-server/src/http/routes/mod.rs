@@ -52,7 +52,7 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
     match route {
         Route::Index => Ok(text(INDEX)),
         Route::Ping => Ok(pong()),
-        Route::Metrics => metrics(&call.app),
+        Route::Metrics => metrics(Arc::clone(&call.app)).await,
         Route::Workflows => workflows::list(call, None).await,
         Route::ComponentWorkflows { component } => workflows::list(call, Some(component)).await,
         Route::Workflow { component, workflow } => workflows::get(call, WorkflowId::new(component, workflow)).await,
