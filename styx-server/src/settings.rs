@@ -1,25 +1,26 @@
 //! Settings: flags over environment over file, and the [`Config`] that decisions follow.
 
+mod values;
+
 use std::{
     collections::BTreeMap,
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    str::FromStr,
     sync::Arc,
     thread,
-    time::Duration,
 };
 
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Rate, Timeouts},
+    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
     run::State,
-    workflow::Span,
 };
 
+pub(crate) use self::values::Iso;
+use self::values::{Cost, Exponent, PerSecond};
 use crate::cli::{AuthMode, ExecutorKind, Flags, LogFormat};
 
 /// All that a server is started with.
@@ -380,85 +381,10 @@ fn local_limit() -> u32 {
     u32::try_from(cpus.saturating_mul(2)).unwrap_or(u32::MAX).max(4)
 }
 
-/// An ISO-8601 duration in the file, such as `PT10M`; not negative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Iso(pub(crate) TimeDelta);
-
-impl Iso {
-    /// The same for timers.
-    pub(crate) fn std(self) -> Duration {
-        self.0.to_std().unwrap_or_default()
-    }
-}
-
-impl<'de> Deserialize<'de> for Iso {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
-
-impl FromStr for Iso {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let span = Span::parse_iso(text).ok().map(Span::to_delta).filter(|delta| *delta >= TimeDelta::zero());
-        let expected = "expected days, hours, minutes and seconds such as PT10M or P1DT12H";
-        span.map(Self).ok_or_else(|| format!("`{text}` is not an ISO-8601 duration: {expected}"))
-    }
-}
-
-impl fmt::Display for Iso {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Span::from(self.0).fmt(f)
-    }
-}
-
-/// A cost in the file: a number with at most one decimal; kept in tenths.
-#[derive(Debug, Clone, Copy)]
-struct Cost(u32);
-
-impl<'de> Deserialize<'de> for Cost {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let cost = f64::deserialize(deserializer)?;
-        let tenths = (cost * 10.0).round();
-        if !(0.0..=f64::from(u32::MAX)).contains(&tenths) || (tenths / 10.0 - cost).abs() > 1e-9 {
-            let text =
-                format!("`{cost}` is not a cost: expected a number from 0 with at most one decimal, such as 50.0");
-            return Err(D::Error::custom(text));
-        }
-        Ok(Self(tenths as u32))
-    }
-}
-
-/// A rate in the file, as a number a second.
-#[derive(Debug, Clone, Copy)]
-struct PerSecond(Rate);
-
-impl<'de> Deserialize<'de> for PerSecond {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let rate = f64::deserialize(deserializer)?;
-        let text = || format!("`{rate}` is not a rate: expected a number a second from 0.001, such as 1000.0");
-        Rate::per_second(rate).map(Self).ok_or_else(|| D::Error::custom(text()))
-    }
-}
-
-/// An exponent in the file.
-#[derive(Debug, Clone, Copy)]
-struct Exponent(u32);
-
-impl<'de> Deserialize<'de> for Exponent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let exponent = u32::deserialize(deserializer)?;
-        let most = Backoff::MAX_EXPONENT;
-        if exponent > most {
-            return Err(D::Error::custom(format!("`{exponent}` is too large an exponent, at most {most}")));
-        }
-        Ok(Self(exponent))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use styx_core::config::Rate;
+
     use super::*;
 
     #[test]
