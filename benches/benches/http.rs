@@ -133,7 +133,7 @@ fn triggers(server: &Server, folder: &Path) -> Outcome<()> {
 
 /// How long it takes to append as much as a group of triggers, and sync it.
 fn syncs(folder: &Path) -> Outcome<Vec<Duration>> {
-    const GROUP: [u8; 32 * 1024] = [7; 32 * 1024];
+    static GROUP: [u8; 32 * 1024] = [7; 32 * 1024];
     let file = fs::File::create(folder.join("sync"))?;
     let once = |number: u64| {
         let begin = Instant::now();

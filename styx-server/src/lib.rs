@@ -3,6 +3,7 @@
 mod auth;
 mod checkpoints;
 mod cli;
+mod definitions;
 mod deploy;
 mod executor;
 mod folder;

@@ -115,6 +115,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         disk_reserve: settings.disk_reserve,
         max_running_timeout: settings.max_running_timeout(),
         declared_env_only,
+        definitions: Arc::default(),
         checkpoints,
         config: watched.config,
         tail: watched.tail,

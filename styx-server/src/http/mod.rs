@@ -60,6 +60,7 @@ use self::{
 use crate::{
     auth::{Access, Caller, Refused},
     checkpoints::Checkpoints,
+    definitions::Definitions,
     metrics::Metrics,
     settings::HttpSettings,
 };
@@ -87,6 +88,8 @@ pub(crate) struct App {
     pub(crate) max_running_timeout: TimeDelta,
     /// A trigger may only set variables that the workflow's own environment has.
     pub(crate) declared_env_only: bool,
+    /// What workflows are, by the record that stores them.
+    pub(crate) definitions: Arc<Definitions>,
     /// Makes checkpoints of the log.
     pub(crate) checkpoints: Arc<Checkpoints>,
     /// What decisions follow now.
@@ -128,6 +131,13 @@ impl Call {
         }
     }
 
+    /// Reads a few rows or records by their keys, here and now: they are nearly always in memory, and to hand them to another
+    /// thread takes longer than to read them.
+    fn read_now<T>(&self, read: impl FnOnce(&dyn LogReader) -> Result<T, LogError>) -> Result<T, ApiError> {
+        let read = read(self.app.engine.reader());
+        read.map_err(|error| ApiError::internal(&self.operator.request_id, "LogError", error))
+    }
+
     /// Asks the engine, and waits until the answer is durable.
     async fn ask(&self, request: Ask) -> Result<Reply, ApiError> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -144,7 +154,7 @@ impl Call {
         match receiver.await {
             Ok(Reply::Refused(refusal)) => Err(refusal.into()),
             Ok(Reply::Repeated { by }) => {
-                let first = self.read(move |reader| reader.read(by, 1)).await?.pop();
+                let first = self.read_now(|reader| reader.read(by, 1))?.pop();
                 let gone = || ApiError::new(StatusCode::CONFLICT, "what followed from the idempotency key is gone");
                 first.map(|first| Reply::of_record(&first)).ok_or_else(gone)
             }
@@ -154,10 +164,10 @@ impl Call {
     }
 
     /// Whether the request's key was used before, so that what was right then needs no second look.
-    async fn is_repeated(&self) -> Result<bool, ApiError> {
+    fn is_repeated(&self) -> Result<bool, ApiError> {
         let Some(key) = &self.once.key else { return Ok(false) };
         let row = RowKey::Answered(Arc::clone(&key.key));
-        Ok(self.read(move |reader| reader.get(&row)).await?.is_some())
+        Ok(self.read_now(|reader| reader.get(&row))?.is_some())
     }
 
     /// Asks for something that is about an instance, only if its last event is the one that the client has seen.
@@ -428,8 +438,9 @@ mod tests {
         assert_eq!(kept(Some(br#"{"b":1, "a":2}"#)), expected(r#"{"b":1,"a":2}"#));
         assert_eq!(kept(Some(br#"{"env":{"A":"s"}} x"#)), expected(r#"{"env":{"A":"s"}}"#), "what follows is ignored");
         assert_eq!(kept(Some(b"x=\"1\"")), expected(r#"{"omitted_bytes":5}"#), "what can't be redacted isn't kept");
-        let large = vec![b'"'; 10_000];
-        assert_eq!(kept(Some(&large)), expected(r#"{"omitted_bytes":10000}"#));
+        let large = format!("[{}]", "1,".repeat(9_000) + "1").into_bytes();
+        assert_eq!(kept(Some(&large)), expected(r#"{"omitted_bytes":18003}"#));
+        let large = format!("[{}]", "1,".repeat(7_500) + "1").into_bytes();
         let long = "/".repeat(70_000);
         assert!(request_json(&Method::POST, &long, from, Some(&large)).len() <= Cause::MAX_EVIDENCE);
     }

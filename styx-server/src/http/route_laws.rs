@@ -86,6 +86,7 @@ impl Server {
             disk_reserve: 0,
             max_running_timeout: TimeDelta::days(1),
             declared_env_only: false,
+            definitions: Arc::default(),
             checkpoints,
             config: watched.config,
             tail: watched.tail,

@@ -49,9 +49,9 @@ pub(super) async fn list(call: &Call) -> Result<Response, ApiError> {
 pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
     let asked: BackfillInput = call.payload.parse()?;
     let workflow = WorkflowId::new(asked.component.as_str(), asked.workflow.as_str());
-    let found = find_stored(call, &workflow).await?;
+    let found = find_stored(call, &workflow)?;
     if let Some((_, stored)) = found.filter(|(workflow, _)| workflow.spec.runs == Runs::Image)
-        && !call.is_repeated().await?
+        && !call.is_repeated()?
     {
         check_stored(call, &workflow, &stored, asked.trigger_parameters.as_ref())?;
     }
@@ -72,13 +72,13 @@ pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
         Reply::BackfillCreated { id } => id,
         other => return Err(ApiError::internal(&call.operator.request_id, "Reply", format!("{other:?}"))),
     };
-    let made = find(call, &id).await?.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
+    let made = find(call, &id)?.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
     Ok(ok(&backfills::as_made(&id, &made)))
 }
 
 /// E-20.
 pub(super) async fn get(call: &Call, id: &str) -> Result<Response, ApiError> {
-    let backfill = find(call, id).await?.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
+    let backfill = find(call, id)?.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
     if call.query.get("status").is_some_and(|status| status != "true") {
         return Ok(ok(&BackfillPayload { backfill: backfills::backfill(id, &backfill), statuses: None }));
     }
@@ -103,7 +103,7 @@ pub(super) async fn edit(call: &Call, id: &str) -> Result<Response, ApiError> {
     let concurrency = concurrency.map_err(|_| ApiError::bad_request("concurrency must not be negative"))?;
     let description = asked.description.map(Into::into);
     call.ask(Request::EditBackfill { id: id.into(), concurrency, description }).await?;
-    let edited = find(call, id).await?.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
+    let edited = find(call, id)?.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
     Ok(ok(&backfills::backfill(id, &edited)))
 }
 
@@ -113,9 +113,9 @@ pub(super) async fn halt(call: &Call, id: &str) -> Result<Response, ApiError> {
     Ok(empty())
 }
 
-async fn find(call: &Call, id: &str) -> Result<Option<Backfill>, ApiError> {
+fn find(call: &Call, id: &str) -> Result<Option<Backfill>, ApiError> {
     let key = RowKey::Backfill(id.into());
-    Ok(match call.read(move |reader| reader.get(&key)).await? {
+    Ok(match call.read_now(|reader| reader.get(&key))? {
         Some(Row::Backfill(backfill)) => Some(backfill),
         _ => None,
     })

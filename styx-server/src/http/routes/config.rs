@@ -74,7 +74,7 @@ fn rate(rate: f64) -> Result<Rate, ApiError> {
 }
 
 async fn current(call: &Call) -> Result<RuntimeConfig, ApiError> {
-    let row = call.read(|reader| reader.get(&RowKey::Config)).await?;
+    let row = call.read_now(|reader| reader.get(&RowKey::Config))?;
     let config = match row {
         Some(Row::Config(config)) => config,
         _ => Arc::default(),

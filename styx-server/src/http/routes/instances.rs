@@ -71,7 +71,7 @@ async fn tail(call: &Call, id: WorkflowId, limit: i64) -> Result<Instances, ApiE
     if limit > MAX_TAIL {
         return Err(ApiError::bad_request(format!("limit: {limit} is more than {MAX_TAIL}, the most with tail")));
     }
-    let workflow = find(call, &id).await?.ok_or_else(|| ApiError::not_found("Could not find workflow."))?;
+    let workflow = find(call, &id)?.ok_or_else(|| ApiError::not_found("Could not find workflow."))?;
     let next = workflows::state(&workflow, call.app.clock.now()).next_natural_trigger;
     let next = next.ok_or_else(|| ApiError::not_found("No next natural trigger for workflow."))?;
     let schedule = Schedule::parse(&workflow.spec.schedule)

@@ -37,7 +37,7 @@ pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
 /// E-15.
 pub(super) async fn get(call: &Call, id: &str) -> Result<Response, ApiError> {
     let key = RowKey::Resource(id.into());
-    match call.read(move |reader| reader.get(&key)).await? {
+    match call.read_now(|reader| reader.get(&key))? {
         Some(Row::Resource(resource)) => Ok(ok(&Resource { id: id.to_owned(), concurrency: resource.concurrency })),
         _ => Err(ApiError::standard(StatusCode::NOT_FOUND)),
     }

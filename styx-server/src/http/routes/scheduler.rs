@@ -9,24 +9,26 @@ use styx_core::{
     decide::{Reply, Request},
     event::TriggerParameters,
     id::{ExecutionId, InstanceId, WorkflowId},
-    record::{Runs, StoredWorkflow},
+    record::Runs,
     schedule::Schedule,
-    workflow::{WorkflowConfiguration, validate},
 };
 
 use super::workflows::{find, find_stored};
-use crate::http::{
-    Call,
-    response::{ApiError, empty, no_content, ok, without_effect},
+use crate::{
+    definitions::Definition,
+    http::{
+        Call,
+        response::{ApiError, empty, no_content, ok, without_effect},
+    },
 };
 
 /// E-26.
 pub(super) async fn trigger(call: &Call) -> Result<Response, ApiError> {
     let asked: TriggerRequest = call.payload.parse()?;
     let id = WorkflowId::from(&asked.workflow_id);
-    let found = find_stored(call, &id).await?;
+    let found = find_stored(call, &id)?;
     if let Some((_, stored)) = found.as_ref().filter(|(workflow, _)| workflow.spec.runs == Runs::Image)
-        && !call.is_repeated().await?
+        && !call.is_repeated()?
     {
         check_stored(call, &id, stored, asked.trigger_parameters.as_ref())?;
     }
@@ -67,7 +69,7 @@ pub(super) async fn retry(call: &Call) -> Result<Response, ApiError> {
     let id = InstanceId::from(&instance);
     let Ok(delay_millis) = call.query.get("delay").unwrap_or("0").parse() else {
         // The original looks for the workflow first.
-        let known = find(call, id.workflow()).await?.is_some();
+        let known = find(call, id.workflow())?.is_some();
         return Err(match known {
             true => ApiError::bad_request("Delay parameter could not be parsed"),
             false => ApiError::not_found("workflow not found"),
@@ -110,17 +112,12 @@ pub(super) async fn end_execution(call: &Call, id: &str) -> Result<Response, Api
 pub(super) fn check_stored(
     call: &Call,
     id: &WorkflowId,
-    stored: &StoredWorkflow,
+    definition: &Definition,
     parameters: Option<&styx_client::TriggerParameters>,
 ) -> Result<(), ApiError> {
-    let configuration = WorkflowConfiguration::from_json(&stored.json)
-        .map_err(|error| ApiError::internal(&call.operator.request_id, "JsonError", error))?;
-    let limit = call.app.max_running_timeout;
-    let errors = validate(id.component(), id.workflow(), &configuration, Some(limit));
-    if !errors.is_empty() {
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        return Err(ApiError::bad_request(format!("Invalid workflow configuration: {}", errors.join(", "))));
-    }
+    let configuration = definition
+        .valid(id, call.app.max_running_timeout)
+        .map_err(|errors| ApiError::bad_request(format!("Invalid workflow configuration: {errors}")))?;
     let parameters = parameters.iter().filter(|_| call.app.declared_env_only);
     let mut names = parameters.flat_map(|parameters| parameters.env.keys());
     if let Some(name) = names.find(|name| !configuration.env.contains_key(*name)) {

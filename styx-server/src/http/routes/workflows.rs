@@ -9,13 +9,14 @@ use styx_client::{WorkflowState, json};
 use styx_core::{
     decide::{Reply, Request},
     id::WorkflowId,
-    log::{LogError, LogReader, for_each_row, stored_workflow},
+    log::{LogError, LogReader, for_each_row},
     record::{Origin, StoredWorkflow},
     workflow::{JsonError, WorkflowConfiguration, validate},
     world::{Row, RowKey, RowScope, Workflow},
 };
 
 use crate::{
+    definitions::Definition,
     http::{
         Call,
         request::camel_case,
@@ -31,13 +32,15 @@ pub(super) async fn list(call: &Call, component: Option<&str>) -> Result<Respons
     let filter = if all { Filter::of(call)? } else { Filter::default() };
     let scope = RowScope::Workflows { component: component.map(Into::into) };
     let now = call.app.clock.now();
+    let definitions = Arc::clone(&call.app.definitions);
     let list = call.read(move |reader| {
         let mut found = Vec::new();
         for_each_row(reader, &scope, |key, row| {
             let (RowKey::Workflow(id), Row::Workflow(workflow)) = (key, row) else {
                 return Ok(());
             };
-            let stored = stored_workflow(reader, workflow.stored_at)?;
+            let definition = definitions.get(reader, workflow.stored_at)?;
+            let stored = &definition.stored;
             if filter.keeps(&id, &stored.json) {
                 let json = match full {
                     true => views::workflows::with_state(&id, &stored.json, &workflow, now),
@@ -55,16 +58,16 @@ pub(super) async fn list(call: &Call, component: Option<&str>) -> Result<Respons
 
 /// E-04.
 pub(super) async fn get(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
-    let found = find_stored(call, &id).await?;
-    let (_, stored) = found.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
-    Ok(ok_raw(views::workflows::workflow(&id, &stored.json)))
+    let found = find_stored(call, &id)?;
+    let (_, definition) = found.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
+    Ok(ok_raw(views::workflows::workflow(&id, &definition.stored.json)))
 }
 
 /// E-07.
 pub(super) async fn get_full(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
-    let found = find_stored(call, &id).await?;
-    let (workflow, stored) = found.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
-    Ok(ok_raw(views::workflows::with_state(&id, &stored.json, &workflow, call.app.clock.now())))
+    let found = find_stored(call, &id)?;
+    let (workflow, definition) = found.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
+    Ok(ok_raw(views::workflows::with_state(&id, &definition.stored.json, &workflow, call.app.clock.now())))
 }
 
 /// E-05.
@@ -85,7 +88,7 @@ pub(super) async fn store(call: &Call, component: &str) -> Result<Response, ApiE
 
 /// E-06.
 pub(super) async fn delete(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
-    if find(call, &id).await?.is_none() {
+    if find(call, &id)?.is_none() {
         return Err(ApiError::not_found("Workflow does not exist"));
     }
     call.ask(Request::DeleteWorkflow { id }).await?;
@@ -94,13 +97,13 @@ pub(super) async fn delete(call: &Call, id: WorkflowId) -> Result<Response, ApiE
 
 /// E-08: an unknown workflow has a state too (B-2).
 pub(super) async fn state(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
-    Ok(ok(&state_of(call, &id).await?))
+    Ok(ok(&state_of(call, &id)?))
 }
 
 /// E-12.
 pub(super) async fn patch_state(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
     let payload = call.payload.required()?;
-    if find(call, &id).await?.is_none() {
+    if find(call, &id)?.is_none() {
         return Err(ApiError::not_found("workflow not found"));
     }
     let patch: WorkflowState = json::from_slice(payload).map_err(|_| ApiError::bad_request("Invalid payload."))?;
@@ -111,30 +114,24 @@ pub(super) async fn patch_state(call: &Call, id: WorkflowId) -> Result<Response,
         next_fires_at: patch.next_natural_offset_trigger,
     };
     let reply = call.ask(request).await?;
-    let response = ok(&state_of(call, &id).await?);
+    let response = ok(&state_of(call, &id)?);
     Ok(if reply == Reply::Nothing { without_effect(response) } else { response })
 }
 
 /// The row of a workflow.
-pub(super) async fn find(call: &Call, id: &WorkflowId) -> Result<Option<Workflow>, ApiError> {
-    let id = id.clone();
-    call.read(move |reader| find_in(reader, id)).await
+pub(super) fn find(call: &Call, id: &WorkflowId) -> Result<Option<Workflow>, ApiError> {
+    call.read_now(|reader| find_in(reader, id.clone()))
 }
 
 /// The row of a workflow and what it stores.
-pub(super) async fn find_stored(
-    call: &Call,
-    id: &WorkflowId,
-) -> Result<Option<(Workflow, Arc<StoredWorkflow>)>, ApiError> {
-    let id = id.clone();
-    let read = call.read(move |reader| {
-        let Some(workflow) = find_in(reader, id)? else {
+pub(super) fn find_stored(call: &Call, id: &WorkflowId) -> Result<Option<(Workflow, Arc<Definition>)>, ApiError> {
+    call.read_now(|reader| {
+        let Some(workflow) = find_in(reader, id.clone())? else {
             return Ok(None);
         };
-        let stored = stored_workflow(reader, workflow.stored_at)?;
-        Ok(Some((workflow, stored)))
-    });
-    read.await
+        let definition = call.app.definitions.get(reader, workflow.stored_at)?;
+        Ok(Some((workflow, definition)))
+    })
 }
 
 fn find_in(reader: &dyn LogReader, id: WorkflowId) -> Result<Option<Workflow>, LogError> {
@@ -144,9 +141,9 @@ fn find_in(reader: &dyn LogReader, id: WorkflowId) -> Result<Option<Workflow>, L
     })
 }
 
-async fn state_of(call: &Call, id: &WorkflowId) -> Result<WorkflowState, ApiError> {
+fn state_of(call: &Call, id: &WorkflowId) -> Result<WorkflowState, ApiError> {
     let now = call.app.clock.now();
-    let workflow = find(call, id).await?;
+    let workflow = find(call, id)?;
     let unknown = WorkflowState { enabled: Some(false), ..WorkflowState::default() };
     Ok(workflow.map_or(unknown, |workflow| views::workflows::state(&workflow, now)))
 }

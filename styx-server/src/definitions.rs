@@ -1,0 +1,81 @@
+//! Stored workflows as requests need them again and again: a record never changes, so what it stores is read once.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use chrono::TimeDelta;
+use styx_core::{
+    id::{Position, WorkflowId},
+    log::{LogError, LogReader, stored_workflow},
+    record::StoredWorkflow,
+    workflow::{WorkflowConfiguration, validate},
+};
+
+/// What a record stores.
+pub(crate) struct Definition {
+    /// As the record has it.
+    pub(crate) stored: Arc<StoredWorkflow>,
+    checked: OnceLock<Result<WorkflowConfiguration, String>>,
+}
+
+impl Definition {
+    /// The configuration of workflow `id`, if it is valid.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it, with commas.
+    pub(crate) fn valid(&self, id: &WorkflowId, max_running: TimeDelta) -> Result<&WorkflowConfiguration, &str> {
+        let check = || {
+            let configuration =
+                WorkflowConfiguration::from_json(&self.stored.json).map_err(|error| error.to_string())?;
+            let errors = validate(id.component(), id.workflow(), &configuration, Some(max_running));
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            if errors.is_empty() { Ok(configuration) } else { Err(errors.join(", ")) }
+        };
+        self.checked.get_or_init(check).as_ref().map_err(String::as_str)
+    }
+}
+
+/// Definitions by the record that holds them.
+#[derive(Default)]
+pub(crate) struct Definitions(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    by_position: BTreeMap<Position, Arc<Definition>>,
+    bytes: usize,
+}
+
+impl Definitions {
+    /// When so many bytes of JSON are kept, all are let go.
+    const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+    /// What the record at `position` stores.
+    ///
+    /// # Errors
+    ///
+    /// When the log can't be read, or no workflow is stored there.
+    pub(crate) fn get(&self, reader: &dyn LogReader, position: Position) -> Result<Arc<Definition>, LogError> {
+        if let Some(definition) = self.kept().by_position.get(&position) {
+            return Ok(Arc::clone(definition));
+        }
+        let stored = stored_workflow(reader, position)?;
+        let bytes = stored.json.len();
+        let definition = Arc::new(Definition { stored, checked: OnceLock::new() });
+        let mut kept = self.kept();
+        if kept.bytes + bytes > Self::MAX_BYTES {
+            *kept = Kept::default();
+        }
+        if kept.by_position.insert(position, Arc::clone(&definition)).is_none() {
+            kept.bytes += bytes;
+        }
+        Ok(definition)
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        // Whoever panicked while it held the lock left whole entries.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
