@@ -2,6 +2,7 @@
 
 mod backfills;
 mod index;
+mod line;
 mod lives;
 mod queue;
 mod rows;

@@ -7,7 +7,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use crate::id::{InstanceId, WorkflowId};
+use super::line::{Line, Standing};
+use crate::id::InstanceId;
 
 type Instant = DateTime<Utc>;
 /// Names of resources, ascending.
@@ -19,6 +20,9 @@ type Resources = Arc<[Arc<str>]>;
 /// order; nothing is searched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Queue {
+    /// The line of those that need nothing: most runs pass through it, and it is always open, so that it is in no set of lines.
+    plain: Line,
+    /// The lines of those that need resources.
     lines: BTreeMap<Resources, Line>,
     /// The lines that need a resource.
     lines_of: BTreeMap<Arc<str>, BTreeSet<Resources>>,
@@ -34,97 +38,11 @@ pub struct Queue {
     telling_later: BTreeSet<(Instant, Resources)>,
 }
 
-/// Whether the runs of a line may go on, as far as their resources decide it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Standing {
-    /// Each resource has a free unit.
-    #[default]
-    Open,
-    /// At least one has none.
-    Full,
-    /// At least one isn't defined: the first that goes on fails (SC-6).
-    Unknown,
-}
-
-/// Runs that need the same resources.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Line {
-    standing: Standing,
-    /// Runs that may go on as far as the time decides it, and since when.
-    ready: BTreeMap<InstanceId, Instant>,
-    /// Of each workflow the ready run with the smallest parameter, the longest ready first.
-    heads: BTreeSet<(Instant, InstanceId)>,
-    /// Runs that wait for a time after the last record's.
-    later: BTreeSet<(Instant, InstanceId)>,
-    /// Those of them that weren't told what they wait for.
-    later_untold: BTreeSet<(Instant, InstanceId)>,
-    /// Ready runs that weren't told what they wait for.
-    untold: BTreeSet<InstanceId>,
-}
-
 /// The firsts of some lines, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Front {
     heads: BTreeSet<(Instant, InstanceId, Resources)>,
     later: BTreeSet<(Instant, Resources)>,
-}
-
-impl Line {
-    fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.later.is_empty()
-    }
-
-    /// The ready run of a workflow with the smallest parameter.
-    fn head_of(&self, workflow: &WorkflowId) -> Option<(Instant, &InstanceId)> {
-        let first = InstanceId::new(workflow.clone(), "");
-        let (id, at) = self.ready.range(first..).next()?;
-        (id.workflow() == workflow).then_some((*at, id))
-    }
-
-    fn insert_ready(&mut self, id: &InstanceId, at: Instant, told: bool) {
-        match self.head_of(id.workflow()).map(|(at, head)| (at, head.clone())) {
-            Some((_, head)) if head < *id => {}
-            Some(head) => {
-                self.heads.remove(&head);
-                self.heads.insert((at, id.clone()));
-            }
-            None => drop(self.heads.insert((at, id.clone()))),
-        }
-        self.ready.insert(id.clone(), at);
-        if !told {
-            self.untold.insert(id.clone());
-        }
-    }
-
-    fn remove_ready(&mut self, id: &InstanceId) {
-        let Some(at) = self.ready.remove(id) else {
-            return;
-        };
-        self.untold.remove(id);
-        if self.heads.remove(&(at, id.clone()))
-            && let Some((at, next)) = self.head_of(id.workflow()).map(|(at, next)| (at, next.clone()))
-        {
-            self.heads.insert((at, next));
-        }
-    }
-
-    /// Who goes on first at `now`, when some became ready since the last record.
-    fn first_at(&self, now: Instant) -> Option<(Instant, InstanceId)> {
-        let mut by_workflow: BTreeMap<&WorkflowId, (Instant, &InstanceId)> = BTreeMap::new();
-        for (at, id) in self.later.iter().take_while(|(at, _)| *at <= now) {
-            let entry = by_workflow.entry(id.workflow()).or_insert((*at, id));
-            if id < entry.1 {
-                *entry = (*at, id);
-            }
-        }
-        let later = by_workflow.iter().map(|(workflow, later)| match self.head_of(workflow) {
-            Some(head) if head.1 < later.1 => head,
-            _ => *later,
-        });
-        let others = self.heads.iter().filter(|(_, id)| !by_workflow.contains_key(id.workflow()));
-        let first = later.chain(others.map(|(at, id)| (*at, id)).take(1)).min();
-        first.map(|(at, id)| (at, id.clone()))
-    }
 }
 
 impl Queue {
@@ -139,18 +57,19 @@ impl Queue {
     }
 
     fn first(&self, standing: Standing, now: Instant) -> Option<InstanceId> {
+        let plain = (standing == Standing::Open).then(|| self.plain.first(now)).flatten();
         let front = &self.fronts[standing as usize];
         let woken: BTreeSet<&Resources> =
             front.later.iter().take_while(|(at, _)| *at <= now).map(|(_, line)| line).collect();
         let ready = front.heads.iter().find(|(_, _, line)| !woken.contains(line));
         let ready = ready.map(|(at, id, _)| (*at, id.clone()));
         let woken = woken.into_iter().filter_map(|line| self.lines.get(line)?.first_at(now));
-        woken.chain(ready).min().map(|(_, id)| id)
+        woken.chain(ready).chain(plain).min().map(|(_, id)| id)
     }
 
     /// When the first of those whose resources have free units may go on.
     pub(crate) fn open_at(&self) -> Option<Instant> {
-        self.fronts[Standing::Open as usize].next()
+        self.fronts[Standing::Open as usize].next().into_iter().chain(self.plain.next()).min()
     }
 
     /// When the first fails because a resource that it needs isn't defined.
@@ -198,7 +117,7 @@ impl Queue {
 
     /// Whether a run is ready whose resources have free units.
     pub fn demands(&self) -> bool {
-        !self.fronts[Standing::Open as usize].heads.is_empty()
+        !self.fronts[Standing::Open as usize].heads.is_empty() || !self.plain.heads.is_empty()
     }
 
     /// Resources of which no unit is free.
@@ -221,7 +140,8 @@ impl Queue {
     /// looked at, one by one, by whoever has more to do.
     pub fn ahead(&self, resources: &[Arc<str>], id: &InstanceId, now: Instant) -> Option<usize> {
         const MANY: usize = 10_000;
-        let Some(line) = self.lines.get(resources) else { return Some(0) };
+        let line = if resources.is_empty() { Some(&self.plain) } else { self.lines.get(resources) };
+        let Some(line) = line else { return Some(0) };
         if line.ready.len() > MANY {
             return None;
         }
@@ -239,19 +159,15 @@ impl Queue {
 
     /// Puts a run into its line; it may go on from `at` on.
     pub(super) fn insert(&mut self, resources: &Resources, id: &InstanceId, at: Instant, now: Instant, told: bool) {
+        if resources.is_empty() {
+            return self.plain.insert(id, at, now, true);
+        }
         let is_new = !self.lines.contains_key(resources);
         let standing = self.standing(resources);
         let line = self.lines.entry(Arc::clone(resources)).or_default();
         let before = Firsts::of(line);
         line.standing = standing;
-        if at <= now {
-            line.insert_ready(id, at, told);
-        } else {
-            line.later.insert((at, id.clone()));
-            if !told {
-                line.later_untold.insert((at, id.clone()));
-            }
-        }
+        line.insert(id, at, now, told);
         if is_new {
             for resource in resources.iter() {
                 self.lines_of.entry(Arc::clone(resource)).or_default().insert(Arc::clone(resources));
@@ -262,16 +178,14 @@ impl Queue {
 
     /// Takes a run out of its line.
     pub(super) fn remove(&mut self, resources: &Resources, id: &InstanceId, at: Instant) {
+        if resources.is_empty() {
+            return self.plain.remove(id, at);
+        }
         let Some(line) = self.lines.get_mut(resources) else {
             return;
         };
         let before = Firsts::of(line);
-        let entry = (at, id.clone());
-        if line.later.remove(&entry) {
-            line.later_untold.remove(&entry);
-        } else {
-            line.remove_ready(id);
-        }
+        line.remove(id, at);
         let is_empty = line.is_empty();
         self.show(resources, before);
         if is_empty {
@@ -289,6 +203,7 @@ impl Queue {
 
     /// Runs whose time has come at the last record become ready. `told` says whether a run was told what it waits for.
     pub(super) fn promote(&mut self, now: Instant, told: impl Fn(&InstanceId) -> bool) {
+        self.plain.promote(now, |_| true);
         for standing in [Standing::Open, Standing::Full, Standing::Unknown] {
             while let Some((at, resources)) = self.fronts[standing as usize].later.first()
                 && *at <= now
@@ -296,13 +211,7 @@ impl Queue {
                 let resources = Arc::clone(resources);
                 let Some(line) = self.lines.get_mut(&resources) else { return };
                 let before = Firsts::of(line);
-                while let Some((at, id)) = line.later.first().cloned()
-                    && at <= now
-                {
-                    line.later.pop_first();
-                    line.later_untold.remove(&(at, id.clone()));
-                    line.insert_ready(&id, at, told(&id));
-                }
+                line.promote(now, &told);
                 self.show(&resources, before);
             }
         }
