@@ -5,13 +5,13 @@
 #![no_main]
 
 #[path = "../../styx-server/src/http/path.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the server uses more of it than is fuzzed here")]
 mod path;
 #[path = "../../styx-server/src/http/query.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the server uses more of it than is fuzzed here")]
 mod query;
 #[path = "../../styx-server/src/http/router.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the server uses more of it than is fuzzed here")]
 mod router;
 
 use hyper::Method;

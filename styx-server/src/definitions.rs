@@ -17,24 +17,34 @@ use styx_core::{
 pub(crate) struct Definition {
     /// As the record has it.
     pub(crate) stored: Arc<StoredWorkflow>,
-    checked: OnceLock<Result<WorkflowConfiguration, String>>,
+    configuration: OnceLock<Result<WorkflowConfiguration, String>>,
+    /// All that is wrong with it, with commas.
+    errors: OnceLock<String>,
 }
 
 impl Definition {
+    /// The configuration.
+    ///
+    /// # Errors
+    ///
+    /// When the JSON of the record can't be read: why.
+    pub(crate) fn configuration(&self) -> Result<&WorkflowConfiguration, &str> {
+        let read = || WorkflowConfiguration::from_json(&self.stored.json).map_err(|error| error.to_string());
+        self.configuration.get_or_init(read).as_ref().map_err(String::as_str)
+    }
+
     /// The configuration of workflow `id`, if it is valid.
     ///
     /// # Errors
     ///
     /// All that is wrong with it, with commas.
     pub(crate) fn valid(&self, id: &WorkflowId, max_running: TimeDelta) -> Result<&WorkflowConfiguration, &str> {
-        let check = || {
-            let configuration =
-                WorkflowConfiguration::from_json(&self.stored.json).map_err(|error| error.to_string())?;
-            let errors = validate(id.component(), id.workflow(), &configuration, Some(max_running));
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            if errors.is_empty() { Ok(configuration) } else { Err(errors.join(", ")) }
-        };
-        self.checked.get_or_init(check).as_ref().map_err(String::as_str)
+        let configuration = self.configuration()?;
+        let errors = self.errors.get_or_init(|| {
+            let errors = validate(id.component(), id.workflow(), configuration, Some(max_running));
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        });
+        if errors.is_empty() { Ok(configuration) } else { Err(errors) }
     }
 }
 
@@ -63,7 +73,7 @@ impl Definitions {
         }
         let stored = stored_workflow(reader, position)?;
         let bytes = stored.json.len();
-        let definition = Arc::new(Definition { stored, checked: OnceLock::new() });
+        let definition = Arc::new(Definition { stored, configuration: OnceLock::new(), errors: OnceLock::new() });
         let mut kept = self.kept();
         if kept.bytes + bytes > Self::MAX_BYTES {
             *kept = Kept::default();

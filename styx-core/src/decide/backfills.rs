@@ -181,18 +181,19 @@ pub(super) fn due(context: Context<'_>, out: &mut Decisions) {
     else {
         return;
     };
-    let workflow = world.workflows().get(&backfill.spec.workflow);
     // Every partition would be halted before it begins, one after the other, until none is left.
-    let obstacle = match workflow {
-        None => Some("workflow deleted".to_owned()),
-        Some(workflow) => unfit(world.config(), workflow).map(|refusal| format!("halted: {refusal}")),
+    let runnable = match world.workflows().get(&backfill.spec.workflow) {
+        None => Err("workflow deleted".to_owned()),
+        Some(workflow) => match unfit(world.config(), workflow) {
+            Some(refusal) => Err(format!("halted: {refusal}")),
+            None => calendar(backfill).ok_or_else(|| "halted: its schedule can't be read".to_owned()),
+        },
     };
-    let obstacle =
-        obstacle.or_else(|| calendar(backfill).is_none().then(|| "halted: its schedule can't be read".to_owned()));
-    let (Some(calendar), None) = (calendar(backfill), &obstacle) else {
-        let reason = obstacle.unwrap_or_default().into();
-        out.draft(fact(id, BackfillEvent::Halted { runs: false, reason }), Cause::Engine);
-        return;
+    let calendar = match runnable {
+        Ok(calendar) => calendar,
+        Err(reason) => {
+            return out.draft(fact(id, BackfillEvent::Halted { runs: false, reason: reason.into() }), Cause::Engine);
+        }
     };
     let active = world.index().runs_of_backfill(id).len();
     let mut free = (backfill.concurrency as usize).saturating_sub(active);

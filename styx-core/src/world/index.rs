@@ -158,17 +158,15 @@ impl Index {
     pub(super) fn next_due(&self, config: &Config, at: DateTime<Utc>, used: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let halting = (!self.halting.is_empty()).then_some(at);
-        let mut due = [deadline, halting, None, None, None, None];
-        if config.scheduling {
-            let paced = config.rate().map(|rate| rate.next_at(used));
-            let open = self.queue.open_at().filter(|_| self.free_slots(config) > 0);
-            let open = open.map(|open| paced.map_or(open, |paced| paced.max(open)));
-            let advancing = (!self.advancing.is_empty()).then_some(at);
-            let advancing = [advancing, self.queue.untold_at(at)].into_iter().flatten().min();
-            let natural = self.natural.first().map(|(at, _)| *at);
-            due[2..].copy_from_slice(&[open, self.queue.unknown_at(), natural, advancing]);
+        if !config.scheduling {
+            return [deadline, halting].into_iter().flatten().min();
         }
-        due.into_iter().flatten().min()
+        let open = self.queue.open_at().filter(|_| self.free_slots(config) > 0);
+        let open = open.map(|open| config.rate().map_or(open, |rate| rate.next_at(used).max(open)));
+        let natural = self.natural.first().map(|(at, _)| *at);
+        let advancing = (!self.advancing.is_empty()).then_some(at);
+        let (unknown, untold) = (self.queue.unknown_at(), self.queue.untold_at(at));
+        [deadline, halting, open, unknown, natural, advancing, untold].into_iter().flatten().min()
     }
 
     /// How many executions more may live.

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use hyper::{HeaderMap, Method, header::AUTHORIZATION};
 
+use crate::http::is_write;
+
 pub(crate) use self::{
     command::{TokenCommand, run},
     tokens::StaticTokens,
@@ -73,8 +75,11 @@ impl Access {
             return Ok(Caller::anonymous(true));
         };
         let Some(header) = headers.get(AUTHORIZATION) else {
-            let is_read = matches!(*method, Method::GET | Method::HEAD);
-            return if is_read && *anonymous_reads { Ok(Caller::anonymous(false)) } else { Err(Refused::Missing) };
+            return if *anonymous_reads && !is_write(method) {
+                Ok(Caller::anonymous(false))
+            } else {
+                Err(Refused::Missing)
+            };
         };
         let token = header.as_bytes().strip_prefix(b"Bearer ").ok_or(Refused::NotBearer)?;
         let token = std::str::from_utf8(token).map_err(|_| Refused::Malformed)?;

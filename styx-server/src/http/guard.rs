@@ -10,7 +10,7 @@ use hyper::{
     header::{HOST, HeaderName, ORIGIN},
 };
 
-use super::response::ApiError;
+use super::{is_write, response::ApiError};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -43,7 +43,7 @@ impl Guard {
             let refused = match site.as_bytes() {
                 b"same-origin" | b"none" => false,
                 // Other ports of this machine: their pages may link here and not write here.
-                b"same-site" => !matches!(*method, Method::GET | Method::HEAD),
+                b"same-site" => is_write(method),
                 _ => true,
             };
             if refused {

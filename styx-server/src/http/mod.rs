@@ -63,6 +63,7 @@ use crate::{
     definitions::Definitions,
     metrics::Metrics,
     settings::HttpSettings,
+    views::Descriptions,
 };
 
 /// The longest request id that is logged and recorded; a longer one is cut there and echoed whole.
@@ -102,6 +103,13 @@ pub(crate) struct App {
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
+impl App {
+    /// Spells out what executions ran.
+    fn descriptions(&self) -> Descriptions<'_> {
+        Descriptions::new(self.engine.reader(), &self.definitions, self.declared_env_only)
+    }
+}
+
 /// The service: one handler, since paths are told apart by rules of our own.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new().fallback(handle).with_state(app)
@@ -129,6 +137,15 @@ impl Call {
             Ok(result) => result.map_err(|error| ApiError::internal(request_id, "LogError", error)),
             Err(panic) => Err(ApiError::internal(request_id, "Panic", panic)),
         }
+    }
+
+    /// As [`read`](Self::read), with what executions ran, spelled out.
+    async fn read_described<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn LogReader, &Descriptions<'_>) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let app = Arc::clone(&self.app);
+        self.read(move |reader| read(reader, &app.descriptions())).await
     }
 
     /// Reads a few rows or records by their keys, here and now: they are nearly always in memory, and to hand them to another
@@ -373,7 +390,8 @@ fn check_disk(app: &App) -> Result<(), ApiError> {
     }
 }
 
-fn is_write(method: &Method) -> bool {
+/// Whether a method may change something.
+pub(crate) fn is_write(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD)
 }
 

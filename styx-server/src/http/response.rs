@@ -9,7 +9,10 @@ use hyper::{
 };
 use serde::Serialize;
 use styx_client::json;
-use styx_core::{decide::Refusal, id::Position};
+use styx_core::{
+    decide::{Refusal, Reply},
+    id::Position,
+};
 
 /// Names a request, both ways.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-styx-request-id");
@@ -185,9 +188,11 @@ pub(super) fn method_not_allowed(refusal: Response, allow: &str) -> Response {
     allowing(refusal, allow)
 }
 
-/// Marks an answer as one to a request that changed nothing.
-pub(super) fn without_effect(mut response: Response) -> Response {
-    response.headers_mut().insert(EFFECT, HeaderValue::from_static("none"));
+/// The answer to a request that led to this reply: marked when it changed nothing.
+pub(super) fn after(reply: &Reply, mut response: Response) -> Response {
+    if *reply == Reply::Nothing {
+        response.headers_mut().insert(EFFECT, HeaderValue::from_static("none"));
+    }
     response
 }
 

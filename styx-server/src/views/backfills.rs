@@ -73,7 +73,7 @@ impl Partitions {
     pub(crate) fn next(
         &mut self,
         reader: &dyn LogReader,
-        descriptions: &mut Descriptions<'_>,
+        descriptions: &Descriptions<'_>,
     ) -> Result<Option<RunStateData>, LogError> {
         let spec = &self.backfill.spec;
         let Some(schedule) = self.schedule.as_ref().filter(|_| self.next < spec.end) else {
@@ -93,7 +93,7 @@ impl Partitions {
         &self,
         reader: &dyn LogReader,
         instance: &InstanceId,
-        descriptions: &mut Descriptions<'_>,
+        descriptions: &Descriptions<'_>,
     ) -> Result<RunStateData, LogError> {
         let is_ours = |run: &Run| matches!(&run.trigger, Some(Trigger::Backfill(id)) if **id == *self.id);
         if let Some(Row::Run(run)) = reader.get(&RowKey::Run(instance.clone()))?

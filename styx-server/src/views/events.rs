@@ -19,16 +19,15 @@ use super::{Descriptions, message, trigger, trigger_parameters};
 pub(crate) fn events(
     reader: &dyn LogReader,
     instance: &InstanceId,
-    declared_env_only: bool,
+    descriptions: &Descriptions<'_>,
 ) -> Result<Vec<TimestampedEvent>, LogError> {
-    let mut descriptions = Descriptions::new(reader, declared_env_only);
     let mut parameters = None;
     let mut events = Vec::new();
     for_each_event(reader, instance, |event, at| {
         if let Event::TriggerExecution { parameters: set, .. } = event {
             parameters = Some(set.clone());
         }
-        let kind = kind(event, instance, parameters.as_ref(), &mut descriptions)?;
+        let kind = kind(event, instance, parameters.as_ref(), descriptions)?;
         let event = styx_client::Event { workflow_instance: instance.key(), kind };
         events.push(TimestampedEvent { event, timestamp: at.timestamp_millis() });
         Ok(())
@@ -67,7 +66,7 @@ fn kind(
     event: &Event,
     instance: &InstanceId,
     parameters: Option<&TriggerParameters>,
-    descriptions: &mut Descriptions<'_>,
+    descriptions: &Descriptions<'_>,
 ) -> Result<EventKind, LogError> {
     Ok(match event {
         Event::TriggerExecution { trigger: by, parameters, .. } => {

@@ -18,7 +18,7 @@ use super::{Descriptions, events::for_each_event, flyte_exec_conf, trigger_param
 pub(crate) fn history(
     reader: &dyn LogReader,
     instance: &InstanceId,
-    descriptions: &mut Descriptions<'_>,
+    descriptions: &Descriptions<'_>,
 ) -> Result<Option<History>, LogError> {
     let mut history = None;
     for_each_event(reader, instance, |event, at| {

@@ -7,34 +7,34 @@ pub(crate) mod instances;
 pub(crate) mod states;
 pub(crate) mod workflows;
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use styx_client::{ExecutionDescription, FlyteExecConf, Message, MessageLevel, Trigger, json};
 use styx_core::{
     event::{self, Description, TriggerParameters},
     history::Ran,
     id::{InstanceId, Position},
-    log::{LogError, LogReader, stored_workflow},
+    log::{LogError, LogReader},
     owed::{environment, filled_in},
     workflow::{Span, WorkflowConfiguration},
 };
 
+use crate::definitions::{Definition, Definitions};
+
 /// Spells out what executions run, from the workflow records that their `submit` names.
 pub(crate) struct Descriptions<'a> {
     reader: &'a dyn LogReader,
+    definitions: &'a Definitions,
     declared_env_only: bool,
-    configurations: BTreeMap<Position, Arc<WorkflowConfiguration>>,
 }
 
 impl<'a> Descriptions<'a> {
     /// With `declared_env_only` a trigger sets only variables that the workflow names, as the executor has it.
-    pub(crate) fn new(reader: &'a dyn LogReader, declared_env_only: bool) -> Self {
-        Self { reader, declared_env_only, configurations: BTreeMap::new() }
+    pub(crate) fn new(reader: &'a dyn LogReader, definitions: &'a Definitions, declared_env_only: bool) -> Self {
+        Self { reader, definitions, declared_env_only }
     }
 
     /// What a try of `instance` runs. `flyte_execution_id` stays null: there is none without Flyte.
     fn spell_out(
-        &mut self,
+        &self,
         instance: &InstanceId,
         description: &Description,
         parameters: Option<&TriggerParameters>,
@@ -43,14 +43,15 @@ impl<'a> Descriptions<'a> {
             Description::Stored(position) => *position,
             Description::Inline(inline) => return Ok(inline_description(inline)),
         };
-        let configuration = self.configuration(position)?;
+        let definition = self.definitions.get(self.reader, position)?;
+        let configuration = configuration(&definition, position)?;
         Ok(ExecutionDescription {
             docker_image: configuration.docker_image.clone(),
-            docker_args: filled_in(&configuration, instance.parameter()),
+            docker_args: filled_in(configuration, instance.parameter()),
             docker_termination_logging: configuration.docker_termination_logging,
             service_account: configuration.service_account.clone(),
             commit_sha: configuration.commit_sha.clone(),
-            env: environment(&configuration, parameters, self.declared_env_only),
+            env: environment(configuration, parameters, self.declared_env_only),
             running_timeout: configuration.running_timeout,
             retry_condition: configuration.retry_condition.clone(),
             flyte_exec_conf: configuration.flyte_exec_conf.as_ref().map(Into::into),
@@ -59,8 +60,9 @@ impl<'a> Descriptions<'a> {
     }
 
     /// What an execution ran whose `submit` names this record.
-    fn ran(&mut self, position: Position) -> Result<Ran, LogError> {
-        let configuration = self.configuration(position)?;
+    fn ran(&self, position: Position) -> Result<Ran, LogError> {
+        let definition = self.definitions.get(self.reader, position)?;
+        let configuration = configuration(&definition, position)?;
         let flyte = configuration.flyte_exec_conf.as_ref().map(FlyteExecConf::from);
         Ok(Ran {
             docker_image: configuration.docker_image.as_deref().map(Into::into),
@@ -69,18 +71,10 @@ impl<'a> Descriptions<'a> {
             flyte_execution_id: None,
         })
     }
+}
 
-    fn configuration(&mut self, position: Position) -> Result<Arc<WorkflowConfiguration>, LogError> {
-        if let Some(configuration) = self.configurations.get(&position) {
-            return Ok(Arc::clone(configuration));
-        }
-        let stored = stored_workflow(self.reader, position)?;
-        let configuration = WorkflowConfiguration::from_json(&stored.json)
-            .map_err(|error| LogError::at_record(position, &error.to_string()))?;
-        let configuration = Arc::new(configuration);
-        self.configurations.insert(position, Arc::clone(&configuration));
-        Ok(configuration)
-    }
+fn configuration(definition: &Definition, position: Position) -> Result<&WorkflowConfiguration, LogError> {
+    definition.configuration().map_err(|error| LogError::at_record(position, error))
 }
 
 fn inline_description(inline: &event::ExecutionDescription) -> ExecutionDescription {

@@ -13,7 +13,7 @@ use super::{Descriptions, message, trigger, trigger_parameters};
 pub(crate) fn state(
     instance: &InstanceId,
     run: &Run,
-    descriptions: &mut Descriptions<'_>,
+    descriptions: &Descriptions<'_>,
 ) -> Result<RunStateData, LogError> {
     let description = run.description.as_ref();
     let description =

@@ -36,7 +36,6 @@ pub(super) async fn list(call: &Call) -> Result<Response, ApiError> {
     let list = List {
         filter: Filter::of(call)?,
         with_statuses: call.query.get("status") == Some("true"),
-        declared_env_only: call.app.declared_env_only,
         after: None,
         waiting: VecDeque::new(),
         states: None,
@@ -84,12 +83,7 @@ pub(super) async fn get(call: &Call, id: &str) -> Result<Response, ApiError> {
     }
     let head = json::to_string(&backfills::backfill(id, &backfill))
         .map_err(|error| ApiError::internal(&call.operator.request_id, "JsonError", error))?;
-    let view = View {
-        head: Some(head),
-        states: States::of(id, &backfill),
-        declared_env_only: call.app.declared_env_only,
-        ended: false,
-    };
+    let view = View { head: Some(head), states: States::of(id, &backfill), ended: false };
     pieces::answer(call, view).await
 }
 
@@ -137,7 +131,7 @@ impl States {
         &mut self,
         piece: &mut String,
         reader: &dyn LogReader,
-        descriptions: &mut Descriptions<'_>,
+        descriptions: &Descriptions<'_>,
     ) -> Result<bool, LogError> {
         while piece.len() < PIECE {
             let Some(state) = self.partitions.next(reader, descriptions)? else {
@@ -157,7 +151,6 @@ struct View {
     /// The backfill, until it is sent.
     head: Option<String>,
     states: States,
-    declared_env_only: bool,
     ended: bool,
 }
 
@@ -166,13 +159,12 @@ impl Pieces for View {
         self.ended
     }
 
-    fn next_piece(&mut self, reader: &dyn LogReader) -> Result<String, LogError> {
+    fn next_piece(&mut self, reader: &dyn LogReader, descriptions: &Descriptions<'_>) -> Result<String, LogError> {
         let mut piece = String::new();
         if let Some(head) = self.head.take() {
             piece = format!(r#"{{"backfill":{head},"statuses":{{"active_states":["#);
         }
-        let mut descriptions = Descriptions::new(reader, self.declared_env_only);
-        if self.states.add_to(&mut piece, reader, &mut descriptions)? {
+        if self.states.add_to(&mut piece, reader, descriptions)? {
             piece += "]}}";
             self.ended = true;
         }
@@ -184,7 +176,6 @@ impl Pieces for View {
 struct List {
     filter: Filter,
     with_statuses: bool,
-    declared_env_only: bool,
     after: Option<RowKey>,
     waiting: VecDeque<(Arc<str>, Backfill)>,
     /// Of the backfill that is being told.
@@ -225,16 +216,15 @@ impl Pieces for List {
         self.progress == Progress::Ended
     }
 
-    fn next_piece(&mut self, reader: &dyn LogReader) -> Result<String, LogError> {
+    fn next_piece(&mut self, reader: &dyn LogReader, descriptions: &Descriptions<'_>) -> Result<String, LogError> {
         let mut piece = String::new();
         if self.progress == Progress::New {
             piece += r#"{"backfills":["#;
             self.progress = Progress::Opened;
         }
-        let mut descriptions = Descriptions::new(reader, self.declared_env_only);
         while piece.len() < PIECE {
             if let Some(states) = &mut self.states {
-                if states.add_to(&mut piece, reader, &mut descriptions)? {
+                if states.add_to(&mut piece, reader, descriptions)? {
                     piece += "]}}";
                     self.states = None;
                 }

@@ -6,13 +6,13 @@ use axum::response::Response;
 use styx_client::{Change, ConfigSource, ConfigSources, Limit as LimitJson, RuntimeConfig, RuntimeConfigPatch};
 use styx_core::{
     config::{Config, Limit, Rate},
-    decide::{Reply, Request, RuntimePatch, Setting},
+    decide::{Request, RuntimePatch, Setting},
     world::{Row, RowKey},
 };
 
 use crate::http::{
     Call,
-    response::{ApiError, ok, without_effect},
+    response::{ApiError, after, ok},
 };
 
 /// What counts now.
@@ -35,7 +35,7 @@ pub(super) async fn change(call: &Call) -> Result<Response, ApiError> {
     };
     let reply = call.ask(Request::Operate(patch)).await?;
     let response = ok(&current(call).await?);
-    Ok(if reply == Reply::Nothing { without_effect(response) } else { response })
+    Ok(after(&reply, response))
 }
 
 /// A value that the server's own configuration doesn't have: reset is `default`.

@@ -45,17 +45,12 @@ pub(super) async fn list(call: &Call, id: WorkflowId) -> Result<Response, ApiErr
 /// E-10.
 pub(super) async fn get(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
     let id = instance.clone();
-    let found = call.read(move |reader| history::history(reader, &id, &mut descriptions(reader))).await?;
+    let found = call.read_described(move |reader, described| history::history(reader, &id, described)).await?;
     let history = found.ok_or_else(|| ApiError::not_found("Workflow instance not found"))?;
     let told = history.end();
     let triggers =
         told.map_err(|problem| ApiError::internal(&call.operator.request_id, "UntellableHistory", problem))?;
     Ok(ok(&history::execution_data(&instance, triggers)))
-}
-
-/// Of what was run; its environment is not shown.
-fn descriptions(reader: &dyn LogReader) -> Descriptions<'_> {
-    Descriptions::new(reader, false)
 }
 
 fn limit(call: &Call) -> Result<i64, ApiError> {
@@ -108,9 +103,8 @@ impl Pieces for List {
         self.ended
     }
 
-    fn next_piece(&mut self, reader: &dyn LogReader) -> Result<String, LogError> {
+    fn next_piece(&mut self, reader: &dyn LogReader, descriptions: &Descriptions<'_>) -> Result<String, LogError> {
         let mut piece = String::new();
-        let mut descriptions = descriptions(reader);
         while piece.len() < PIECE {
             if self.waiting.is_empty() {
                 self.waiting = self.instances.next_page(reader, Self::PAGE)?.into();
@@ -122,7 +116,7 @@ impl Pieces for List {
             };
             piece.push(if self.begun { ',' } else { '[' });
             self.begun = true;
-            let history = history::history(reader, &instance, &mut descriptions)?.unwrap_or_default();
+            let history = history::history(reader, &instance, descriptions)?.unwrap_or_default();
             let triggers = history.end().unwrap_or_else(|problem| {
                 tracing::warn!("{instance} is listed without its triggers: {problem}");
                 Vec::new()

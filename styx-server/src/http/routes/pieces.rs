@@ -6,9 +6,12 @@ use axum::{BoxError, response::Response};
 use futures_util::{Stream, stream};
 use styx_core::log::{LogError, LogReader};
 
-use crate::http::{
-    Call,
-    response::{ApiError, ok_raw, ok_stream},
+use crate::{
+    http::{
+        Call,
+        response::{ApiError, ok_raw, ok_stream},
+    },
+    views::Descriptions,
 };
 
 /// A piece ends with the entry that makes it this long, in bytes.
@@ -17,7 +20,7 @@ pub(super) const PIECE: usize = 64 * 1024;
 /// JSON that is made while it is sent.
 pub(super) trait Pieces: Send + 'static {
     /// The next piece, about [`PIECE`] bytes long.
-    fn next_piece(&mut self, reader: &dyn LogReader) -> Result<String, LogError>;
+    fn next_piece(&mut self, reader: &dyn LogReader, descriptions: &Descriptions<'_>) -> Result<String, LogError>;
 
     /// Whether the last piece was the last.
     fn has_ended(&self) -> bool;
@@ -25,7 +28,8 @@ pub(super) trait Pieces: Send + 'static {
 
 /// 200 with all pieces; what fits into one is sent whole.
 pub(super) async fn answer(call: &Call, mut list: impl Pieces) -> Result<Response, ApiError> {
-    let (first, list) = call.read(move |reader| Ok((list.next_piece(reader)?, list))).await?;
+    let (first, list) =
+        call.read_described(move |reader, described| Ok((list.next_piece(reader, described)?, list))).await?;
     Ok(if list.has_ended() { ok_raw(first) } else { ok_stream(pieces(call, first, list)) })
 }
 
@@ -40,7 +44,8 @@ fn pieces<P: Pieces>(call: &Call, first: String, list: P) -> impl Stream<Item = 
             if list.has_ended() {
                 return Ok(None);
             }
-            let read = tokio::task::spawn_blocking(move || (list.next_piece(app.engine.reader()), list));
+            let read =
+                tokio::task::spawn_blocking(move || (list.next_piece(app.engine.reader(), &app.descriptions()), list));
             let (piece, list) = read.await?;
             let piece = piece.inspect_err(|error| {
                 tracing::error!(request_id = &*operator.request_id, "a list is cut: {error}");

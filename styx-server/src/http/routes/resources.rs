@@ -4,14 +4,14 @@ use axum::response::Response;
 use hyper::StatusCode;
 use styx_client::{Resource, ResourcesPayload};
 use styx_core::{
-    decide::{Reply, Request},
+    decide::Request,
     log::for_each_row,
     world::{Row, RowKey, RowScope},
 };
 
 use crate::http::{
     Call,
-    response::{ApiError, no_content, ok, without_effect},
+    response::{ApiError, after, no_content, ok},
 };
 
 /// E-13.
@@ -55,12 +55,11 @@ pub(super) async fn edit(call: &Call, id: &str) -> Result<Response, ApiError> {
 /// E-17.
 pub(super) async fn delete(call: &Call, id: &str) -> Result<Response, ApiError> {
     let reply = call.ask(Request::DeleteResource { id: id.into() }).await?;
-    Ok(if reply == Reply::Nothing { without_effect(no_content()) } else { no_content() })
+    Ok(after(&reply, no_content()))
 }
 
 async fn set(call: &Call, resource: &Resource) -> Result<Response, ApiError> {
     let request = Request::SetResource { id: resource.id.as_str().into(), concurrency: resource.concurrency };
     let reply = call.ask(request).await?;
-    let response = ok(resource);
-    Ok(if reply == Reply::Nothing { without_effect(response) } else { response })
+    Ok(after(&reply, ok(resource)))
 }

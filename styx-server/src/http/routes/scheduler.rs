@@ -18,7 +18,7 @@ use crate::{
     definitions::Definition,
     http::{
         Call,
-        response::{ApiError, empty, no_content, ok, without_effect},
+        response::{ApiError, after, empty, no_content, ok},
     },
 };
 
@@ -60,7 +60,7 @@ pub(super) async fn halt(call: &Call) -> Result<Response, ApiError> {
     let instance: WorkflowInstance = call.payload.parse_not_null()?;
     let id = InstanceId::from(&instance);
     let reply = call.ask_about(&id, Request::Halt { instance: id.clone() }).await?;
-    Ok(echo(&instance, &reply))
+    Ok(after(&reply, ok(&instance)))
 }
 
 /// E-28.
@@ -76,7 +76,7 @@ pub(super) async fn retry(call: &Call) -> Result<Response, ApiError> {
         });
     };
     let reply = call.ask_about(&id, Request::Retry { instance: id.clone(), delay_millis }).await?;
-    Ok(echo(&instance, &reply))
+    Ok(after(&reply, ok(&instance)))
 }
 
 /// E-29.
@@ -99,7 +99,7 @@ pub(super) async fn inject(call: &Call) -> Result<Response, ApiError> {
     };
     let reply = call.ask_about(&instance, request).await?;
     let response = if matches!(event.kind, EventKind::Dequeue { .. }) { ok(&event) } else { empty() };
-    Ok(if reply == Reply::Nothing { without_effect(response) } else { response })
+    Ok(after(&reply, response))
 }
 
 /// Declares an execution over that nobody will report about any more.
@@ -128,9 +128,4 @@ pub(super) fn check_stored(
         return Err(ApiError::new(StatusCode::BAD_REQUEST, text));
     }
     Ok(())
-}
-
-fn echo(instance: &WorkflowInstance, reply: &Reply) -> Response {
-    let response = ok(instance);
-    if *reply == Reply::Nothing { without_effect(response) } else { response }
 }

@@ -22,8 +22,7 @@ use crate::{
 
 /// E-23.
 pub(super) async fn events(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
-    let declared_env_only = call.app.declared_env_only;
-    let events = call.read(move |reader| views::events::events(reader, &instance, declared_env_only));
+    let events = call.read_described(move |reader, described| views::events::events(reader, &instance, described));
     Ok(ok(&EventsPayload { events: events.await? }))
 }
 
@@ -42,9 +41,7 @@ pub(super) fn test_service_account(call: &Call) -> Result<Response, ApiError> {
 /// E-25.
 pub(super) async fn active_states(call: &Call) -> Result<Response, ApiError> {
     let scopes = scopes(call)?.into();
-    let declared_env_only = call.app.declared_env_only;
-    pieces::answer(call, States { scopes, after: None, declared_env_only, opened: false, begun: false, ended: false })
-        .await
+    pieces::answer(call, States { scopes, after: None, opened: false, begun: false, ended: false }).await
 }
 
 /// Why an instance waits, in words.
@@ -58,7 +55,6 @@ pub(super) async fn explain(call: &Call, instance: InstanceId) -> Result<Respons
 struct States {
     scopes: VecDeque<RowScope>,
     after: Option<RowKey>,
-    declared_env_only: bool,
     opened: bool,
     begun: bool,
     ended: bool,
@@ -74,9 +70,8 @@ impl Pieces for States {
         self.ended
     }
 
-    fn next_piece(&mut self, reader: &dyn LogReader) -> Result<String, LogError> {
+    fn next_piece(&mut self, reader: &dyn LogReader, descriptions: &Descriptions<'_>) -> Result<String, LogError> {
         let mut piece = String::new();
-        let mut descriptions = Descriptions::new(reader, self.declared_env_only);
         if !std::mem::replace(&mut self.opened, true) {
             piece += r#"{"active_states":["#;
         }
@@ -97,7 +92,7 @@ impl Pieces for States {
                     if std::mem::replace(&mut self.begun, true) {
                         piece.push(',');
                     }
-                    let state = views::states::state(&instance, &run, &mut descriptions)?;
+                    let state = views::states::state(&instance, &run, descriptions)?;
                     piece += &json::to_string(&state).unwrap_or_else(|_| "null".to_owned());
                 }
             }

@@ -7,7 +7,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use hyper::StatusCode;
 use styx_client::{WorkflowState, json};
 use styx_core::{
-    decide::{Reply, Request},
+    decide::Request,
     id::WorkflowId,
     log::{LogError, LogReader, for_each_row},
     record::{Origin, StoredWorkflow},
@@ -20,7 +20,7 @@ use crate::{
     http::{
         Call,
         request::camel_case,
-        response::{ApiError, no_content, ok, ok_raw, without_effect},
+        response::{ApiError, after, no_content, ok, ok_raw},
     },
     views,
 };
@@ -115,7 +115,7 @@ pub(super) async fn patch_state(call: &Call, id: WorkflowId) -> Result<Response,
     };
     let reply = call.ask(request).await?;
     let response = ok(&state_of(call, &id)?);
-    Ok(if reply == Reply::Nothing { without_effect(response) } else { response })
+    Ok(after(&reply, response))
 }
 
 /// The row of a workflow.
