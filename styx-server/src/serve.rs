@@ -42,6 +42,8 @@ use crate::{
 
 /// How many connections the system keeps until they are accepted; a client behind them waits a second before it tries again.
 const BACKLOG: u32 = 4_096;
+/// How long reads for requests that were given up may go on after that.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long requests may go on after the server was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The file of the data folder that names the address listened on.
@@ -84,8 +86,9 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         deploy(&mut machine, executor.as_ref(), clock.as_ref(), &settings.config, settings.scheduling, loader)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let ended = end_process(Arc::clone(&stopping));
-    metrics::follow(Arc::clone(&metrics), machine.reader(), watched.tail.clone(), runtime.handle().clone())
-        .context("starting the thread of the metrics")?;
+    let counting =
+        metrics::follow(Arc::clone(&metrics), machine.reader(), watched.tail.clone(), runtime.handle().clone())
+            .context("starting the thread of the metrics")?;
     let (engine, thread) = engine::start(machine, inbox, executor, Arc::clone(&clock), Vec::new(), ended)?;
 
     fs::write(settings.data.join(ADDRESS_FILE), format!("{address}\n")).context("writing the address file")?;
@@ -128,8 +131,12 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     }
     stopping.store(true, Ordering::SeqCst);
     stop(&settings, engine, thread, &runner)?;
-    // What still runs on the runtime waits for nothing that matters.
-    runtime.shutdown_background();
+    // Whoever still reads the log ends before the process does: RocksDB must not be closed under a reader. The counting
+    // ends with the log's writer.
+    if counting.join().is_err() {
+        tracing::error!("the thread of the metrics panicked");
+    }
+    runtime.shutdown_timeout(READ_TIMEOUT);
     Ok(ExitCode::SUCCESS)
 }
 

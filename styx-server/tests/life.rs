@@ -265,3 +265,19 @@ fn jobs_go_on_without_the_server_and_are_taken_up_again() {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// Whatever still reads the log when a server ends, ends before it: else RocksDB is closed under a reader, now and then.
+#[test]
+fn an_idle_server_ends_well_each_time() {
+    let rounds = || {
+        for _ in 0..8 {
+            let (_dir, data) = data();
+            let server = Server::start_with(&data, &["--executor", "local"]);
+            server.store("c", "w", "days", "{}");
+            std::thread::sleep(Duration::from_millis(150));
+            let status = server.stop();
+            assert_eq!(status.code(), Some(0), "{status}");
+        }
+    };
+    std::thread::scope(|scope| (0..8).map(|_| scope.spawn(rounds)).for_each(drop));
+}
