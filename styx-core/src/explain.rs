@@ -1,6 +1,6 @@
 //! Why a run waits, and for what: a function of the world, never recorded.
 
-use std::{fmt, sync::Arc};
+use std::{cell::LazyCell, fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -12,7 +12,7 @@ use crate::{
     id::{ExecutionId, InstanceId, WorkflowId},
     record::Runs,
     run::State,
-    world::World,
+    world::{Ahead, World},
 };
 
 /// One thing that a run or a workflow waits for.
@@ -34,15 +34,15 @@ pub enum Reason {
     Limit {
         /// How many may.
         max: u32,
-        /// How many runs that need the same resources come first; `None` when too many wait to tell.
-        ahead: Option<usize>,
+        /// How many runs that need the same resources come first.
+        ahead: Ahead,
     },
     /// Resources that it needs have no free unit.
     Resources {
         /// Which.
         full: Vec<Arc<str>>,
-        /// How many runs that need the same come first; `None` when too many wait to tell.
-        ahead: Option<usize>,
+        /// How many runs that need the same come first.
+        ahead: Ahead,
     },
     /// Resources that it needs aren't defined: it fails when its turn comes.
     UnknownResources {
@@ -53,8 +53,8 @@ pub enum Reason {
     Rate {
         /// When the next may.
         until: DateTime<Utc>,
-        /// How many runs that need the same come first; `None` when too many wait to tell.
-        ahead: Option<usize>,
+        /// How many runs that need the same come first.
+        ahead: Ahead,
     },
     /// Nothing: its turn comes with the next decisions.
     Next,
@@ -130,19 +130,19 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
             let none = Arc::default();
             let needed = world.workflows().get(instance.workflow()).map_or(&none, |workflow| &workflow.spec.resources);
             let queue = world.index().queue();
-            let ahead = || queue.ahead(needed, instance, now);
+            let ahead = LazyCell::new(|| queue.ahead(needed, instance, now));
             let unknown: Vec<_> = queue.unknown(needed).cloned().collect();
             let full: Vec<_> = queue.full(needed).cloned().collect();
             if !unknown.is_empty() {
                 reasons.push(Reason::UnknownResources { ids: unknown });
             } else if !full.is_empty() {
-                reasons.push(Reason::Resources { full, ahead: ahead() });
+                reasons.push(Reason::Resources { full, ahead: *ahead });
             }
             if let Some(max) = config.execution_limit().filter(|_| world.index().free_slots(config) == 0) {
-                reasons.push(Reason::Limit { max, ahead: ahead() });
+                reasons.push(Reason::Limit { max, ahead: *ahead });
             }
             if let Some(until) = world.rate_allows_at().filter(|at| *at > now) {
-                reasons.push(Reason::Rate { until, ahead: ahead() });
+                reasons.push(Reason::Rate { until, ahead: *ahead });
             }
             if reasons.is_empty() {
                 reasons.push(Reason::Next);
@@ -200,18 +200,17 @@ impl fmt::Display for Reason {
                 write!(f, "waits until the earlier execution {execution} has ended")
             }
             Self::Limit { max, ahead } => {
-                write!(f, "waits for one of {max} executions to end, {} come first", Ahead(*ahead))
+                write!(f, "waits for one of {max} executions to end, {ahead} that need the same come first")
             }
             Self::Resources { full, ahead } => {
-                write!(f, "waits for a unit of {}, {} that need the same come first", full.join(", "), Ahead(*ahead))
+                write!(f, "waits for a unit of {}, {ahead} that need the same come first", full.join(", "))
             }
             Self::UnknownResources { ids } => write!(f, "needs resources that aren't defined: {}", ids.join(", ")),
             Self::Rate { until, ahead } => {
                 write!(
                     f,
-                    "waits for the rate of dequeues until {}, {} that need the same come first",
-                    Second(*until),
-                    Ahead(*ahead)
+                    "waits for the rate of dequeues until {}, {ahead} that need the same come first",
+                    Second(*until)
                 )
             }
             Self::Next => f.write_str("is next"),
@@ -236,18 +235,6 @@ impl fmt::Display for Reason {
             Self::NoInstant => f.write_str("the schedule has no further instant"),
             Self::Skipped { why } => write!(f, "its instants are skipped: {why}"),
             Self::Halted { why } => write!(f, "its runs are halted: {why}"),
-        }
-    }
-}
-
-/// How many runs come first.
-struct Ahead(Option<usize>);
-
-impl fmt::Display for Ahead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(runs) => write!(f, "{runs} runs"),
-            None => f.write_str("some of very many runs"),
         }
     }
 }

@@ -300,7 +300,7 @@ fn a_halted_run_leaves_an_execution_that_must_end_before_the_next_one_begins() {
     let reasons = said(explain(story.world(), &instance("report", "2026-03-29T00"), story.now()));
     expect![[r#"
         waits until the earlier execution styx-run-01037d35-d59f-4792-a186-fccfefa3974e has ended
-        waits for one of 1 executions to end, 0 runs come first"#]]
+        waits for one of 1 executions to end, 0 runs that need the same come first"#]]
     .assert_eq(&reasons.join("\n"));
     // The exit code is evidence, not a success: its run is over.
     story.see_halted(Observed::Exited { code: Some(0) });
@@ -352,8 +352,8 @@ fn the_one_that_waits_longest_goes_first_and_is_told_why_it_waits() {
         .collect();
     expect![[r#"
         waits for the executor to take it
-        waits for one of 1 executions to end, 0 runs come first
-        waits for one of 1 executions to end, 1 runs come first"#]]
+        waits for one of 1 executions to end, 0 runs that need the same come first
+        waits for one of 1 executions to end, 1 runs that need the same come first"#]]
     .assert_eq(&told.join("\n"));
     story.forget();
     story.see("report", "2026-03-29T03", Observed::Exited { code: Some(20) });
@@ -368,7 +368,7 @@ fn the_one_that_waits_longest_goes_first_and_is_told_why_it_waits() {
     "#]]
     .assert_eq(&story.told());
     let delayed = said(explain(story.world(), &instance("report", "2026-03-29T03"), story.now()));
-    expect!["waits for its delay until 2026-03-29T05:40:03Z; waits for one of 1 executions to end, 1 runs come first"]
+    expect!["waits for its delay until 2026-03-29T05:40:03Z; waits for one of 1 executions to end, 1 runs that need the same come first"]
         .assert_eq(&delayed.join("; "));
 }
 

@@ -4,6 +4,7 @@ mod backfills;
 mod index;
 mod line;
 mod lives;
+mod place;
 mod queue;
 mod rows;
 
@@ -16,6 +17,7 @@ use self::index::{Parts, Place, needed};
 pub use self::{
     backfills::{Backfill, Resource},
     index::Index,
+    place::Ahead,
     queue::Queue,
     rows::{Answered, Finished, LogRow, Row, RowKey, RowScope, TriggerKind, UnfitRows},
 };

@@ -7,7 +7,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::line::{Line, Standing};
+use super::{
+    Ahead,
+    line::{Line, Standing},
+};
 use crate::id::InstanceId;
 
 type Instant = DateTime<Utc>;
@@ -136,25 +139,12 @@ impl Queue {
         Some(limit.saturating_sub(self.used(resource)))
     }
 
-    /// How many runs of a line go on before a run at `now`; all that are ready, if it isn't. `None` when too many are to be
-    /// looked at, one by one, by whoever has more to do.
-    pub fn ahead(&self, resources: &[Arc<str>], id: &InstanceId, now: Instant) -> Option<usize> {
-        const MANY: usize = 10_000;
+    /// How many runs that need the same resources go on before a run at `now`; all that are ready, if it isn't.
+    pub fn ahead(&self, resources: &[Arc<str>], id: &InstanceId, now: Instant) -> Ahead {
+        /// Counted by whoever has more to do.
+        const MOST: usize = 10_000;
         let line = if resources.is_empty() { Some(&self.plain) } else { self.lines.get(resources) };
-        let Some(line) = line else { return Some(0) };
-        if line.ready.len() > MANY {
-            return None;
-        }
-        let woken = line.later.iter().take_while(|(at, _)| *at <= now).map(|(at, id)| (id, *at));
-        let ready: BTreeMap<&InstanceId, Instant> = line.ready.iter().map(|(id, at)| (id, *at)).chain(woken).collect();
-        // A run goes on after all of its workflow before it, so its turn comes with the latest of their times.
-        let mut turns: Vec<(Instant, &InstanceId)> = Vec::with_capacity(ready.len());
-        for (id, at) in ready {
-            let before = turns.last().filter(|(_, before)| before.workflow() == id.workflow());
-            turns.push((before.map_or(at, |(turn, _)| at.max(*turn)), id));
-        }
-        let mine = turns.iter().find(|(_, other)| *other == id);
-        Some(turns.iter().filter(|turn| mine.is_none_or(|mine| *turn < mine)).count())
+        line.map_or(Ahead::Exactly(0), |line| Ahead::of(line, id, now, MOST))
     }
 
     /// Puts a run into its line; it may go on from `at` on.
