@@ -4,8 +4,12 @@ pub(crate) mod backfills;
 pub(crate) mod events;
 pub(crate) mod history;
 pub(crate) mod instances;
+mod moves;
+pub(crate) mod partitions;
 pub(crate) mod states;
 pub(crate) mod workflows;
+
+use std::ops::ControlFlow;
 
 use styx_client::{ExecutionDescription, FlyteExecConf, Message, MessageLevel, Trigger, json};
 use styx_core::{
@@ -14,6 +18,7 @@ use styx_core::{
     id::{InstanceId, Position},
     log::{LogError, LogReader},
     owed::{environment, filled_in},
+    record::{Record, Subject},
     workflow::{Span, WorkflowConfiguration},
 };
 
@@ -73,6 +78,25 @@ impl<'a> Descriptions<'a> {
     }
 }
 
+/// Visits the records found under a subject from `from` on, in order and a page at a time, until a visit breaks off.
+fn for_each_record(
+    reader: &dyn LogReader,
+    subject: &Subject,
+    mut from: Position,
+    page: usize,
+    mut visit: impl FnMut(Record) -> ControlFlow<()>,
+) -> Result<(), LogError> {
+    loop {
+        let records = reader.history(subject, from, page)?;
+        let next = records.last().filter(|_| records.len() == page).map(|record| record.position.next());
+        let goes_on = records.into_iter().try_for_each(&mut visit).is_continue();
+        match next.filter(|_| goes_on) {
+            Some(next) => from = next,
+            None => return Ok(()),
+        }
+    }
+}
+
 fn configuration(definition: &Definition, position: Position) -> Result<&WorkflowConfiguration, LogError> {
     definition.configuration().map_err(|error| LogError::at_record(position, error))
 }
@@ -120,3 +144,6 @@ fn message(message: &event::Message) -> Message {
     };
     Message { level, line: message.line.to_string() }
 }
+
+#[cfg(test)]
+mod partition_laws;

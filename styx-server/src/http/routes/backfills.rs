@@ -25,10 +25,7 @@ use crate::{
         Call,
         response::{ApiError, empty, ok},
     },
-    views::{
-        Descriptions,
-        backfills::{self, Partitions},
-    },
+    views::{Descriptions, backfills, partitions::Partitions},
 };
 
 /// E-18.
