@@ -1,5 +1,6 @@
 //! Settings: flags over environment over file, and the [`Config`] that decisions follow.
 
+mod file;
 mod values;
 
 use std::{
@@ -8,19 +9,15 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use chrono::TimeDelta;
 use serde::Deserialize;
-use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
-    run::State,
-};
+use styx_core::{config::Config, run::State};
 
+use self::file::File;
 pub(crate) use self::values::Iso;
-use self::values::{Cost, Exponent, PerSecond};
 use crate::cli::{AuthMode, ExecutorKind, Flags, LogFormat};
 
 /// All that a server is started with.
@@ -255,135 +252,9 @@ pub(crate) fn config_of_file(path: &Path, recorded: &Config) -> anyhow::Result<C
     Ok(config)
 }
 
-/// The configuration file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    data: Option<PathBuf>,
-    listen: Option<SocketAddr>,
-    workflows: Option<PathBuf>,
-    executor: Option<ExecutorKind>,
-    run_api_workflows: Option<bool>,
-    log_format: Option<LogFormat>,
-    insecure_listen: Option<bool>,
-    disk_reserve: Option<u64>,
-    scheduling: Option<bool>,
-    max_executions: Option<u32>,
-    submission_rate_limit: Option<PerSecond>,
-    catch_up: Option<u32>,
-    max_cost: Option<Cost>,
-    missing_dependencies_delay: Option<Iso>,
-    backoff: FileBackoff,
-    infrastructure_backoff: FileBackoff,
-    timeouts: FileTimeouts,
-    local: LocalSettings,
-    http: HttpSettings,
-    auth: FileAuth,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileAuth {
-    mode: Option<AuthMode>,
-    tokens: Option<PathBuf>,
-    anonymous_reads: Option<bool>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileBackoff {
-    base: Option<Iso>,
-    max_exponent: Option<Exponent>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileTimeouts {
-    default: Option<Iso>,
-    submitting: Option<Iso>,
-    submitted: Option<Iso>,
-    running: Option<Iso>,
-    max_running: Option<Iso>,
-}
-
-impl File {
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        Self::parse(&text).map_err(|error| anyhow::anyhow!("{}:{error}", path.display()))
-    }
-
-    /// The error begins with line and column.
-    fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start.min(text.len()));
-            let before = text.get(..at).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().map_or(0, |start| start.chars().count()) + 1;
-            format!("{line}:{column}: {}", error.message().replace('\n', " "))
-        })
-    }
-
-    fn data_folder(&self, flag: Option<PathBuf>) -> PathBuf {
-        flag.or_else(|| self.data.clone()).unwrap_or_else(|| PathBuf::from("./styx-data"))
-    }
-
-    fn token_file(&self, flag: Option<PathBuf>, data: &Path) -> PathBuf {
-        flag.or_else(|| self.auth.tokens.clone()).unwrap_or_else(|| data.join("tokens.json"))
-    }
-
-    fn config(&self, executor: ExecutorKind, runs_api_workflows: bool) -> Config {
-        let defaults = Config::default();
-        let or = |value: Option<Iso>, default: TimeDelta| value.map_or(default, |Iso(value)| value);
-        let backoff = |file: &FileBackoff, default: Backoff| Backoff {
-            base: or(file.base, default.base),
-            max_exponent: file.max_exponent.map_or(default.max_exponent, |Exponent(value)| value),
-        };
-        let FileTimeouts { default, submitting, submitted, running, max_running } = &self.timeouts;
-        let mut by_state = defaults.timeouts.by_state;
-        for (state, value) in
-            [(State::Submitting, submitting), (State::Submitted, submitted), (State::Running, running)]
-        {
-            if let Some(Iso(value)) = value {
-                by_state.insert(state, *value);
-            }
-        }
-        let limit = match executor {
-            ExecutorKind::Local => Some(local_limit()),
-            ExecutorKind::Fake => None,
-        };
-        Config {
-            scheduling: defaults.scheduling,
-            max_executions: self.max_executions.or(limit),
-            dequeue_rate: self.submission_rate_limit.map(|PerSecond(rate)| rate).or(defaults.dequeue_rate),
-            catch_up: self.catch_up.unwrap_or(defaults.catch_up),
-            max_cost_tenths: self.max_cost.map_or(defaults.max_cost_tenths, |Cost(tenths)| tenths),
-            missing_dependencies_delay: or(self.missing_dependencies_delay, defaults.missing_dependencies_delay),
-            backoff: backoff(&self.backoff, defaults.backoff),
-            infrastructure_backoff: backoff(&self.infrastructure_backoff, defaults.infrastructure_backoff),
-            timeouts: Timeouts {
-                default: or(*default, defaults.timeouts.default),
-                by_state,
-                max_running: max_running.map(|Iso(value)| value).or(defaults.timeouts.max_running),
-            },
-            executor: ExecutorCapabilities {
-                runner: executor.name().into(),
-                runs_api_workflows: runs_api_workflows || executor != ExecutorKind::Local,
-                mounts_secrets: executor != ExecutorKind::Local,
-            },
-            runtime: defaults.runtime,
-        }
-    }
-}
-
-/// How many processes run at a time if nothing is said: twice as many as there are CPUs, at least 4.
-fn local_limit() -> u32 {
-    let cpus = thread::available_parallelism().map_or(1, usize::from);
-    u32::try_from(cpus.saturating_mul(2)).unwrap_or(u32::MAX).max(4)
-}
-
 #[cfg(test)]
 mod tests {
-    use styx_core::config::Rate;
+    use styx_core::config::{Backoff, Rate};
 
     use super::*;
 

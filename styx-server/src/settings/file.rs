@@ -1,0 +1,147 @@
+//! The configuration file: its form, and the [`Config`] that it leads to.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use serde::Deserialize;
+use styx_core::{
+    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
+    run::State,
+};
+
+use super::{
+    HttpSettings, LocalSettings,
+    values::{Cost, Exponent, Iso, PerSecond},
+};
+use crate::cli::{AuthMode, ExecutorKind, LogFormat};
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) data: Option<PathBuf>,
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) workflows: Option<PathBuf>,
+    pub(super) executor: Option<ExecutorKind>,
+    pub(super) run_api_workflows: Option<bool>,
+    pub(super) log_format: Option<LogFormat>,
+    pub(super) insecure_listen: Option<bool>,
+    pub(super) disk_reserve: Option<u64>,
+    pub(super) scheduling: Option<bool>,
+    pub(super) max_executions: Option<u32>,
+    pub(super) submission_rate_limit: Option<PerSecond>,
+    pub(super) catch_up: Option<u32>,
+    pub(super) max_cost: Option<Cost>,
+    pub(super) missing_dependencies_delay: Option<Iso>,
+    pub(super) backoff: FileBackoff,
+    pub(super) infrastructure_backoff: FileBackoff,
+    pub(super) timeouts: FileTimeouts,
+    pub(super) local: LocalSettings,
+    pub(super) http: HttpSettings,
+    pub(super) auth: FileAuth,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FileAuth {
+    pub(super) mode: Option<AuthMode>,
+    pub(super) tokens: Option<PathBuf>,
+    pub(super) anonymous_reads: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FileBackoff {
+    pub(super) base: Option<Iso>,
+    pub(super) max_exponent: Option<Exponent>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FileTimeouts {
+    pub(super) default: Option<Iso>,
+    pub(super) submitting: Option<Iso>,
+    pub(super) submitted: Option<Iso>,
+    pub(super) running: Option<Iso>,
+    pub(super) max_running: Option<Iso>,
+}
+
+impl File {
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        Self::parse(&text).map_err(|error| anyhow::anyhow!("{}:{error}", path.display()))
+    }
+
+    /// The error begins with line and column.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start.min(text.len()));
+            let before = text.get(..at).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().map_or(0, |start| start.chars().count()) + 1;
+            format!("{line}:{column}: {}", error.message().replace('\n', " "))
+        })
+    }
+
+    pub(super) fn data_folder(&self, flag: Option<PathBuf>) -> PathBuf {
+        flag.or_else(|| self.data.clone()).unwrap_or_else(|| PathBuf::from("./styx-data"))
+    }
+
+    pub(super) fn token_file(&self, flag: Option<PathBuf>, data: &Path) -> PathBuf {
+        flag.or_else(|| self.auth.tokens.clone()).unwrap_or_else(|| data.join("tokens.json"))
+    }
+
+    pub(super) fn config(&self, executor: ExecutorKind, runs_api_workflows: bool) -> Config {
+        let defaults = Config::default();
+        let or = |value: Option<Iso>, default: TimeDelta| value.map_or(default, |Iso(value)| value);
+        let backoff = |file: &FileBackoff, default: Backoff| Backoff {
+            base: or(file.base, default.base),
+            max_exponent: file.max_exponent.map_or(default.max_exponent, |Exponent(value)| value),
+        };
+        let FileTimeouts { default, submitting, submitted, running, max_running } = &self.timeouts;
+        let mut by_state = defaults.timeouts.by_state;
+        for (state, value) in
+            [(State::Submitting, submitting), (State::Submitted, submitted), (State::Running, running)]
+        {
+            if let Some(Iso(value)) = value {
+                by_state.insert(state, *value);
+            }
+        }
+        let limit = match executor {
+            ExecutorKind::Local => Some(local_limit()),
+            ExecutorKind::Fake => None,
+        };
+        Config {
+            scheduling: defaults.scheduling,
+            max_executions: self.max_executions.or(limit),
+            dequeue_rate: self.submission_rate_limit.map(|PerSecond(rate)| rate).or(defaults.dequeue_rate),
+            catch_up: self.catch_up.unwrap_or(defaults.catch_up),
+            max_cost_tenths: self.max_cost.map_or(defaults.max_cost_tenths, |Cost(tenths)| tenths),
+            missing_dependencies_delay: or(self.missing_dependencies_delay, defaults.missing_dependencies_delay),
+            backoff: backoff(&self.backoff, defaults.backoff),
+            infrastructure_backoff: backoff(&self.infrastructure_backoff, defaults.infrastructure_backoff),
+            timeouts: Timeouts {
+                default: or(*default, defaults.timeouts.default),
+                by_state,
+                max_running: max_running.map(|Iso(value)| value).or(defaults.timeouts.max_running),
+            },
+            executor: ExecutorCapabilities {
+                runner: executor.name().into(),
+                runs_api_workflows: runs_api_workflows || executor != ExecutorKind::Local,
+                mounts_secrets: executor != ExecutorKind::Local,
+            },
+            runtime: defaults.runtime,
+        }
+    }
+}
+
+/// How many processes run at a time if nothing is said: twice as many as there are CPUs, at least 4.
+fn local_limit() -> u32 {
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(cpus.saturating_mul(2)).unwrap_or(u32::MAX).max(4)
+}
