@@ -205,3 +205,49 @@ fn since_epoch(at: DateTime<Utc>) -> Duration {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use hyper::Request;
+    use serde_json::Value;
+    use styx_engine::fake::DURATION_MS;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_due_happens_at_its_time() {
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let ten_minutes: Director = Box::new(|launch, _| {
+            launch.env.insert(DURATION_MS.to_owned(), "600000".to_owned());
+        });
+        let begin = time("2026-01-01T00:30:00Z");
+        let server = ScriptedServer::start(&dir.path().join("data"), Access::Open, begin, ten_minutes);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let ask = |method: &str, path: &str, body: &str| -> Value {
+            let request = Request::builder().method(method).uri(path).header("host", "localhost");
+            let request = request.header("content-length", body.len()).body(Body::from(body.to_owned())).unwrap();
+            runtime.block_on(async {
+                let answer = server.router().oneshot(request).await.unwrap_or_else(|never| match never {});
+                let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+                serde_json::from_slice(&body).unwrap()
+            })
+        };
+        ask("POST", "/api/v3/workflows/c", r#"{"id":"w","schedule":"hours","docker_image":"busybox"}"#);
+        ask("PATCH", "/api/v3/workflows/c/w/state", r#"{"enabled":true}"#);
+        server.advance(time("2026-01-01T04:30:00Z"));
+        for (parameter, triggered, ended) in [
+            ("2026-01-01T00", "2026-01-01T01:00:00Z", "2026-01-01T01:10:00Z"),
+            ("2026-01-01T02", "2026-01-01T03:00:00Z", "2026-01-01T03:10:00Z"),
+        ] {
+            let history = ask("GET", &format!("/api/v3/status/events/c/w/{parameter}"), "");
+            let events = history["events"].as_array().unwrap();
+            let at = |event: Option<&Value>| event.unwrap()["timestamp"].as_i64();
+            let expected = (Some(time(triggered).timestamp_millis()), Some(time(ended).timestamp_millis()));
+            assert_eq!((at(events.first()), at(events.last())), expected, "{history}");
+        }
+        assert_eq!(server.now(), time("2026-01-01T04:30:00Z"));
+    }
+}
