@@ -61,8 +61,7 @@ impl FakeExecutor {
     /// When no thread can be started.
     pub fn start(observe: impl Fn(Observation) + Send + 'static) -> std::io::Result<Self> {
         let (effects, receiver) = channel();
-        let mut fakes = Fakes { receiver, observe, due: BTreeSet::new(), known: BTreeMap::new() };
-        thread::Builder::new().name("styx-fake".to_owned()).spawn(move || fakes.run())?;
+        thread::Builder::new().name("styx-fake".to_owned()).spawn(move || run(&receiver, observe))?;
         Ok(Self { effects })
     }
 }
@@ -74,48 +73,53 @@ impl Executor for FakeExecutor {
     }
 }
 
+fn run(receiver: &Receiver<Effect>, observe: impl Fn(Observation)) {
+    let begin = Instant::now();
+    let mut fakes = Fakes::default();
+    loop {
+        let effect = match fakes.next_end() {
+            Some(at) => receiver.recv_timeout(at.saturating_sub(begin.elapsed())),
+            None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        let observations = match effect {
+            Ok(effect) => fakes.perform(effect, begin.elapsed()),
+            Err(RecvTimeoutError::Timeout) => Vec::new(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        observations.into_iter().for_each(&observe);
+        fakes.end_due(begin.elapsed()).into_iter().for_each(&observe);
+    }
+}
+
+/// The fake executions and how far they are, without a thread and a clock: `now` is the time since a moment that the caller
+/// chose.
+#[derive(Debug, Default)]
+pub struct Fakes {
+    due: BTreeSet<(Duration, ExecutionId)>,
+    known: BTreeMap<ExecutionId, Fake>,
+}
+
 /// How far a fake execution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fake {
     Runs {
-        ends_at: Instant,
+        ends_at: Duration,
         exit_code: i32,
     },
     /// Ended with this code, or never to be started.
     Over(Option<i32>),
 }
 
-struct Fakes<F> {
-    receiver: Receiver<Effect>,
-    observe: F,
-    due: BTreeSet<(Instant, ExecutionId)>,
-    known: BTreeMap<ExecutionId, Fake>,
-}
-
-impl<F: Fn(Observation)> Fakes<F> {
-    fn run(&mut self) {
-        loop {
-            let effect = match self.due.first() {
-                Some((at, _)) => self.receiver.recv_timeout(at.saturating_duration_since(Instant::now())),
-                None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match effect {
-                Ok(effect) => self.perform(effect),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            self.end_due();
-        }
-    }
-
-    fn perform(&mut self, effect: Effect) {
+impl Fakes {
+    /// Takes on an effect; returns what is to be reported at once.
+    pub fn perform(&mut self, effect: Effect, now: Duration) -> Vec<Observation> {
         match effect {
-            Effect::Launch(launch) => self.launch(&launch),
+            Effect::Launch(launch) => self.launch(&launch, now),
             Effect::Adopt { execution, .. } => match self.known.get(&execution).copied() {
-                Some(fake) => self.report_again(&execution, fake),
+                Some(fake) => vec![report_again(&execution, fake)],
                 None => {
                     let reason = "fake executions end with the process that runs them".into();
-                    self.report(&execution, Observed::Lost { reason });
+                    vec![report(&execution, Observed::Lost { reason })]
                 }
             },
             Effect::Stop { execution, .. } => {
@@ -128,63 +132,64 @@ impl<F: Fn(Observation)> Fakes<F> {
                     None => Fake::Over(None),
                 };
                 self.known.insert(execution.clone(), over);
-                self.report_again(&execution, over);
+                vec![report_again(&execution, over)]
             }
             Effect::CleanUp { execution, .. } => {
                 self.known.remove(&execution);
-                self.report(&execution, Observed::Cleaned);
+                vec![report(&execution, Observed::Cleaned)]
             }
         }
     }
 
-    fn launch(&mut self, launch: &Launch) {
-        match Script::of(launch) {
-            Ok(Script { exit_code, duration }) => {
-                let ends_at = Instant::now() + duration;
-                if let Some(fake) = self.known.get(&launch.execution).copied() {
-                    return self.report_again(&launch.execution, fake);
-                }
-                self.known.insert(launch.execution.clone(), Fake::Runs { ends_at, exit_code });
-                self.due.insert((ends_at, launch.execution.clone()));
-                self.report(&launch.execution, Observed::Launched);
-                self.report(&launch.execution, Observed::Started);
-            }
-            Err(reason) => self.report(&launch.execution, Observed::NotLaunchable { reason: reason.into() }),
-        }
-    }
-
-    /// How an execution stands that was asked for before.
-    fn report_again(&self, execution: &ExecutionId, fake: Fake) {
-        self.report(
-            execution,
-            match fake {
-                Fake::Runs { .. } => Observed::Started,
-                Fake::Over(None) => Observed::NeverStarted,
-                Fake::Over(code) => Observed::Exited { code },
-            },
-        );
-    }
-
-    fn end_due(&mut self) {
-        while let Some((at, execution)) = self.due.first().cloned()
-            && at <= Instant::now()
+    /// Ends what has run for as long as it should; returns what is to be reported.
+    pub fn end_due(&mut self, now: Duration) -> Vec<Observation> {
+        let mut ended = Vec::new();
+        while self.next_end().is_some_and(|at| at <= now)
+            && let Some((_, execution)) = self.due.pop_first()
         {
-            self.due.pop_first();
             if let Some(Fake::Runs { exit_code, .. }) = self.known.get(&execution).copied() {
                 self.known.insert(execution.clone(), Fake::Over(Some(exit_code)));
-                self.report(&execution, Observed::Exited { code: Some(exit_code) });
+                ended.push(report(&execution, Observed::Exited { code: Some(exit_code) }));
             }
         }
+        ended
     }
 
-    fn report(&self, execution: &ExecutionId, what: Observed) {
-        let evidence: Arc<[u8]> = Arc::from(&b"{}"[..]);
-        (self.observe)(Observation {
-            execution: execution.clone(),
-            runner: "fake".into(),
-            what,
-            observed_at: None,
-            evidence,
-        });
+    /// When the next execution ends.
+    pub fn next_end(&self) -> Option<Duration> {
+        self.due.first().map(|(at, _)| *at)
     }
+
+    fn launch(&mut self, launch: &Launch, now: Duration) -> Vec<Observation> {
+        let execution = &launch.execution;
+        match Script::of(launch) {
+            Ok(Script { exit_code, duration }) => {
+                if let Some(fake) = self.known.get(execution).copied() {
+                    return vec![report_again(execution, fake)];
+                }
+                let ends_at = now + duration;
+                self.known.insert(execution.clone(), Fake::Runs { ends_at, exit_code });
+                self.due.insert((ends_at, execution.clone()));
+                vec![report(execution, Observed::Launched), report(execution, Observed::Started)]
+            }
+            Err(reason) => vec![report(execution, Observed::NotLaunchable { reason: reason.into() })],
+        }
+    }
+}
+
+/// How an execution stands that was asked for before.
+fn report_again(execution: &ExecutionId, fake: Fake) -> Observation {
+    report(
+        execution,
+        match fake {
+            Fake::Runs { .. } => Observed::Started,
+            Fake::Over(None) => Observed::NeverStarted,
+            Fake::Over(code) => Observed::Exited { code },
+        },
+    )
+}
+
+fn report(execution: &ExecutionId, what: Observed) -> Observation {
+    let evidence: Arc<[u8]> = Arc::from(&b"{}"[..]);
+    Observation { execution: execution.clone(), runner: "fake".into(), what, observed_at: None, evidence }
 }

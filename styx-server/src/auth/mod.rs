@@ -16,6 +16,12 @@ pub(crate) use self::{
     tokens::StaticTokens,
 };
 
+/// Makes a token in a file of tokens, for tests of what asks for them.
+#[cfg(test)]
+pub(crate) fn make_token(path: &std::path::Path, name: &str, now: DateTime<Utc>) -> String {
+    file::TokenFile::edit(path, |file| file.create(name, None, now).map(|(token, _)| token)).unwrap()
+}
+
 /// The name of a caller who hasn't said who it is.
 const ANONYMOUS: &str = "anonymous";
 

@@ -442,7 +442,11 @@ fn without_payload(refusal: &str) -> &str {
 }
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod route_laws;
+#[cfg(test)]
+mod scripted;
 #[cfg(test)]
 mod tests {
     use super::*;

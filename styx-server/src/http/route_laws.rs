@@ -1,117 +1,39 @@
 //! Whatever is asked for: nothing panics, nothing is an internal error, and what is refused leaves the log as it was.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeSet,
-    path::Path,
-    sync::{Arc, mpsc},
-};
+use std::{cell::RefCell, collections::BTreeSet, path::Path};
 
 use axum::{Router, body::Body};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use hyper::{Request, StatusCode};
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
-use styx_core::{
-    config::Config,
-    decide::Input,
-    executor::{Effect, Executor},
-    id::Position,
-    world::World,
-};
-use styx_engine::{
-    clock::Clock,
-    engine::{self, EngineHandle, EngineThread, Inbox},
-    machine::{Machine, MachineOptions},
-};
-use styx_store::RocksLog;
+use styx_engine::fake::DURATION_MS;
 use tempfile::TempDir;
-use tokio::{runtime::Runtime, sync::watch};
+use tokio::runtime::Runtime;
 use tower::ServiceExt;
-use uuid::Uuid;
 
-use super::{App, Guard, router};
-use crate::{
-    auth::Access,
-    checkpoints::Checkpoints,
-    metrics::{LogMetrics, Metrics},
-    settings::HttpSettings,
-    tail::WatchedLog,
-};
+use super::scripted::ScriptedServer;
+use crate::auth::Access;
 
-/// A server without a network. Its clock stands still and its executor does nothing, so only requests move its log.
+/// A server without a network. Its clock stands still and its executions last, so only requests move its log.
 struct Server {
     runtime: Runtime,
     router: Router,
-    engine: EngineHandle,
-    _engine_thread: EngineThread,
-    _stopping: watch::Sender<bool>,
-}
-
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
-    }
-}
-
-struct Nothing;
-
-impl Executor for Nothing {
-    fn perform(&self, _: Effect) {}
+    inside: ScriptedServer,
 }
 
 impl Server {
     fn start(data: &Path) -> Self {
-        let log = RocksLog::open(data).unwrap();
-        let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), data.to_owned()));
-        let (log, watched) = WatchedLog::new(log, LogMetrics::default()).unwrap();
-        let machine = Machine::open(Box::new(log), MachineOptions::default()).unwrap();
-        let start = Input::Start {
-            log_id: Uuid::from_u128(1),
-            root_seed: Uuid::from_u128(2),
-            config: Arc::new(Config::default()),
-        };
-        let (clock, inbox) = (Arc::new(Still), Inbox::new(16));
-        let (engine, thread) =
-            engine::start(machine, inbox, Arc::new(Nothing), clock.clone(), vec![start], |_| ()).unwrap();
-        let (stop, stopping) = watch::channel(false);
-        let app = App {
-            engine: engine.clone(),
-            clock,
-            guard: Guard::default(),
-            access: Access::Open,
-            http: HttpSettings::default(),
-            data: data.to_owned(),
-            disk_reserve: 0,
-            max_running_timeout: TimeDelta::days(1),
-            declared_env_only: false,
-            definitions: Arc::default(),
-            checkpoints,
-            config: watched.config,
-            tail: watched.tail,
-            metrics: Arc::new(Metrics::new(World::default(), &LogMetrics::default())),
-            stopping,
-        };
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        let inside = ScriptedServer::start(
+            data,
+            Access::Open,
+            now,
+            Box::new(|launch, _| {
+                launch.env.insert(DURATION_MS.to_owned(), "3600000".to_owned());
+            }),
+        );
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { runtime, router: router(Arc::new(app)), engine, _engine_thread: thread, _stopping: stop }
-    }
-
-    fn tail(&self) -> Position {
-        self.engine.reader().tail().unwrap()
-    }
-
-    /// Where the log ends once nothing follows any more from what was asked before.
-    fn settled_tail(&self) -> Position {
-        loop {
-            let before = self.tail();
-            let (sender, receiver) = mpsc::channel();
-            self.engine.look(move |_, _| sender.send(()).unwrap()).unwrap();
-            receiver.recv().unwrap();
-            if self.tail() == before {
-                return before;
-            }
-        }
+        Self { runtime, router: inside.router(), inside }
     }
 
     fn ask(&self, request: Request<Body>) -> (StatusCode, String) {
@@ -339,12 +261,12 @@ fn no_request_fails_inside_and_what_is_refused_changes_nothing() {
         TestRunner::new(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() });
     let run = runner.run(&asked(), |asked| {
         let Some(request) = asked.request() else { return Ok(()) };
-        let before = server.settled_tail();
+        let before = server.inside.settle();
         let (status, body) = server.ask(request);
         prop_assert!(status.as_u16() < 500 || status == StatusCode::NOT_IMPLEMENTED, "{}: {}", status, body);
         let is_write = !matches!(asked.method, "GET" | "HEAD");
         if status.as_u16() >= 400 || !is_write {
-            prop_assert_eq!(server.tail(), before, "{}: {}", status, body);
+            prop_assert_eq!(server.inside.tail(), before, "{}: {}", status, body);
         }
         reached.borrow_mut().insert(format!("{} {} {}", asked.method, asked.path, status.as_u16()));
         Ok(())

@@ -1,9 +1,11 @@
 //! A real server on a port of its own, and a client that sends exactly the bytes it is told to.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+mod answer;
+
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::Write,
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -14,6 +16,8 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) use self::answer::Answer;
+
 /// A workflow whose runs stay in RUNNING.
 pub(crate) const LONG: &str = r#"{"STYX_FAKE_DURATION_MS":"3600000"}"#;
 
@@ -22,15 +26,6 @@ pub(crate) struct Server {
     child: Child,
     address: String,
     log: PathBuf,
-}
-
-/// An answer, taken apart.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) reason: String,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: String,
 }
 
 impl Server {
@@ -93,26 +88,12 @@ impl Server {
 
     /// A request as a well-behaved client sends it.
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
-        let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            text += &format!("Host: {}\r\n", self.address);
-        }
-        for (name, value) in headers {
-            text += &format!("{name}: {value}\r\n");
-        }
-        if let Some(body) = body {
-            text += &format!("Content-Length: {}\r\n", body.len());
-        }
-        self.send(&format!("{text}\r\n{}", body.unwrap_or_default()))
+        Answer::to_request(&self.address, method, path, headers, body)
     }
 
     /// Sends bytes and reads the answer.
     pub(crate) fn send(&self, bytes: &str) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
-        // A server that refuses early may close before all is sent.
-        let _ = stream.write_all(bytes.as_bytes());
-        Answer::read(stream)
+        Answer::to(&self.address, bytes)
     }
 
     /// As `post`; `None` when no answer comes.
@@ -178,65 +159,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-impl Answer {
-    fn read(stream: TcpStream) -> Self {
-        let mut reader = BufReader::new(stream);
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        let mut parts = line.trim_end_matches("\r\n").splitn(3, ' ');
-        assert_eq!(parts.next(), Some("HTTP/1.1"), "{line:?}");
-        let status = parts.next().unwrap().parse().unwrap();
-        let reason = parts.next().unwrap_or_default().to_owned();
-        let mut headers = Vec::new();
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            let line = line.trim_end();
-            if line.is_empty() {
-                break;
-            }
-            let (name, value) = line.split_once(':').unwrap();
-            headers.push((name.to_lowercase(), value.trim().to_owned()));
-        }
-        let mut body = Vec::new();
-        // The connection may be reset after an early answer.
-        let _ = reader.read_to_end(&mut body);
-        if headers.contains(&("transfer-encoding".to_owned(), "chunked".to_owned())) {
-            body = unchunked(&body);
-        }
-        Self { status, reason, headers, body: String::from_utf8(body).unwrap() }
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    #[track_caller]
-    pub(crate) fn check(&self, status: u16, reason: &str) -> &Self {
-        assert_eq!((self.status, self.reason.as_str()), (status, reason), "{self:?}");
-        self
-    }
-}
-
-/// The body that chunks make up; it must be whole.
-fn unchunked(mut chunks: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    loop {
-        let line = chunks.windows(2).position(|end| end == b"\r\n").expect("a chunk has a length");
-        let length = usize::from_str_radix(std::str::from_utf8(&chunks[..line]).unwrap(), 16).unwrap();
-        chunks = &chunks[line + 2..];
-        if length == 0 {
-            return body;
-        }
-        body.extend_from_slice(&chunks[..length]);
-        chunks = &chunks[length + 2..];
     }
 }
 

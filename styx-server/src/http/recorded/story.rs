@@ -1,0 +1,279 @@
+//! What happened in a session, in its order: what was recorded, and what the answers tell of requests that were left out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use styx_core::executor::Launch;
+use styx_engine::fake::{DURATION_MS, EXIT_CODES};
+
+use super::exchange::{Exchange, key, made_at, time};
+
+/// A request that was left out of the recording, as its traces in later answers tell it.
+#[derive(Debug)]
+pub(super) struct LeftOut {
+    pub(super) method: &'static str,
+    pub(super) path: String,
+    pub(super) body: Option<Value>,
+    /// The id that the recorded server made for it.
+    pub(super) id: Option<String>,
+}
+
+/// What happens next.
+pub(super) enum Step {
+    Recorded(Exchange),
+    LeftOut(LeftOut),
+}
+
+/// A session in the order of its times.
+pub(super) struct Story {
+    /// Each with the time at which the server is to do it.
+    pub(super) steps: Vec<(DateTime<Utc>, Step)>,
+    pub(super) endings: Endings,
+}
+
+/// How the first executions of instances ended in the recording.
+#[derive(Default)]
+pub(super) struct Endings {
+    ended: BTreeMap<String, (DateTime<Utc>, i64)>,
+    /// Instances that were seen running, and not seen to end.
+    lasting: BTreeSet<String>,
+}
+
+impl Story {
+    pub(super) fn of(exchanges: Vec<Exchange>) -> Self {
+        let mut left_out = Traces::default();
+        let mut endings = Endings::default();
+        for exchange in &exchanges {
+            left_out.known(exchange);
+        }
+        for exchange in &exchanges {
+            left_out.look_at(exchange);
+            endings.look_at(exchange);
+        }
+        let of = |exchange| backfills(exchange).into_iter().filter_map(|it| time(&it["last_modified"]));
+        let last_modified = exchanges.iter().flat_map(of).collect();
+        let mut steps: Vec<_> = left_out.asked.into_values().map(|(at, asked)| (at, Step::LeftOut(asked))).collect();
+        let mut now = DateTime::UNIX_EPOCH;
+        for exchange in exchanges {
+            // Where requests overlapped, the order in which they were recorded counts.
+            now = now.max(handled_at(&exchange, &last_modified));
+            steps.push((now, Step::Recorded(exchange)));
+        }
+        steps.sort_by_key(|(at, _)| *at);
+        Self { steps, endings }
+    }
+}
+
+/// When a request was handled: what it made has that time on it. Without a trace it is the time at which it was sent.
+fn handled_at(exchange: &Exchange, last_modified: &BTreeSet<DateTime<Utc>>) -> DateTime<Utc> {
+    if !exchange.is_done() {
+        return exchange.at;
+    }
+    let told = exchange.told();
+    let own = time(&told["configuration"]["deployment_time"])
+        .or_else(|| made_at(&told["trigger_id"]))
+        .or_else(|| time(&told["last_modified"]));
+    let seen_later = || {
+        last_modified
+            .range(exchange.at..=exchange.until)
+            .next()
+            .copied()
+            .filter(|_| exchange.path.contains("/backfills"))
+    };
+    own.or_else(seen_later).unwrap_or(exchange.at)
+}
+
+/// All backfills in an answer.
+fn backfills(exchange: &Exchange) -> Vec<Value> {
+    let told = exchange.told();
+    let listed = told["backfills"].as_array().into_iter().flatten().map(|it| it["backfill"].clone());
+    listed.chain([told["backfill"].clone(), told.clone()]).filter(|it| it["last_modified"].is_string()).collect()
+}
+
+/// All workflows in an answer.
+fn workflows(exchange: &Exchange) -> Vec<Value> {
+    let told = exchange.told();
+    let listed = told.as_array().into_iter().flatten().cloned();
+    listed.chain([told["workflow"].clone(), told.clone()]).filter(|it| it["configuration"].is_object()).collect()
+}
+
+/// All states of instances in an answer.
+fn states(exchange: &Exchange) -> Vec<&Value> {
+    let told = exchange.told();
+    [&told["active_states"], &told["statuses"]["active_states"]]
+        .into_iter()
+        .filter_map(Value::as_array)
+        .flatten()
+        .collect()
+}
+
+/// What is left of requests that aren't in the recording.
+#[derive(Default)]
+struct Traces {
+    /// What recorded requests made: ids, and workflows with the times at which they were stored.
+    made: BTreeSet<String>,
+    asked: BTreeMap<String, (DateTime<Utc>, LeftOut)>,
+    /// Triggers of instances that were seen active.
+    active: BTreeSet<String>,
+    /// The last list of resources, with its time.
+    listed: Option<DateTime<Utc>>,
+}
+
+impl Traces {
+    fn known(&mut self, exchange: &Exchange) {
+        if exchange.is_done() {
+            self.made.extend(workflows(exchange).iter().map(stored));
+            let told = exchange.told();
+            self.made
+                .extend([&told["trigger_id"], &told["id"]].into_iter().filter_map(Value::as_str).map(str::to_owned));
+        }
+    }
+
+    fn look_at(&mut self, exchange: &Exchange) {
+        for workflow in workflows(exchange) {
+            self.workflow(&workflow);
+        }
+        for state in states(exchange) {
+            let data = &state["state_data"];
+            self.active.extend(data["trigger"]["trigger_id"].as_str().map(str::to_owned));
+            self.trigger(&key(&state["workflow_instance"]), &data["trigger"], &data["trigger_parameters"]);
+        }
+        for event in exchange.told()["events"].as_array().into_iter().flatten().map(|it| &it["event"]) {
+            if event["@type"] == "triggerExecution" {
+                let instance = event["workflow_instance"].as_str().unwrap_or_default();
+                self.trigger(instance, &event["trigger"], &event["parameters"]);
+            }
+        }
+        for backfill in backfills(exchange) {
+            self.backfill(&backfill);
+        }
+        if let Some(resources) = exchange.told()["resources"].as_array() {
+            self.resources(exchange, resources);
+        }
+    }
+
+    fn workflow(&mut self, workflow: &Value) {
+        let mut configuration = workflow["configuration"].clone();
+        let Some(at) = time(&configuration["deployment_time"]) else { return };
+        configuration["deployment_time"] = Value::Null;
+        let path = format!("/api/v3/workflows/{}", encoded(workflow["component_id"].as_str().unwrap_or_default()));
+        self.ask(stored(workflow), at, LeftOut { method: "POST", path, body: Some(configuration), id: None });
+    }
+
+    fn trigger(&mut self, instance: &str, trigger: &Value, parameters: &Value) {
+        let Some((id, at)) = trigger["trigger_id"].as_str().zip(made_at(&trigger["trigger_id"])) else { return };
+        let mut parts = instance.rsplitn(2, '#');
+        let (parameter, workflow) = (parts.next(), parts.next().unwrap_or_default());
+        if trigger["@type"] != "adhoc" {
+            return;
+        }
+        let (component, workflow) = workflow.split_once('#').unwrap_or_default();
+        let body = json!({
+            "workflow_id": { "component_id": component, "id": workflow },
+            "parameter": parameter,
+            "trigger_parameters": parameters,
+        });
+        let path = "/api/v3/scheduler/trigger?allowFuture=true".to_owned();
+        self.ask(id.to_owned(), at, LeftOut { method: "POST", path, body: Some(body), id: Some(id.to_owned()) });
+    }
+
+    fn backfill(&mut self, backfill: &Value) {
+        let Some((id, at)) = backfill["id"].as_str().zip(time(&backfill["created"])) else { return };
+        if self.made.contains(id) {
+            return;
+        }
+        let mut body = json!({
+            "component": backfill["workflow_id"]["component_id"],
+            "workflow": backfill["workflow_id"]["id"],
+        });
+        for name in ["start", "end", "concurrency", "description", "reverse", "trigger_parameters"] {
+            body[name] = backfill[name].clone();
+        }
+        let path = "/api/v3/backfills?allowFuture=true".to_owned();
+        self.ask(id.to_owned(), at, LeftOut { method: "POST", path, body: Some(body), id: Some(id.to_owned()) });
+        if backfill["halted"] == true
+            && let Some(at) = time(&backfill["last_modified"])
+        {
+            // Whose instances were seen active after that was halted gracefully.
+            let path = format!("/api/v3/backfills/{id}?graceful={}", self.active.contains(id));
+            self.ask(format!("halt {id}"), at, LeftOut { method: "DELETE", path, body: None, id: None });
+        }
+    }
+
+    /// Those that nobody made were made right after the last list that doesn't have them, or before the first request.
+    fn resources(&mut self, exchange: &Exchange, resources: &[Value]) {
+        let moment = self.listed.unwrap_or(exchange.at - TimeDelta::days(1)) + TimeDelta::milliseconds(1);
+        for resource in resources {
+            let id = resource["id"].as_str().unwrap_or_default();
+            let path = "/api/v3/resources".to_owned();
+            self.ask(id.to_owned(), moment, LeftOut { method: "POST", path, body: Some(resource.clone()), id: None });
+        }
+        self.listed = Some(exchange.at);
+    }
+
+    fn ask(&mut self, what: String, at: DateTime<Utc>, asked: LeftOut) {
+        if !self.made.contains(&what) {
+            self.asked.entry(what).or_insert((at, asked));
+        }
+    }
+}
+
+/// A workflow as it was stored at one time.
+fn stored(workflow: &Value) -> String {
+    let at = time(&workflow["configuration"]["deployment_time"]);
+    format!("{} {} {at:?}", workflow["component_id"], workflow["workflow_id"])
+}
+
+fn encoded(segment: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let byte = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    segment.bytes().map(byte).collect()
+}
+
+impl Endings {
+    fn look_at(&mut self, exchange: &Exchange) {
+        for state in states(exchange) {
+            if matches!(state["state"].as_str(), Some("SUBMITTING" | "SUBMITTED" | "RUNNING")) {
+                self.lasting.insert(key(&state["workflow_instance"]));
+            }
+            let data = &state["state_data"];
+            if data["retry_delay_millis"].is_number() {
+                let instance = key(&state["workflow_instance"]);
+                match made_at(&data["trigger"]["trigger_id"]).zip(data["last_exit"].as_i64()) {
+                    Some(end) => drop(self.ended.entry(instance).or_insert(end)),
+                    None => drop(self.lasting.insert(instance)),
+                }
+            }
+        }
+        if let Some(events) = exchange.told()["events"].as_array()
+            && let Some(first) = events.first()
+        {
+            let instance = first["event"]["workflow_instance"].as_str().unwrap_or_default().to_owned();
+            let end = events.iter().find(|it| it["event"]["@type"] == "terminate");
+            match end.and_then(|it| time(&it["timestamp"]).zip(it["event"]["exit_code"].as_i64())) {
+                Some(end) => drop(self.ended.insert(instance, end)),
+                None => drop(self.lasting.insert(instance)),
+            }
+        }
+        if (exchange.status == 409 || exchange.reason.ends_with("while in RUNNING"))
+            && let (Some(component), Some(workflow), Some(parameter)) = exchange.names()
+        {
+            self.lasting.insert(format!("{component}#{workflow}#{parameter}"));
+        }
+    }
+
+    /// Lets an execution end as it did; one of which nothing is known ends well at once.
+    pub(super) fn direct(&self, launch: &mut Launch, now: DateTime<Utc>) {
+        const LONG: TimeDelta = TimeDelta::hours(24);
+        let instance = launch.instance.key();
+        let ended = self.ended.get(&instance).filter(|(at, _)| *at >= now && launch.tries == 0);
+        let (exit_code, duration) = match ended {
+            Some((at, exit_code)) => (*exit_code, *at - now),
+            None if self.lasting.contains(&instance) || self.ended.contains_key(&instance) => (0, LONG),
+            None => (0, TimeDelta::zero()),
+        };
+        launch.env.insert(EXIT_CODES.to_owned(), exit_code.to_string());
+        launch.env.insert(DURATION_MS.to_owned(), duration.num_milliseconds().to_string());
+    }
+}

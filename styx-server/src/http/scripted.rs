@@ -1,0 +1,253 @@
+//! A server in the tests' own process: its clock stands still until a test sets it.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    time::Duration,
+};
+
+use axum::Router;
+use chrono::{DateTime, TimeDelta, Utc};
+use styx_core::{
+    config::Config,
+    decide::Input,
+    executor::{Effect, Executor, Launch, Observation},
+    id::Position,
+    world::World,
+};
+use styx_engine::{
+    clock::Clock,
+    engine::{self, EngineHandle, EngineThread, Inbox, Observer},
+    fake::Fakes,
+    machine::{Machine, MachineOptions},
+};
+use styx_store::RocksLog;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{App, Guard, router};
+use crate::{
+    auth::Access,
+    checkpoints::Checkpoints,
+    metrics::{LogMetrics, Metrics},
+    settings::HttpSettings,
+    tail::WatchedLog,
+};
+
+/// A clock that shows what it was set to.
+pub(super) struct ScriptedClock(Mutex<DateTime<Utc>>);
+
+impl ScriptedClock {
+    fn at(now: DateTime<Utc>) -> Self {
+        Self(Mutex::new(now))
+    }
+
+    fn set(&self, now: DateTime<Utc>) {
+        *lock(&self.0) = now;
+    }
+}
+
+impl Clock for ScriptedClock {
+    fn now(&self) -> DateTime<Utc> {
+        *lock(&self.0)
+    }
+}
+
+/// Puts the script of an execution into its environment, where the records don't see it.
+pub(super) type Director = Box<dyn Fn(&mut Launch, DateTime<Utc>) + Send + Sync>;
+
+/// The fake executor on a scripted clock: what it reports at once is with the engine before whoever asked has an answer.
+struct ScriptedFakes {
+    fakes: Mutex<Fakes>,
+    clock: Arc<ScriptedClock>,
+    observer: Observer,
+    direct: Director,
+}
+
+impl ScriptedFakes {
+    fn end_due(&self) {
+        let ended = lock(&self.fakes).end_due(since_epoch(self.clock.now()));
+        self.report(ended);
+    }
+
+    fn next_end(&self) -> Option<DateTime<Utc>> {
+        lock(&self.fakes).next_end().map(|at| DateTime::UNIX_EPOCH + at)
+    }
+
+    fn report(&self, observations: Vec<Observation>) {
+        for observation in observations {
+            self.observer.observe(observation);
+        }
+    }
+}
+
+impl Executor for ScriptedFakes {
+    fn perform(&self, mut effect: Effect) {
+        let now = self.clock.now();
+        if let Effect::Launch(launch) = &mut effect {
+            (self.direct)(launch, now);
+        }
+        let observations = lock(&self.fakes).perform(effect, since_epoch(now));
+        self.report(observations);
+        self.end_due();
+    }
+}
+
+/// All of a server but its process: engine, log, fake executor and routes. Nothing happens in it unless it is asked or its
+/// clock is set, and what happens has happened when [`settle`](Self::settle) returns.
+pub(super) struct ScriptedServer {
+    pub(super) engine: EngineHandle,
+    pub(super) app: Arc<App>,
+    clock: Arc<ScriptedClock>,
+    fakes: Arc<ScriptedFakes>,
+    _engine_thread: EngineThread,
+    _stopping: watch::Sender<bool>,
+}
+
+impl ScriptedServer {
+    /// What may wait for the engine: it hears its executor while it works, so all that a step brings about must have room.
+    const MAX_WAITING: usize = 10_000;
+
+    /// A new server on `data`, at `now`.
+    pub(super) fn start(data: &Path, access: Access, now: DateTime<Utc>, direct: Director) -> Self {
+        let log = RocksLog::open(data).unwrap();
+        let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), data.to_owned()));
+        let (log, watched) = WatchedLog::new(log, LogMetrics::default()).unwrap();
+        let machine = Machine::open(Box::new(log), MachineOptions::default()).unwrap();
+        let start = Input::Start {
+            log_id: Uuid::from_u128(1),
+            root_seed: Uuid::from_u128(2),
+            config: Arc::new(Config::default()),
+        };
+        let (clock, inbox) = (Arc::new(ScriptedClock::at(now)), Inbox::new(Self::MAX_WAITING));
+        let fakes = Arc::new(ScriptedFakes {
+            fakes: Mutex::default(),
+            clock: Arc::clone(&clock),
+            observer: inbox.observer(),
+            direct,
+        });
+        let executor = Arc::clone(&fakes);
+        let (engine, engine_thread) =
+            engine::start(machine, inbox, executor, clock.clone(), vec![start], |_| ()).unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let app = App {
+            engine: engine.clone(),
+            clock: clock.clone(),
+            guard: Guard::default(),
+            access,
+            http: HttpSettings::default(),
+            data: data.to_owned(),
+            disk_reserve: 0,
+            max_running_timeout: TimeDelta::days(1),
+            declared_env_only: false,
+            definitions: Arc::default(),
+            checkpoints,
+            config: watched.config,
+            tail: watched.tail,
+            metrics: Arc::new(Metrics::new(World::default(), &LogMetrics::default())),
+            stopping,
+        };
+        Self { engine, app: Arc::new(app), clock, fakes, _engine_thread: engine_thread, _stopping: stop }
+    }
+
+    pub(super) fn router(&self) -> Router {
+        router(Arc::clone(&self.app))
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Where the log ends.
+    pub(super) fn tail(&self) -> Position {
+        self.engine.reader().tail().unwrap()
+    }
+
+    /// Where the log ends once nothing follows any more from what was asked before.
+    pub(super) fn settle(&self) -> Position {
+        loop {
+            // The first look is in a step with all that was sent before; the second in a later step than that.
+            let (first, _) = self.look();
+            let (second, _) = self.look();
+            if first == second {
+                return second;
+            }
+        }
+    }
+
+    /// Lets time go by until `to`: what is due on the way happens when it is due, one moment after the other.
+    pub(super) fn advance(&self, to: DateTime<Utc>) {
+        loop {
+            self.settle();
+            let (_, due) = self.look();
+            let next = [due, self.fakes.next_end()].into_iter().flatten().min().filter(|next| *next <= to);
+            let Some(next) = next else { break };
+            assert!(next > self.now(), "what is due at {next} doesn't happen");
+            self.clock.set(next);
+            self.fakes.end_due();
+        }
+        self.clock.set(to.max(self.now()));
+        self.settle();
+    }
+
+    /// Where the world ends between two steps, and when something is due in it.
+    fn look(&self) -> (Position, Option<DateTime<Utc>>) {
+        let (sender, receiver) = mpsc::channel();
+        self.engine.look(move |world, _| sender.send((world.tail(), world.next_due())).unwrap()).unwrap();
+        receiver.recv().unwrap()
+    }
+}
+
+fn since_epoch(at: DateTime<Utc>) -> Duration {
+    (at - DateTime::UNIX_EPOCH).to_std().unwrap()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use hyper::Request;
+    use serde_json::Value;
+    use styx_engine::fake::DURATION_MS;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_due_happens_at_its_time() {
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let ten_minutes: Director = Box::new(|launch, _| {
+            launch.env.insert(DURATION_MS.to_owned(), "600000".to_owned());
+        });
+        let begin = time("2026-01-01T00:30:00Z");
+        let server = ScriptedServer::start(&dir.path().join("data"), Access::Open, begin, ten_minutes);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let ask = |method: &str, path: &str, body: &str| -> Value {
+            let request = Request::builder().method(method).uri(path).header("host", "localhost");
+            let request = request.header("content-length", body.len()).body(Body::from(body.to_owned())).unwrap();
+            runtime.block_on(async {
+                let answer = server.router().oneshot(request).await.unwrap_or_else(|never| match never {});
+                let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+                serde_json::from_slice(&body).unwrap()
+            })
+        };
+        ask("POST", "/api/v3/workflows/c", r#"{"id":"w","schedule":"hours","docker_image":"busybox"}"#);
+        ask("PATCH", "/api/v3/workflows/c/w/state", r#"{"enabled":true}"#);
+        server.advance(time("2026-01-01T04:30:00Z"));
+        for (parameter, triggered, ended) in [
+            ("2026-01-01T00", "2026-01-01T01:00:00Z", "2026-01-01T01:10:00Z"),
+            ("2026-01-01T02", "2026-01-01T03:00:00Z", "2026-01-01T03:10:00Z"),
+        ] {
+            let history = ask("GET", &format!("/api/v3/status/events/c/w/{parameter}"), "");
+            let events = history["events"].as_array().unwrap();
+            let at = |event: Option<&Value>| event.unwrap()["timestamp"].as_i64();
+            let expected = (Some(time(triggered).timestamp_millis()), Some(time(ended).timestamp_millis()));
+            assert_eq!((at(events.first()), at(events.last())), expected, "{history}");
+        }
+        assert_eq!(server.now(), time("2026-01-01T04:30:00Z"));
+    }
+}
