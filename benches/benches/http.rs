@@ -68,8 +68,15 @@ fn measure() -> Outcome<()> {
         make_workflows(&server)?;
         active_states(&server)?;
         page_of_workflows(&server, folder.path())?;
-        triggers(&server, folder.path())?;
+        triggers(&server, folder.path(), "triggers that start runs")?;
         reads_beside_triggers(&server)?;
+        drop(server);
+
+        let folder = TempDir::new_in(&parent)?;
+        let server = Server::start(folder.path())?;
+        make_workflows(&server)?;
+        keep_waiting(&server)?;
+        triggers(&server, folder.path(), "triggers whose runs wait")?;
     }
     Ok(())
 }
@@ -107,7 +114,7 @@ fn trigger(number: u64) -> Vec<u8> {
 }
 
 /// Durable triggers, in turns with a bare route that reads and writes as many bytes and keeps nothing.
-fn triggers(server: &Server, folder: &Path) -> Outcome<()> {
+fn triggers(server: &Server, folder: &Path, what: &str) -> Outcome<()> {
     let first = trigger(server.triggered.fetch_add(1, Ordering::Relaxed));
     let bytes = Client::connect(&server.address)?.ask(&first)?;
     let bare = Server::bare(&folder.join("bare"), bytes)?;
@@ -122,12 +129,18 @@ fn triggers(server: &Server, folder: &Path) -> Outcome<()> {
     let sync = quantile(&mut sync, 0.5);
     let allowed = CONNECTIONS as f64 / sync.as_secs_f64();
     println!(
-        "  triggers, {CONNECTIONS} connections: {ours:.0}/s; bare route: {floor:.0}/s; ratio {:.0} %; \
+        "  {what}, {CONNECTIONS} connections: {ours:.0}/s; bare route: {floor:.0}/s; ratio {:.0} %; \
          {CONNECTIONS} / sync of {} us: {allowed:.0}/s; ratio {:.0} %",
         100.0 * ours / floor,
         sync.as_micros(),
         100.0 * ours / allowed
     );
+    Ok(())
+}
+
+/// Scheduling off: what is triggered only waits.
+fn keep_waiting(server: &Server) -> Outcome<()> {
+    Client::connect(&server.address)?.ask(&request("PATCH", "/api/v4/config", r#"{"enabled":false}"#))?;
     Ok(())
 }
 
@@ -271,6 +284,8 @@ impl Server {
 
     /// A route that reads a body and sends one of this size.
     fn bare(address_file: &Path, bytes: usize) -> Outcome<Self> {
+        // Of an earlier one.
+        let _ = fs::remove_file(address_file);
         let mut command = Command::new(env::current_exe()?);
         command.env(ROLE, "bare").env(BODY_BYTES, bytes.to_string()).env(ADDRESS_FILE, address_file);
         Self::attach(command.spawn()?, address_file)

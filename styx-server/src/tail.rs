@@ -1,11 +1,19 @@
-//! Where the log ends and what decisions follow, for whoever waits for it, and how long its writes take.
+//! Where the log ends, what decisions follow and whether workflows were stored, for whoever waits for it, and how long writes
+//! take.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use styx_core::{
     config::Config,
     id::{Epoch, Position},
     log::{Batch, Log, LogError, LogReader},
+    record::{Fact, Record, WorkflowEvent},
     world::{Row, RowKey},
 };
 use tokio::sync::watch;
@@ -17,6 +25,7 @@ pub(crate) struct WatchedLog<L> {
     log: L,
     tail: watch::Sender<Position>,
     config: watch::Sender<Arc<Config>>,
+    revision: Arc<Revision>,
     metrics: LogMetrics,
 }
 
@@ -26,6 +35,24 @@ pub(crate) struct Watched {
     pub(crate) tail: watch::Receiver<Position>,
     /// What decisions follow.
     pub(crate) config: watch::Receiver<Arc<Config>>,
+    /// Of what workflows are.
+    pub(crate) revision: Arc<Revision>,
+}
+
+/// Counts the writes that store or delete workflows, at their begin and at their end: whatever was read at a revision holds
+/// until there is another one.
+#[derive(Debug, Default)]
+pub(crate) struct Revision(AtomicU64);
+
+impl Revision {
+    /// The present one; `None` while such a write is under way.
+    pub(crate) fn settled(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::SeqCst)).filter(|count| count % 2 == 0)
+    }
+
+    fn step(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl<L: Log> WatchedLog<L> {
@@ -42,7 +69,9 @@ impl<L: Log> WatchedLog<L> {
         };
         let (tail, watched_tail) = watch::channel(reader.tail()?);
         let (config, watched_config) = watch::channel(config);
-        Ok((Self { log, tail, config, metrics }, Watched { tail: watched_tail, config: watched_config }))
+        let revision = Arc::new(Revision::default());
+        let watched = Watched { tail: watched_tail, config: watched_config, revision: Arc::clone(&revision) };
+        Ok((Self { log, tail, config, revision, metrics }, watched))
     }
 }
 
@@ -51,8 +80,16 @@ impl<L: Log> Log for WatchedLog<L> {
         let records = batch.records.len();
         // Debug only: at the usual level it costs nothing.
         let _span = tracing::debug_span!("append", records).entered();
+        let defines = batch.records.iter().any(defines);
+        if defines {
+            self.revision.step();
+        }
         let began = Instant::now();
+        // After an error nothing is read at a revision any more: the process ends.
         let tail = self.log.append(epoch, expected_tail, batch)?;
+        if defines {
+            self.revision.step();
+        }
         self.metrics.appended(records, began.elapsed());
         self.tail.send_replace(tail);
         let config = batch.rows.iter().find_map(|(key, row)| match (key, row) {
@@ -71,5 +108,66 @@ impl<L: Log> Log for WatchedLog<L> {
 
     fn reader(&self) -> Box<dyn LogReader> {
         self.log.reader()
+    }
+}
+
+/// Whether a record changes what a workflow is, beyond its switch and its cursor.
+fn defines(record: &Record) -> bool {
+    matches!(record.fact, Fact::Workflow(_, WorkflowEvent::Stored(_) | WorkflowEvent::Deleted))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{OnceLock, atomic::AtomicBool};
+
+    use styx_store::{MemoryLog, conformance::Story};
+
+    use super::*;
+
+    /// Notes whether the revision is settled while it is written to.
+    struct Probe {
+        log: MemoryLog,
+        revision: Arc<OnceLock<Arc<Revision>>>,
+        is_settled: Arc<AtomicBool>,
+    }
+
+    impl Log for Probe {
+        fn append(&mut self, epoch: Epoch, expected_tail: Position, batch: &Batch) -> Result<Position, LogError> {
+            let revision = self.revision.get().unwrap();
+            self.is_settled.store(revision.settled().is_some(), Ordering::SeqCst);
+            self.log.append(epoch, expected_tail, batch)
+        }
+
+        fn begin_epoch(&mut self) -> Result<Epoch, LogError> {
+            self.log.begin_epoch()
+        }
+
+        fn reader(&self) -> Box<dyn LogReader> {
+            self.log.reader()
+        }
+    }
+
+    #[test]
+    fn a_revision_ends_before_a_workflow_is_written_and_another_begins_after_it() {
+        let (revision, is_settled) = (Arc::default(), Arc::default());
+        let probe =
+            Probe { log: MemoryLog::new(), revision: Arc::clone(&revision), is_settled: Arc::clone(&is_settled) };
+        let (mut log, watched) = WatchedLog::new(probe, LogMetrics::default()).unwrap();
+        revision.set(watched.revision).unwrap();
+        let revision = revision.get().unwrap();
+        let (epoch, mut story) = (log.begin_epoch().unwrap(), Story::new(7));
+        let mut defining = 0;
+        for _ in 0..200 {
+            let (before, tail) = (revision.settled().unwrap(), log.reader().tail().unwrap());
+            let batch = story.next_batch(epoch, 4);
+            let defines = batch.records.iter().any(|record| {
+                matches!(&record.fact, Fact::Workflow(_, WorkflowEvent::Stored(_) | WorkflowEvent::Deleted))
+            });
+            defining += usize::from(defines);
+            log.append(epoch, tail, &batch).unwrap();
+            assert_eq!(is_settled.load(Ordering::SeqCst), !defines);
+            assert_eq!(revision.settled().unwrap() != before, defines);
+        }
+        assert!((10..190).contains(&defining), "{defining} of 200");
     }
 }

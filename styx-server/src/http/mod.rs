@@ -2,6 +2,7 @@
 
 mod guard;
 mod listener;
+mod lists;
 mod once;
 mod path;
 mod query;
@@ -47,6 +48,7 @@ use tracing::Instrument;
 pub(crate) use self::{
     guard::Guard,
     listener::{Limits, serve},
+    lists::Lists,
     request::new_request_id,
 };
 use self::{
@@ -63,6 +65,7 @@ use crate::{
     definitions::Definitions,
     metrics::Metrics,
     settings::HttpSettings,
+    tail::Revision,
     views::Descriptions,
 };
 
@@ -91,6 +94,10 @@ pub(crate) struct App {
     pub(crate) declared_env_only: bool,
     /// What workflows are, by the record that stores them.
     pub(crate) definitions: Arc<Definitions>,
+    /// Lists of workflows as they were made last.
+    pub(crate) lists: Lists,
+    /// Of what workflows are.
+    pub(crate) revision: Arc<Revision>,
     /// Makes checkpoints of the log.
     pub(crate) checkpoints: Arc<Checkpoints>,
     /// What decisions follow now.

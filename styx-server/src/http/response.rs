@@ -144,8 +144,8 @@ pub(super) fn json_lines(lines: String, tail: Position) -> Response {
 }
 
 /// 200 with a body that is JSON already.
-pub(super) fn ok_raw(json: String) -> Response {
-    with_type(StatusCode::OK, "application/json", Body::from(json))
+pub(super) fn ok_raw(json: impl Into<Body>) -> Response {
+    with_type(StatusCode::OK, "application/json", json.into())
 }
 
 /// 200 with a body of JSON that is made while it is sent; an error cuts it, so that it can't be taken for whole.

@@ -6,8 +6,12 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{
+    Router,
+    body::{Body, Bytes},
+};
 use chrono::{DateTime, TimeDelta, Utc};
+use hyper::Request;
 use styx_core::{
     config::Config,
     decide::Input,
@@ -23,9 +27,10 @@ use styx_engine::{
 };
 use styx_store::RocksLog;
 use tokio::sync::watch;
+use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::{App, Guard, router};
+use super::{App, Guard, Lists, router};
 use crate::{
     auth::Access,
     checkpoints::Checkpoints,
@@ -141,6 +146,8 @@ impl ScriptedServer {
             max_running_timeout: TimeDelta::days(1),
             declared_env_only: false,
             definitions: Arc::default(),
+            lists: Lists::default(),
+            revision: watched.revision,
             checkpoints,
             config: watched.config,
             tail: watched.tail,
@@ -152,6 +159,17 @@ impl ScriptedServer {
 
     pub(super) fn router(&self) -> Router {
         router(Arc::clone(&self.app))
+    }
+
+    /// The body of the answer to a request.
+    pub(super) fn ask(&self, method: &str, path: &str, body: &str) -> Bytes {
+        let request = Request::builder().method(method).uri(path).header("host", "localhost");
+        let request = request.header("content-length", body.len()).body(Body::from(body.to_owned())).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let answer = self.router().oneshot(request).await.unwrap_or_else(|never| match never {});
+            axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap()
+        })
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {
@@ -208,11 +226,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
-    use hyper::Request;
     use serde_json::Value;
     use styx_engine::fake::DURATION_MS;
-    use tower::ServiceExt;
 
     use super::*;
 
@@ -225,24 +240,15 @@ mod tests {
         });
         let begin = time("2026-01-01T00:30:00Z");
         let server = ScriptedServer::start(&dir.path().join("data"), Access::Open, begin, ten_minutes);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let ask = |method: &str, path: &str, body: &str| -> Value {
-            let request = Request::builder().method(method).uri(path).header("host", "localhost");
-            let request = request.header("content-length", body.len()).body(Body::from(body.to_owned())).unwrap();
-            runtime.block_on(async {
-                let answer = server.router().oneshot(request).await.unwrap_or_else(|never| match never {});
-                let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-                serde_json::from_slice(&body).unwrap()
-            })
-        };
-        ask("POST", "/api/v3/workflows/c", r#"{"id":"w","schedule":"hours","docker_image":"busybox"}"#);
-        ask("PATCH", "/api/v3/workflows/c/w/state", r#"{"enabled":true}"#);
+        server.ask("POST", "/api/v3/workflows/c", r#"{"id":"w","schedule":"hours","docker_image":"busybox"}"#);
+        server.ask("PATCH", "/api/v3/workflows/c/w/state", r#"{"enabled":true}"#);
         server.advance(time("2026-01-01T04:30:00Z"));
         for (parameter, triggered, ended) in [
             ("2026-01-01T00", "2026-01-01T01:00:00Z", "2026-01-01T01:10:00Z"),
             ("2026-01-01T02", "2026-01-01T03:00:00Z", "2026-01-01T03:10:00Z"),
         ] {
-            let history = ask("GET", &format!("/api/v3/status/events/c/w/{parameter}"), "");
+            let history = server.ask("GET", &format!("/api/v3/status/events/c/w/{parameter}"), "");
+            let history: Value = serde_json::from_slice(&history).unwrap();
             let events = history["events"].as_array().unwrap();
             let at = |event: Option<&Value>| event.unwrap()["timestamp"].as_i64();
             let expected = (Some(time(triggered).timestamp_millis()), Some(time(ended).timestamp_millis()));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::response::Response;
+use axum::{body::Bytes, response::Response};
 use chrono::{DateTime, SubsecRound, Utc};
 use hyper::StatusCode;
 use styx_client::{WorkflowState, json};
@@ -30,6 +30,11 @@ pub(super) async fn list(call: &Call, component: Option<&str>) -> Result<Respons
     let all = component.is_none();
     let full = all && call.query.get("full").is_some();
     let filter = if all { Filter::of(call)? } else { Filter::default() };
+    // What is kept has no states in it, which change with every natural trigger.
+    let revision = call.app.revision.settled().filter(|_| !full && filter.is_empty());
+    if let Some(list) = revision.and_then(|revision| call.app.lists.get(revision, component)) {
+        return Ok(ok_raw(list));
+    }
     let scope = RowScope::Workflows { component: component.map(Into::into) };
     let now = call.app.clock.now();
     let definitions = Arc::clone(&call.app.definitions);
@@ -53,7 +58,11 @@ pub(super) async fn list(call: &Call, component: Option<&str>) -> Result<Respons
         found.sort_unstable();
         Ok(found.into_iter().map(|(_, json)| json).collect::<Vec<_>>())
     });
-    Ok(ok_raw(format!("[{}]", list.await?.join(","))))
+    let list = Bytes::from(format!("[{}]", list.await?.join(",")));
+    if let Some(revision) = revision {
+        call.app.lists.keep(revision, component, list.clone());
+    }
+    Ok(ok_raw(list))
 }
 
 /// E-04.
@@ -189,8 +198,13 @@ impl Filter {
         })
     }
 
+    /// Keeps all.
+    fn is_empty(&self) -> bool {
+        self.source.is_none() && self.before.is_none() && self.after.is_none()
+    }
+
     fn keeps(&self, id: &WorkflowId, stored_json: &str) -> bool {
-        if self.source.is_none() && self.before.is_none() && self.after.is_none() {
+        if self.is_empty() {
             return true;
         }
         let configuration = match WorkflowConfiguration::from_json(stored_json) {
