@@ -18,6 +18,9 @@ use crate::{
     run::{Rules, Run, State},
 };
 
+/// A finished run, as [`Changes`] hand it out.
+type FinishedRow = Box<(RowKey, Finished)>;
+
 impl World {
     pub(super) fn apply_run(
         &mut self,
@@ -77,7 +80,7 @@ impl World {
         at: DateTime<Utc>,
         rules: Rules,
         now: DateTime<Utc>,
-    ) -> Result<(State, Option<(RowKey, Finished)>), RefusedRecord> {
+    ) -> Result<(State, Option<FinishedRow>), RefusedRecord> {
         if rules == Rules::Ours && event.kind() != EventKind::TriggerExecution {
             return Err(unfit(format!("run {id}"), "isn't active"));
         }
@@ -97,10 +100,11 @@ impl World {
     }
 
     /// Takes a run that has ended out of the world.
-    fn finish_run(&mut self, id: &InstanceId, now: DateTime<Utc>) -> Option<(RowKey, Finished)> {
+    fn finish_run(&mut self, id: &InstanceId, now: DateTime<Utc>) -> Option<FinishedRow> {
         let run = self.remove_run(id, now)?;
         run.counter?;
-        Some((RowKey::Finished(id.clone(), TriggerKind::of(run.trigger.as_ref())), Finished(run)))
+        let key = RowKey::Finished(id.clone(), TriggerKind::of(run.trigger.as_ref()));
+        Some(Box::new((key, Finished(run))))
     }
 
     fn remove_run(&mut self, id: &InstanceId, now: DateTime<Utc>) -> Option<Run> {

@@ -66,8 +66,8 @@ pub struct Workflow {
 pub struct Changes {
     /// Keys whose row differs now; asked for with [`World::row`].
     pub dirty: Vec<RowKey>,
-    /// The row of what has finished and left the world.
-    pub finished: Option<(RowKey, Finished)>,
+    /// The row of what has finished and left the world; in a box, since it is large and few records have one.
+    pub finished: Option<Box<(RowKey, Finished)>>,
     /// The row by which a request with a key of its own is known again.
     pub answered: Option<(RowKey, Answered)>,
 }
@@ -75,7 +75,10 @@ pub struct Changes {
 impl Changes {
     /// The rows that aren't part of the world, as a batch holds them.
     pub fn into_rows(self) -> impl Iterator<Item = (RowKey, Option<Row>)> {
-        let finished = self.finished.map(|(key, row)| (key, Some(Row::Finished(row))));
+        let finished = self.finished.map(|finished| {
+            let (key, row) = *finished;
+            (key, Some(Row::Finished(row)))
+        });
         let answered = self.answered.map(|(key, row)| (key, Some(Row::Answered(row))));
         finished.into_iter().chain(answered)
     }

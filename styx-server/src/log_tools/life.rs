@@ -166,7 +166,7 @@ mod tests {
                     (Some(run), after) => assert_eq!(Some(run), after.as_ref(), "record {}", record.position),
                     (None, Some(after)) => {
                         assert!(!after.state.is_active());
-                        if let Some((_, finished)) = changes.finished {
+                        if let Some((_, finished)) = changes.finished.as_deref() {
                             assert_eq!(finished.0, *after);
                             ends += 1;
                         }

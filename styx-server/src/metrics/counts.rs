@@ -93,7 +93,7 @@ impl Counts {
 
     /// Counts a record that has been folded.
     pub(super) fn after(&self, before: Option<&'static str>, changes: &Changes) {
-        if let Some((_, finished)) = &changes.finished {
+        if let Some((_, finished)) = changes.finished.as_deref() {
             let state = if finished.0.state == State::Done { "DONE" } else { "ERROR" };
             self.ended.get_or_create(&[("state", state), ("trigger", before.unwrap_or("none"))]).inc();
         }

@@ -101,7 +101,7 @@ fn compare(reader: &RocksReader, before: Found, after: Found) -> Result<Compared
     let (mut done, mut failed) = (0, 0);
     let mut outcomes = worlds::Outcomes::default();
     fold::advance(&mut replay, last, &mut |record, changes| {
-        if let (Fact::Run(id, _), Some((_, finished))) = (&record.fact, &changes.finished) {
+        if let (Fact::Run(id, _), Some((_, finished))) = (&record.fact, changes.finished.as_deref()) {
             let count = if finished.0.state == State::Done { &mut done } else { &mut failed };
             *count += 1;
             if earlier.runs().contains_key(id) {
