@@ -120,10 +120,8 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         declared_env_only,
         definitions: Arc::default(),
         lists: Lists::default(),
-        revision: watched.revision,
         checkpoints,
-        config: watched.config,
-        tail: watched.tail,
+        watched,
         metrics,
         stopping: told_to_stop,
     };

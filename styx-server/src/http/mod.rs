@@ -29,9 +29,8 @@ use hyper::{
 };
 use serde_json::{Value, json};
 use styx_core::{
-    config::Config,
     decide::{Reply, Request as Ask},
-    id::{InstanceId, Position},
+    id::InstanceId,
     log::{LogError, LogReader},
     record::{Cause, Operator},
     world::{RowKey, World},
@@ -65,7 +64,7 @@ use crate::{
     definitions::Definitions,
     metrics::Metrics,
     settings::HttpSettings,
-    tail::Revision,
+    tail::Watched,
     views::Descriptions,
 };
 
@@ -96,14 +95,10 @@ pub(crate) struct App {
     pub(crate) definitions: Arc<Definitions>,
     /// Lists of workflows as they were made last.
     pub(crate) lists: Lists,
-    /// Of what workflows are.
-    pub(crate) revision: Arc<Revision>,
     /// Makes checkpoints of the log.
     pub(crate) checkpoints: Arc<Checkpoints>,
-    /// What decisions follow now.
-    pub(crate) config: watch::Receiver<Arc<Config>>,
-    /// Where the log ends.
-    pub(crate) tail: watch::Receiver<Position>,
+    /// Where the log ends, what decisions follow now, and the revision of what workflows are.
+    pub(crate) watched: Watched,
     /// What is measured.
     pub(crate) metrics: Arc<Metrics>,
     /// Whether the server was told to stop: whoever waits for something waits no longer.
@@ -334,7 +329,7 @@ fn admit(app: &App, parts: &Parts) -> Result<Caller, ApiError> {
 /// Whether a client is turned away, by the file or by operators.
 fn is_blocked(app: &App, client: &[u8]) -> bool {
     app.http.blocked_clients.iter().any(|blocked| blocked.as_bytes() == client)
-        || app.config.borrow().runtime.blocked_clients.iter().any(|blocked| blocked.as_bytes() == client)
+        || app.watched.config.borrow().runtime.blocked_clients.iter().any(|blocked| blocked.as_bytes() == client)
 }
 
 impl From<Refused> for ApiError {

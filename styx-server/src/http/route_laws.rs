@@ -2,48 +2,23 @@
 
 use std::{cell::RefCell, collections::BTreeSet, path::Path};
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use chrono::{DateTime, TimeDelta};
 use hyper::{Request, StatusCode};
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
 use styx_engine::fake::DURATION_MS;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
-use tower::ServiceExt;
 
-use super::scripted::ScriptedServer;
+use super::scripted::{Director, ScriptedServer};
 use crate::auth::Access;
 
-/// A server without a network. Its clock stands still and its executions last, so only requests move its log.
-struct Server {
-    runtime: Runtime,
-    router: Router,
-    inside: ScriptedServer,
-}
-
-impl Server {
-    fn start(data: &Path) -> Self {
-        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-        let inside = ScriptedServer::start(
-            data,
-            Access::Open,
-            now,
-            Box::new(|launch, _| {
-                launch.env.insert(DURATION_MS.to_owned(), "3600000".to_owned());
-            }),
-        );
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { runtime, router: inside.router(), inside }
-    }
-
-    fn ask(&self, request: Request<Body>) -> (StatusCode, String) {
-        self.runtime.block_on(async {
-            let answer = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
-            let status = answer.status();
-            let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-            (status, String::from_utf8_lossy(&body).into_owned())
-        })
-    }
+/// A server whose clock stands still and whose executions last, so only requests move its log.
+fn start(data: &Path) -> ScriptedServer {
+    let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+    let lasting: Director = Box::new(|launch, _| {
+        launch.env.insert(DURATION_MS.to_owned(), "3600000".to_owned());
+    });
+    ScriptedServer::start(data, Access::Open, now, lasting)
 }
 
 /// Something to ask for.
@@ -255,18 +230,19 @@ fn body() -> impl Strategy<Value = Option<Vec<u8>>> {
 #[test]
 fn no_request_fails_inside_and_what_is_refused_changes_nothing() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(&dir.path().join("data"));
+    let server = start(&dir.path().join("data"));
     let reached = RefCell::new(BTreeSet::new());
     let mut runner =
         TestRunner::new(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() });
     let run = runner.run(&asked(), |asked| {
         let Some(request) = asked.request() else { return Ok(()) };
-        let before = server.inside.settle();
-        let (status, body) = server.ask(request);
+        let before = server.settle();
+        let (status, body) = server.send(request);
+        let body = String::from_utf8_lossy(&body);
         prop_assert!(status.as_u16() < 500 || status == StatusCode::NOT_IMPLEMENTED, "{}: {}", status, body);
         let is_write = !matches!(asked.method, "GET" | "HEAD");
         if status.as_u16() >= 400 || !is_write {
-            prop_assert_eq!(server.inside.tail(), before, "{}: {}", status, body);
+            prop_assert_eq!(server.tail(), before, "{}: {}", status, body);
         }
         reached.borrow_mut().insert(format!("{} {} {}", asked.method, asked.path, status.as_u16()));
         Ok(())

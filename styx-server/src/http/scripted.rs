@@ -11,7 +11,7 @@ use axum::{
     body::{Body, Bytes},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use hyper::Request;
+use hyper::{Request, StatusCode};
 use styx_core::{
     config::Config,
     decide::Input,
@@ -26,7 +26,7 @@ use styx_engine::{
     machine::{Machine, MachineOptions},
 };
 use styx_store::RocksLog;
-use tokio::sync::watch;
+use tokio::{runtime::Runtime, sync::watch};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -105,6 +105,7 @@ pub(super) struct ScriptedServer {
     pub(super) app: Arc<App>,
     clock: Arc<ScriptedClock>,
     fakes: Arc<ScriptedFakes>,
+    runtime: Runtime,
     _engine_thread: EngineThread,
     _stopping: watch::Sender<bool>,
 }
@@ -147,14 +148,13 @@ impl ScriptedServer {
             declared_env_only: false,
             definitions: Arc::default(),
             lists: Lists::default(),
-            revision: watched.revision,
             checkpoints,
-            config: watched.config,
-            tail: watched.tail,
+            watched,
             metrics: Arc::new(Metrics::new(World::default(), &LogMetrics::default())),
             stopping,
         };
-        Self { engine, app: Arc::new(app), clock, fakes, _engine_thread: engine_thread, _stopping: stop }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { engine, app: Arc::new(app), clock, fakes, runtime, _engine_thread: engine_thread, _stopping: stop }
     }
 
     pub(super) fn router(&self) -> Router {
@@ -164,11 +164,15 @@ impl ScriptedServer {
     /// The body of the answer to a request.
     pub(super) fn ask(&self, method: &str, path: &str, body: &str) -> Bytes {
         let request = Request::builder().method(method).uri(path).header("host", "localhost");
-        let request = request.header("content-length", body.len()).body(Body::from(body.to_owned())).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
+        self.send(request.header("content-length", body.len()).body(Body::from(body.to_owned())).unwrap()).1
+    }
+
+    /// Status and body of the answer to a request.
+    pub(super) fn send(&self, request: Request<Body>) -> (StatusCode, Bytes) {
+        self.runtime.block_on(async {
             let answer = self.router().oneshot(request).await.unwrap_or_else(|never| match never {});
-            axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap()
+            let status = answer.status();
+            (status, axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap())
         })
     }
 

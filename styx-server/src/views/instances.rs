@@ -129,53 +129,19 @@ impl Instances {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use chrono::DateTime;
     use proptest::prelude::*;
     use styx_core::{
         id::{Counter, Position},
         log::{Batch, Log},
-        record::{Cause, Fact, LogEvent, Record, Subject},
+        record::{Cause, Fact, LogEvent, Record},
         run::{Run, State},
         world::{Finished, Row},
     };
     use styx_store::MemoryLog;
     use uuid::Uuid;
 
-    use super::*;
-
-    /// Counts the rows that are read.
-    struct Counting(Box<dyn LogReader>, AtomicUsize);
-
-    impl LogReader for Counting {
-        fn tail(&self) -> Result<Position, LogError> {
-            self.0.tail()
-        }
-
-        fn first(&self) -> Result<Position, LogError> {
-            self.0.first()
-        }
-
-        fn read(&self, _: Position, _: usize) -> Result<Vec<Record>, LogError> {
-            panic!("the log isn't scanned")
-        }
-
-        fn history(&self, _: &Subject, _: Position, _: usize) -> Result<Vec<Record>, LogError> {
-            panic!("no history is needed")
-        }
-
-        fn get(&self, key: &RowKey) -> Result<Option<Row>, LogError> {
-            self.1.fetch_add(1, Ordering::Relaxed);
-            self.0.get(key)
-        }
-
-        fn scan(&self, scope: &RowScope, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, LogError> {
-            let rows = self.0.scan(scope, after, limit)?;
-            self.1.fetch_add(rows.len(), Ordering::Relaxed);
-            Ok(rows)
-        }
-    }
+    use super::{super::counting::Counting, *};
 
     fn workflow() -> WorkflowId {
         WorkflowId::new("c", "w")
@@ -210,15 +176,17 @@ mod tests {
             fact: Fact::Log(LogEvent::Started { log_id: Uuid::nil(), root_seed: Uuid::nil() }),
         };
         log.append(epoch, Position(0), &Batch { records: vec![started], rows }).unwrap();
-        Counting(log.reader(), AtomicUsize::new(0))
+        Counting::new(log.reader())
     }
 
-    fn all(mut instances: Instances, reader: &dyn LogReader, page: usize) -> Vec<String> {
+    /// All of them, page by page; rows are enough for that, no record is read.
+    fn all(mut instances: Instances, reader: &Counting, page: usize) -> Vec<String> {
         let mut found = Vec::new();
         loop {
             let next = instances.next_page(reader, page).unwrap();
             assert!(next.len() <= page && next.iter().all(|instance| *instance.workflow() == workflow()));
             if next.is_empty() {
+                assert_eq!(reader.records(), 0);
                 return found;
             }
             found.extend(next.iter().map(|instance| instance.parameter().to_owned()));
@@ -281,7 +249,7 @@ mod tests {
         let reader = reader(names.iter().map(String::as_str).step_by(3), finished);
         let page = all(Instances::from(workflow(), "050000", 10).up_to("9"), &reader, 100);
         assert_eq!((page.len(), page[0].as_str(), page[9].as_str()), (10, "050000", "050009"));
-        let read = reader.1.load(Ordering::Relaxed);
+        let read = reader.rows();
         assert!(read <= 10 + 4 * 10 + 5, "{read} rows for ten instances");
     }
 }

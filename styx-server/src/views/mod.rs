@@ -146,4 +146,6 @@ fn message(message: &event::Message) -> Message {
 }
 
 #[cfg(test)]
+mod counting;
+#[cfg(test)]
 mod partition_laws;

@@ -1,9 +1,6 @@
 //! What a backfill did is told from its own records and those of its runs, whatever came later.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
@@ -14,11 +11,11 @@ use styx_core::{
     event::{Event, Trigger, TriggerParameters},
     executor::{Effect, Observation, Observed},
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
-    log::{Batch, Log, LogError, LogReader},
+    log::{Batch, Log},
     record::{BackfillSpec, Cause, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow, Subject},
     run::Run,
     workflow::WorkflowConfiguration,
-    world::{Backfill, Finished, Row, RowKey, RowScope, TriggerKind},
+    world::{Backfill, Finished, Row, RowKey, TriggerKind},
 };
 use styx_engine::machine::{Machine, MachineOptions};
 use styx_store::MemoryLog;
@@ -26,42 +23,10 @@ use uuid::Uuid;
 
 use super::{
     Descriptions,
+    counting::Counting,
     partitions::{Partitions, RUN_PAGE},
 };
 use crate::definitions::Definitions;
-
-/// Counts the records that are read.
-struct Counting(Box<dyn LogReader>, AtomicUsize);
-
-impl LogReader for Counting {
-    fn tail(&self) -> Result<Position, LogError> {
-        self.0.tail()
-    }
-
-    fn first(&self) -> Result<Position, LogError> {
-        self.0.first()
-    }
-
-    fn read(&self, from: Position, limit: usize) -> Result<Vec<Record>, LogError> {
-        let records = self.0.read(from, limit)?;
-        self.1.fetch_add(records.len(), Ordering::Relaxed);
-        Ok(records)
-    }
-
-    fn history(&self, subject: &Subject, from: Position, limit: usize) -> Result<Vec<Record>, LogError> {
-        let records = self.0.history(subject, from, limit)?;
-        self.1.fetch_add(records.len(), Ordering::Relaxed);
-        Ok(records)
-    }
-
-    fn get(&self, key: &RowKey) -> Result<Option<Row>, LogError> {
-        self.0.get(key)
-    }
-
-    fn scan(&self, scope: &RowScope, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, LogError> {
-        self.0.scan(scope, after, limit)
-    }
-}
 
 /// A server without its threads; its executor is told how executions end.
 struct Host {
@@ -160,23 +125,19 @@ impl Host {
         }
     }
 
-    fn reader(&self) -> Counting {
-        Counting(self.machine.reader(), AtomicUsize::new(0))
-    }
-
     /// The view of a backfill, and how many records were read for it.
     fn view(&self, id: &str) -> (Vec<RunStateData>, usize) {
-        let (reader, definitions) = (self.reader(), Definitions::default());
+        let (reader, definitions) = (Counting::new(self.machine.reader()), Definitions::default());
         // What executions ran is read once, whoever asks for it.
         let uncounted = self.machine.reader();
         let descriptions = Descriptions::new(uncounted.as_ref(), &definitions, false);
         let mut partitions = Partitions::of(id, &self.machine.world().backfills()[id]);
         let states = std::iter::from_fn(|| partitions.next(&reader, &descriptions).unwrap()).collect();
-        (states, reader.1.into_inner())
+        (states, reader.records())
     }
 
     fn records_of(&self, subject: &Subject) -> usize {
-        self.reader().history(subject, Position::FIRST, usize::MAX).unwrap().len()
+        self.machine.reader().history(subject, Position::FIRST, usize::MAX).unwrap().len()
     }
 }
 

@@ -87,15 +87,21 @@ impl Comparison<'_> {
     }
 
     fn same_members(&mut self, at: &str, recorded: &Map<String, Value>, ours: &Map<String, Value>) {
+        if self.same_names(at, recorded, ours) {
+            for (name, recorded) in recorded {
+                self.same(&format!("{at}.{name}"), recorded, &ours[name]);
+            }
+        }
+    }
+
+    fn same_names(&mut self, at: &str, recorded: &Map<String, Value>, ours: &Map<String, Value>) -> bool {
         let names = |object: &Map<String, Value>| object.keys().cloned().collect::<Vec<_>>();
-        let (recorded_names, our_names) = (names(recorded), names(ours));
-        if recorded_names != our_names {
-            self.problems.push(format!("{at}: {our_names:?} was {recorded_names:?}"));
-            return;
+        let (recorded, ours) = (names(recorded), names(ours));
+        let is_same = recorded == ours;
+        if !is_same {
+            self.problems.push(format!("{at}: {ours:?} was {recorded:?}"));
         }
-        for (name, recorded) in recorded {
-            self.same(&format!("{at}.{name}"), recorded, &ours[name]);
-        }
+        is_same
     }
 
     /// Lists of workflows, states and backfills have no promised order: each element is compared with the one of its name.
@@ -167,17 +173,14 @@ impl Comparison<'_> {
     }
 
     /// Names in the same order, values of the same kinds; null stands for any value.
-    pub(super) fn same_form(&mut self, at: &str, recorded: &Value, ours: &Value) {
+    fn same_form(&mut self, at: &str, recorded: &Value, ours: &Value) {
         match (recorded, ours) {
             (Value::Null, _) | (_, Value::Null) => {}
             (Value::Object(recorded), Value::Object(ours)) => {
-                let names = |object: &Map<String, Value>| object.keys().cloned().collect::<Vec<_>>();
-                if names(recorded) != names(ours) {
-                    self.problems.push(format!("{at}: {:?} was {:?}", names(ours), names(recorded)));
-                    return;
-                }
-                for (name, recorded) in recorded {
-                    self.same_form(&format!("{at}.{name}"), recorded, &ours[name]);
+                if self.same_names(at, recorded, ours) {
+                    for (name, recorded) in recorded {
+                        self.same_form(&format!("{at}.{name}"), recorded, &ours[name]);
+                    }
                 }
             }
             (Value::Array(recorded), Value::Array(ours)) => {

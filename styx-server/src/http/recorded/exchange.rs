@@ -51,6 +51,11 @@ impl Exchange {
         self.status < 300 && !matches!(self.method.as_str(), "GET" | "HEAD")
     }
 
+    /// Whether the answer tells of an active run where there should be none.
+    pub(super) fn meets_active_run(&self) -> bool {
+        self.status == 409 || self.reason.ends_with("while in RUNNING")
+    }
+
     /// What was answered with success; null otherwise.
     pub(super) fn told(&self) -> &Value {
         self.answer.as_ref().filter(|_| self.status < 300).unwrap_or(&Value::Null)

@@ -226,8 +226,7 @@ fn prepare(session: &Session, exchange: &Exchange) {
         return;
     }
     ensure(session, &component, &workflow, true);
-    let is_active = exchange.status == 409 || exchange.reason.ends_with("while in RUNNING");
-    if let Some(parameter) = parameter.filter(|_| is_active) {
+    if let Some(parameter) = parameter.filter(|_| exchange.meets_active_run()) {
         let id = json!({ "component_id": component, "id": workflow });
         let body = json!({ "workflow_id": id, "parameter": parameter }).to_string();
         let answer = session.ask("POST", "/api/v3/scheduler/trigger?allowFuture=true", Some(&body));

@@ -256,7 +256,7 @@ impl Endings {
                 None => drop(self.lasting.insert(instance)),
             }
         }
-        if (exchange.status == 409 || exchange.reason.ends_with("while in RUNNING"))
+        if exchange.meets_active_run()
             && let (Some(component), Some(workflow), Some(parameter)) = exchange.names()
         {
             self.lasting.insert(format!("{component}#{workflow}#{parameter}"));

@@ -54,7 +54,7 @@ pub(super) async fn records(call: &Call) -> Result<Response, ApiError> {
     let from = Position(number(call, "from", 1)?.max(1));
     let limit = usize::try_from(number(call, "limit", MOST_RECORDS as u64)?).unwrap_or(MOST_RECORDS).min(MOST_RECORDS);
     let wait = Duration::from_secs(number(call, "wait", 0)?).min(LONGEST_WAIT);
-    let mut tail = call.app.tail.clone();
+    let mut tail = call.app.watched.tail.clone();
     let mut stopping = call.app.stopping.clone();
     if !wait.is_zero() {
         // Neither a server that stops nor a log that has ended brings more.

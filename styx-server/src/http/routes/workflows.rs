@@ -31,7 +31,7 @@ pub(super) async fn list(call: &Call, component: Option<&str>) -> Result<Respons
     let full = all && call.query.get("full").is_some();
     let filter = if all { Filter::of(call)? } else { Filter::default() };
     // What is kept has no states in it, which change with every natural trigger.
-    let revision = call.app.revision.settled().filter(|_| !full && filter.is_empty());
+    let revision = call.app.watched.revision.settled().filter(|_| !full && filter.is_empty());
     if let Some(list) = revision.and_then(|revision| call.app.lists.get(revision, component)) {
         return Ok(ok_raw(list));
     }
