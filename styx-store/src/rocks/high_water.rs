@@ -92,7 +92,10 @@ pub(super) struct HighWater {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
+    /// There is a mark to be written, or no more will come.
     changed: Condvar,
+    /// No more will come: told apart, so that appends don't wake who only pauses.
+    closed: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +110,7 @@ impl HighWater {
     /// Begins at `start`, which counts as written; a mark is written at most once in `every`, and at the end.
     pub(super) fn start(dir: PathBuf, every: Duration, start: Option<Mark>) -> io::Result<Self> {
         let state = State { wanted: start, written: start, ..State::default() };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let shared = Arc::new(Shared { state: Mutex::new(state), ..Shared::default() });
         let for_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("high-water".into()).spawn(move || for_thread.run(&dir, every))?;
         Ok(Self { shared, thread: Some(thread) })
@@ -123,8 +126,11 @@ impl HighWater {
         if let Some(error) = &state.failed {
             return Err(error.clone());
         }
+        let was_idle = state.wanted == state.written;
         state.wanted = Some(mark);
-        self.shared.changed.notify_one();
+        if was_idle {
+            self.shared.changed.notify_one();
+        }
         Ok(())
     }
 }
@@ -133,6 +139,7 @@ impl Drop for HighWater {
     fn drop(&mut self) {
         self.shared.lock().closing = true;
         self.shared.changed.notify_one();
+        self.shared.closed.notify_one();
         if let Some(thread) = self.thread.take() {
             // It can't have panicked, and if it had, there is nothing to do about it here.
             let _ = thread.join();
@@ -162,7 +169,7 @@ impl Shared {
             }
             state.written = Some(mark);
             let open = |state: &mut State| !state.closing;
-            let waited = self.changed.wait_timeout_while(state, every, open);
+            let waited = self.closed.wait_timeout_while(state, every, open);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
