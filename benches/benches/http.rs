@@ -1,7 +1,8 @@
 //! What the HTTP server reaches, against floors in the same run: durable triggers, a page of workflows, reads beside a burst
 //! of triggers, and the memory that a long list takes.
 //!
-//! `cargo bench --workspace --all-features --profile dev --bench http`
+//! `cargo bench --workspace --all-features --profile dev --bench http`; `-- waiting` measures only a part, by its name in
+//! `PARTS`.
 //!
 //! Each server is this program, started again: the real server on a folder of its own, or a bare route of axum.
 
@@ -34,6 +35,9 @@ const BODY_BYTES: &str = "BENCH_HTTP_BODY_BYTES";
 /// Where the bare route says what it listens on.
 const ADDRESS_FILE: &str = "BENCH_HTTP_ADDRESS_FILE";
 
+/// What is measured, by its name on the command line: on a server whose runs start, and on one where they wait.
+const PARTS: [&str; 5] = ["states", "page", "starting", "reads", "waiting"];
+
 const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 3;
 const ROUND: Duration = Duration::from_secs(2);
@@ -61,22 +65,38 @@ fn main() -> ExitCode {
 }
 
 fn measure() -> Outcome<()> {
+    // Cargo adds `--bench`.
+    let asked: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let Some(unknown) = asked.iter().find(|name| !PARTS.contains(&name.as_str())) {
+        return Err(format!("there is no part {unknown}; there are {}", PARTS.join(", ")).into());
+    }
+    let is_asked = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
     for (name, parent) in [("RAM disk", PathBuf::from("/dev/shm")), ("disk", env::temp_dir())] {
         println!("{name}, {}:", parent.display());
-        let folder = TempDir::new_in(&parent)?;
-        let server = Server::start(folder.path())?;
-        make_workflows(&server)?;
-        active_states(&server)?;
-        page_of_workflows(&server, folder.path())?;
-        triggers(&server, folder.path(), "triggers that start runs")?;
-        reads_beside_triggers(&server)?;
-        drop(server);
-
-        let folder = TempDir::new_in(&parent)?;
-        let server = Server::start(folder.path())?;
-        make_workflows(&server)?;
-        keep_waiting(&server)?;
-        triggers(&server, folder.path(), "triggers whose runs wait")?;
+        if PARTS.iter().any(|name| *name != "waiting" && is_asked(name)) {
+            let folder = TempDir::new_in(&parent)?;
+            let server = Server::start(folder.path())?;
+            make_workflows(&server)?;
+            if is_asked("states") {
+                active_states(&server)?;
+            }
+            if is_asked("page") {
+                page_of_workflows(&server, folder.path())?;
+            }
+            if is_asked("starting") {
+                triggers(&server, folder.path(), "triggers that start runs")?;
+            }
+            if is_asked("reads") {
+                reads_beside_triggers(&server)?;
+            }
+        }
+        if is_asked("waiting") {
+            let folder = TempDir::new_in(&parent)?;
+            let server = Server::start(folder.path())?;
+            make_workflows(&server)?;
+            keep_waiting(&server)?;
+            triggers(&server, folder.path(), "triggers whose runs wait")?;
+        }
     }
     Ok(())
 }
@@ -119,18 +139,20 @@ fn triggers(server: &Server, folder: &Path, what: &str) -> Outcome<()> {
     let bytes = Client::connect(&server.address)?.ask(&first)?;
     let bare = Server::bare(&folder.join("bare"), bytes)?;
     let (mut ours, mut floor, mut sync) = (0.0, 0.0, Vec::new());
+    let begin = [server.work()?, bare.work()?];
     for _ in 0..ROUNDS {
         sync.append(&mut syncs(folder)?);
         floor += load(&bare.address, &bare.triggered, Until::Passed(ROUND), trigger)?;
         ours += load(&server.address, &server.triggered, Until::Passed(ROUND), trigger)?;
     }
     sync.append(&mut syncs(folder)?);
+    let [our_cost, floor_cost] = [server.work()?.cost_since(begin[0]), bare.work()?.cost_since(begin[1])];
     let (ours, floor) = (ours / ROUNDS as f64, floor / ROUNDS as f64);
     let sync = quantile(&mut sync, 0.5);
     let allowed = CONNECTIONS as f64 / sync.as_secs_f64();
     println!(
         "  {what}, {CONNECTIONS} connections: {ours:.0}/s; bare route: {floor:.0}/s; ratio {:.0} %; \
-         {CONNECTIONS} / sync of {} us: {allowed:.0}/s; ratio {:.0} %",
+         {CONNECTIONS} / sync of {} us: {allowed:.0}/s; ratio {:.0} %; CPU time {our_cost:.0} us each, bare {floor_cost:.0} us",
         100.0 * ours / floor,
         sync.as_micros(),
         100.0 * ours / allowed
@@ -305,6 +327,15 @@ impl Server {
         Err("a server doesn't say where it listens".into())
     }
 
+    /// What it has done so far.
+    fn work(&self) -> Outcome<Work> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the name of the program, which may hold blanks: the state is field 3.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |field: usize| Outcome::Ok(fields.get(field - 3).ok_or("too few fields")?.parse::<u64>()?);
+        Ok(Work { ticks: ticks(14)? + ticks(15)?, requests: self.triggered.load(Ordering::Relaxed) })
+    }
+
     fn memory(&self, name: &str) -> Outcome<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
@@ -316,6 +347,21 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The CPU time that a server has taken, and the requests that it was sent.
+#[derive(Clone, Copy)]
+struct Work {
+    ticks: u64,
+    requests: u64,
+}
+
+impl Work {
+    /// Microseconds a request.
+    fn cost_since(self, begin: Self) -> f64 {
+        const TICK_US: f64 = 10_000.0;
+        (self.ticks - begin.ticks) as f64 * TICK_US / (self.requests - begin.requests) as f64
     }
 }
 
