@@ -222,6 +222,56 @@ fn a_request_with_a_key_is_done_once_also_after_a_crash() {
 }
 
 #[test]
+fn what_was_done_under_a_key_is_answered_when_it_is_gone() {
+    let (_dir, data) = data();
+    let server = Server::start(&data);
+    let ask = |key: &str, method: &str, path: &str, body: &str| {
+        server.ask(method, path, &[("Idempotency-Key", key)], Some(body).filter(|body| !body.is_empty()))
+    };
+    let workflow = r#"{"id":"w","schedule":"days","docker_image":"busybox:1.36"}"#;
+    let create = || ask("create", "POST", "/api/v3/workflows/c", workflow);
+    let enable = || ask("enable", "PATCH", "/api/v3/workflows/c/w/state", r#"{"enabled":true}"#);
+    let delete = || ask("delete", "DELETE", "/api/v3/workflows/c/w", "");
+    let created = create();
+    assert_eq!(created.status, 200, "{created:?}");
+    assert_eq!(server.get("/api/v3/workflows/c/w").body, created.body);
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    assert_eq!(create().body, created.body, "not another deployment time");
+    assert_eq!(enable().json()["enabled"], true);
+    assert_eq!(delete().status, 204);
+    assert_eq!(delete().status, 204);
+    assert_eq!(create().body, created.body);
+    // What is shown is what is: nothing.
+    assert_eq!(enable().json()["enabled"], false);
+    assert_eq!(server.get("/api/v3/workflows/c/w").status, 404);
+    assert_eq!(ask("other", "DELETE", "/api/v3/workflows/c/w", "").status, 404);
+    let checkpoint = ask("checkpoint", "POST", "/api/v4/checkpoints", "");
+    assert_eq!(checkpoint.status, 400, "{checkpoint:?}");
+}
+
+#[test]
+fn what_a_backfill_is_of_is_looked_for_before_its_concurrency_is_judged() {
+    let (_dir, data) = data();
+    let server = Server::start(&data);
+    let create = |workflow: &str| {
+        let body = format!(
+            r#"{{"start":"2024-02-01T00:00:00Z","end":"2024-02-03T00:00:00Z","component":"c","workflow":"{workflow}","concurrency":-1}}"#
+        );
+        server.post("/api/v3/backfills", &body)
+    };
+    store(&server, "w", &[], LONG);
+    create("nosuch").check(404, "workflow not found");
+    create("w").check(400, "concurrency must not be negative");
+    let edited = server.ask("PUT", "/api/v3/backfills/zz", &[], Some(r#"{"id":"zz","concurrency":-1}"#));
+    edited.check(404, "Backfill zz not found.");
+    for day in ["+024-05-06", "%20%202024-5-6", "2024-5-06 ", "%2B024-05-06"] {
+        let list = server.get(&format!("/api/v3/backfills?component=c;workflow=w;start={}", day.replace(' ', "%20")));
+        assert!(list.status == 400 && list.reason.contains("is not a day such as"), "{day}: {list:?}");
+    }
+    assert_eq!(server.get("/api/v3/backfills?component=c;workflow=w;start=2024-05-06").status, 200);
+}
+
+#[test]
 fn a_stale_counter_is_refused() {
     let (_dir, data) = data();
     let server = Server::start(&data);
@@ -249,6 +299,9 @@ fn run_time_configuration_is_recorded_and_survives() {
     assert_eq!(changed.status, 200, "{changed:?}");
     let refused = server.ask("GET", "/api/v3/workflows", &[("User-Agent", "old/1")], None);
     refused.check(406, "blacklisted client version, please upgrade");
+    let undone =
+        server.ask("PATCH", "/api/v4/config", &[("User-Agent", "old/1")], Some(r#"{"client_blacklist":["old/1"]}"#));
+    assert_eq!(undone.status, 200, "whoever blocks itself can take that back: {undone:?}");
     assert_eq!(patch(&server, r#"{"enabled":false}"#).json()["enabled"], false);
     server.kill();
     let server = Server::start(&data);

@@ -8,7 +8,7 @@ use crate::{
     config::{Config, Limit, Rate},
     event::{Event, TriggerParameters},
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
-    record::{BackfillEvent, Fact, Record, RunEvent, StoredWorkflow},
+    record::{BackfillEvent, Fact, Record, RunEvent, StoredWorkflow, WorkflowEvent},
     run::IllegalTransition,
 };
 
@@ -195,6 +195,8 @@ pub enum Reply {
         /// The id that was made for the trigger.
         trigger_id: Arc<str>,
     },
+    /// A workflow is stored, as it is here.
+    Stored(Arc<StoredWorkflow>),
     /// A backfill was made.
     BackfillCreated {
         /// Its id.
@@ -216,6 +218,7 @@ impl Reply {
             Fact::Run(instance, RunEvent::Styx { event: Event::TriggerExecution { trigger, .. }, .. }) => {
                 Self::Triggered { instance: instance.clone(), trigger_id: trigger.id().into() }
             }
+            Fact::Workflow(_, WorkflowEvent::Stored(stored)) => Self::Stored(Arc::clone(stored)),
             Fact::Backfill(id, BackfillEvent::Created(_)) => Self::BackfillCreated { id: Arc::clone(id) },
             _ => Self::Done,
         }

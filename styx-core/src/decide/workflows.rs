@@ -23,7 +23,7 @@ pub(super) fn store(
 ) -> Result<Reply, Refusal> {
     not_of_a_file(context, id)?;
     Ok(match put(context, id, stored, cause, out)? {
-        Some(_) => Reply::Done,
+        Some(_) => Reply::Stored(Arc::clone(stored)),
         None => Reply::Nothing,
     })
 }

@@ -199,7 +199,7 @@ impl Host {
         let decisions = self.decide(input);
         assert_eq!(decisions, self.decide(input), "deciding twice gives two decisions");
         match &decisions.reply {
-            Some(Reply::Done | Reply::Triggered { .. } | Reply::BackfillCreated { .. }) => {
+            Some(Reply::Done | Reply::Stored(_) | Reply::Triggered { .. } | Reply::BackfillCreated { .. }) => {
                 assert!(!decisions.drafts.is_empty(), "done, and not recorded")
             }
             Some(Reply::Nothing | Reply::Refused(_) | Reply::Repeated { .. }) => {

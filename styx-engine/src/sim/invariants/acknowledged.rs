@@ -6,7 +6,7 @@ use styx_core::{
     decide::Reply,
     event::Event,
     id::Position,
-    record::{BackfillEvent, Cause, Fact, Record, RunEvent},
+    record::{BackfillEvent, Cause, Fact, Record, RunEvent, WorkflowEvent},
 };
 
 use super::{Check, End, Invariant};
@@ -46,6 +46,10 @@ impl Invariant for Acknowledged {
             let record = found.get(id).and_then(|records| records.first());
             let fits = match reply {
                 Reply::Done => record.is_some(),
+                Reply::Stored(stored) => record.is_some_and(|record| match &record.fact {
+                    Fact::Workflow(_, WorkflowEvent::Stored(found)) => found == stored,
+                    _ => false,
+                }),
                 Reply::Nothing | Reply::Refused(_) | Reply::Repeated { .. } => record.is_none(),
                 Reply::BackfillCreated { id } => record.is_some_and(|record| match &record.fact {
                     Fact::Backfill(made, BackfillEvent::Created(_)) => made == id,

@@ -38,7 +38,10 @@ impl Once {
         let fits = match self.done.get(&key.key) {
             None => did_nothing,
             Some(done) if *done.request == *request => {
-                matches!(reply, Reply::Done | Reply::Triggered { .. } | Reply::BackfillCreated { .. })
+                matches!(
+                    reply,
+                    Reply::Done | Reply::Stored(_) | Reply::Triggered { .. } | Reply::BackfillCreated { .. }
+                )
             }
             // It came earlier in the same step and changed nothing.
             Some(done) if did_nothing => done.by > self.tails.0,

@@ -46,13 +46,16 @@ pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
     let asked: BackfillInput = call.payload.parse()?;
     let workflow = WorkflowId::new(asked.component.as_str(), asked.workflow.as_str());
     let found = find_stored(call, &workflow)?;
+    let is_known = found.is_some();
     if let Some((_, stored)) = found.filter(|(workflow, _)| workflow.spec.runs == Runs::Image)
         && !call.is_repeated()?
     {
         check_stored(call, &workflow, &stored, asked.trigger_parameters.as_ref())?;
     }
-    let concurrency =
-        u32::try_from(asked.concurrency).map_err(|_| ApiError::bad_request("concurrency must not be negative"))?;
+    let Ok(concurrency) = u32::try_from(asked.concurrency) else {
+        // The original looks for the workflow first.
+        return Err(if is_known { negative_concurrency() } else { ApiError::not_found("workflow not found") });
+    };
     let parameters = asked.trigger_parameters.map(|parameters| TriggerParameters { env: Arc::new(parameters.env) });
     let request = Request::CreateBackfill {
         workflow,
@@ -90,8 +93,11 @@ pub(super) async fn edit(call: &Call, id: &str) -> Result<Response, ApiError> {
     if asked.id != id {
         return Err(ApiError::bad_request("ID of payload does not match ID in uri."));
     }
-    let concurrency = asked.concurrency.map(u32::try_from).transpose();
-    let concurrency = concurrency.map_err(|_| ApiError::bad_request("concurrency must not be negative"))?;
+    let Ok(concurrency) = asked.concurrency.map(u32::try_from).transpose() else {
+        // The original looks for the backfill first.
+        let unknown = || ApiError::not_found(format!("Backfill {id} not found."));
+        return Err(find(call, id)?.map_or_else(unknown, |_| negative_concurrency()));
+    };
     let description = asked.description.map(Into::into);
     call.ask(Request::EditBackfill { id: id.into(), concurrency, description }).await?;
     let edited = find(call, id)?.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
@@ -102,6 +108,10 @@ pub(super) async fn edit(call: &Call, id: &str) -> Result<Response, ApiError> {
 pub(super) async fn halt(call: &Call, id: &str) -> Result<Response, ApiError> {
     call.ask(Request::HaltBackfill { id: id.into(), graceful: call.query.is_true("graceful") }).await?;
     Ok(empty())
+}
+
+fn negative_concurrency() -> ApiError {
+    ApiError::bad_request("concurrency must not be negative")
 }
 
 fn find(call: &Call, id: &str) -> Result<Option<Backfill>, ApiError> {
@@ -260,7 +270,10 @@ impl Filter {
     fn of(call: &Call) -> Result<Self, ApiError> {
         let text = |name: &str| call.query.filter(name).map(str::to_owned);
         let start = call.query.filter("start").map(|text| {
-            let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
+            // Read leniently, a day may have blanks, a sign or fewer digits.
+            let day = NaiveDate::parse_from_str(text, "%Y-%m-%d")
+                .ok()
+                .filter(|day| text.len() == 10 && day.to_string() == text);
             let bad = || ApiError::bad_request(format!("start: {text} is not a day such as 2024-05-06"));
             day.map(|day| day.and_time(NaiveTime::MIN).and_utc()).ok_or_else(bad)
         });

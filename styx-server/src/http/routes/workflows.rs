@@ -7,11 +7,11 @@ use chrono::{DateTime, SubsecRound, Utc};
 use hyper::StatusCode;
 use styx_client::{WorkflowState, json};
 use styx_core::{
-    decide::Request,
+    decide::{Reply, Request},
     id::WorkflowId,
     log::{LogError, LogReader, for_each_row},
     record::{Origin, StoredWorkflow},
-    workflow::{JsonError, WorkflowConfiguration, validate},
+    workflow::{JsonError, WorkflowConfiguration, parse_instant, validate},
     world::{Row, RowKey, RowScope, Workflow},
 };
 
@@ -91,13 +91,16 @@ pub(super) async fn store(call: &Call, component: &str) -> Result<Response, ApiE
         return Err(ApiError::bad_request(format!("Invalid workflow configuration: [{}]", errors.join(", "))));
     }
     let workflow = Arc::new(StoredWorkflow::new(&configuration, Origin::Api));
-    call.ask(Request::StoreWorkflow { id: id.clone(), workflow: Arc::clone(&workflow) }).await?;
-    Ok(ok_raw(views::workflows::workflow(&id, &workflow.json)))
+    let stored = match call.ask(Request::StoreWorkflow { id: id.clone(), workflow: Arc::clone(&workflow) }).await? {
+        Reply::Stored(stored) => stored,
+        _ => workflow,
+    };
+    Ok(ok_raw(views::workflows::workflow(&id, &stored.json)))
 }
 
 /// E-06.
 pub(super) async fn delete(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
-    if find(call, &id)?.is_none() {
+    if find(call, &id)?.is_none() && !call.is_repeated()? {
         return Err(ApiError::not_found("Workflow does not exist"));
     }
     call.ask(Request::DeleteWorkflow { id }).await?;
@@ -112,7 +115,7 @@ pub(super) async fn state(call: &Call, id: WorkflowId) -> Result<Response, ApiEr
 /// E-12.
 pub(super) async fn patch_state(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
     let payload = call.payload.required()?;
-    if find(call, &id)?.is_none() {
+    if find(call, &id)?.is_none() && !call.is_repeated()? {
         return Err(ApiError::not_found("workflow not found"));
     }
     let patch: WorkflowState = json::from_slice(payload).map_err(|_| ApiError::bad_request("Invalid payload."))?;
@@ -186,7 +189,8 @@ impl Filter {
             let Some(text) = call.query.filter(name) else {
                 return Ok(None);
             };
-            let instant = text.parse().ok().filter(|_| text.ends_with('Z'));
+            // Not the number of seconds that bodies may have.
+            let instant = parse_instant(text).filter(|_| text.ends_with('Z'));
             let bad =
                 || ApiError::bad_request(format!("{name}: {text} is not an instant such as 2024-05-06T07:00:00Z"));
             instant.map(Some).ok_or_else(bad)
