@@ -53,6 +53,9 @@ pub(crate) struct Flags {
     /// Address to listen on; port 0 takes any free port [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", env = "STYX_SERVER_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Name under which clients reach the server, besides localhost and its addresses; may be given several times
+    #[arg(long = "host-name", value_name = "NAME", env = "STYX_SERVER_HOST_NAME", value_delimiter = ',')]
+    pub(crate) host_names: Vec<String>,
     /// Folder of workflow files, taken at the start and whenever they change; workflows whose file is gone are disabled
     #[arg(long, value_name = "DIR", env = "STYX_SERVER_WORKFLOWS")]
     pub(crate) workflows: Option<PathBuf>,

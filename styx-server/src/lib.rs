@@ -11,6 +11,7 @@ mod http;
 pub mod log_tools;
 mod logging;
 mod metrics;
+mod print;
 mod random;
 mod serve;
 mod settings;
@@ -35,19 +36,19 @@ pub fn main() -> ExitCode {
     let Cli { flags, command } = Cli::parse();
     let done = match command {
         None => Settings::load(&flags).and_then(serve::run),
-        Some(Command::CheckConfig(flags)) => Settings::load(&flags).map(|settings| {
-            println!("{settings}");
-            ExitCode::SUCCESS
-        }),
+        Some(Command::CheckConfig(flags)) => Settings::load(&flags)
+            .and_then(|settings| print::print(&format!("{settings}\n")))
+            .map(|()| ExitCode::SUCCESS),
         Some(Command::Token { command }) => auth::run(command),
         Some(Command::Log { command }) => log_tools::run(*command),
         Some(Command::Completion { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "styx-server", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "styx-server", &mut script);
+            print::print(&String::from_utf8_lossy(&script)).map(|()| ExitCode::SUCCESS)
         }
     };
     done.unwrap_or_else(|error| {
-        eprintln!("styx-server: {error:#}");
+        print::tell(&format!("styx-server: {error:#}"));
         ExitCode::FAILURE
     })
 }

@@ -23,7 +23,7 @@ use tokio::{
     net::{TcpListener, TcpSocket},
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
+    sync::{Semaphore, watch},
 };
 
 use crate::{
@@ -120,6 +120,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         declared_env_only,
         definitions: Arc::default(),
         lists: Lists::default(),
+        waits: Semaphore::new(settings.http.max_waits()),
         checkpoints,
         watched,
         metrics,

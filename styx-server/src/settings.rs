@@ -115,6 +115,13 @@ impl Default for HttpSettings {
     }
 }
 
+impl HttpSettings {
+    /// How many connections may be kept by requests that wait for records: the others are for whoever asks for something.
+    pub(crate) fn max_waits(&self) -> usize {
+        (self.max_connections / 8).max(1)
+    }
+}
+
 impl Settings {
     const DISK_RESERVE: u64 = 64 * 1024 * 1024;
 
@@ -124,7 +131,7 @@ impl Settings {
     ///
     /// When the file can't be read, or a value is not allowed; names file, line, key and value.
     pub(crate) fn load(flags: &Flags) -> anyhow::Result<Self> {
-        let file = match &flags.config {
+        let mut file = match &flags.config {
             Some(path) => File::read(path)?,
             None => File::default(),
         };
@@ -150,6 +157,9 @@ impl Settings {
                 "http: max_body_bytes ({max_body_bytes}), max_connections ({max_connections}) and max_waiting \
                  ({max_waiting}) must be at least 1, max_header_bytes ({max_header_bytes}) at least 8192"
             );
+        }
+        if !flags.host_names.is_empty() {
+            file.http.hosts.clone_from(&flags.host_names);
         }
         Ok(Self {
             data,

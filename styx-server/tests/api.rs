@@ -195,6 +195,15 @@ fn lists_are_filtered_and_ascend_by_key() {
     assert_eq!(ids("/api/v3/workflows?deployment_type=s2;deployment_time_after=2020-01-01T00:00:00Z"), ["y"]);
     let bad = server.get("/api/v3/workflows?deployment_time_after=yesterday");
     bad.check(400, "deployment_time_after: yesterday is not an instant such as 2024-05-06T07:00:00Z");
+    for odd in [
+        "2024-05-06%2000:00:00%20Z",
+        "%202024-05-06T00:00:00Z",
+        "2024-5-6T0:0:0Z",
+        "2024-05-06T00:00:60Z",
+        "1714978800",
+    ] {
+        assert_eq!(server.get(&format!("/api/v3/workflows?deployment_time_after={odd}")).status, 400, "{odd}");
+    }
 }
 
 #[test]

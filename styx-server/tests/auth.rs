@@ -129,6 +129,23 @@ fn a_running_server_sees_new_and_revoked_tokens() {
 }
 
 #[test]
+fn a_token_that_nobody_sees_is_no_good() {
+    let (_dir, data) = data();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_styx-server"));
+    let create = command.env_clear().args(["token", "create", "--name", "ann", "--data"]).arg(&data);
+    let output = create.stdout(full.try_clone().unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the token is revoked again"), "{output:?}");
+    let list = String::from_utf8(token(&data, &["list"]).stdout).unwrap();
+    assert!(list.contains("revoked 20") && !list.contains("good"), "{list}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_styx-server"));
+    let unwritten = command.env_clear().args(["token", "list", "--data"]).arg(&data).stdout(full).output().unwrap();
+    assert_eq!(unwritten.status.code(), Some(1), "{unwritten:?}");
+    assert!(String::from_utf8_lossy(&unwritten.stderr).contains("writing to standard output"), "{unwritten:?}");
+}
+
+#[test]
 fn records_say_who_asked_from_where_and_in_which_request() {
     let (_dir, data) = data();
     let ann = create(&data, "ann@example.org");
@@ -217,7 +234,6 @@ fn without_a_token_reads_hide_the_values_of_environments() {
         ("/api/v3/status/events/c/w/2024-01-01", true),
         ("/api/v3/status/activeStates", true),
         ("/api/v3/status/activeStates?component=c", true),
-        ("/api/v4/records", false),
         ("/api/v4/checkpoints", false),
     ] {
         let known = bearer(&server, &ann, "GET", path, None);
@@ -234,6 +250,10 @@ fn without_a_token_reads_hide_the_values_of_environments() {
         assert!(server.ask("HEAD", path, &[], None).body.is_empty(), "{path}");
     }
     assert_eq!(server.get("/metrics").status, 200);
+    // Who asked for what, from where.
+    server.get("/api/v4/records").check(401, "Unauthorized access");
+    let records = bearer(&server, &ann, "GET", "/api/v4/records", None);
+    assert!(records.status == 200 && records.body.contains("127.0.0.1"), "{records:?}");
     // A bad token is refused, not taken for none.
     assert_eq!(bearer(&server, "a.b.c", "GET", "/api/v3/workflows", None).status, 401);
 }

@@ -48,6 +48,49 @@ fn connect(server: &Server) -> TcpStream {
     stream
 }
 
+/// Requests that wait for records leave connections for all others.
+#[test]
+fn waiting_for_records_locks_nobody_out() {
+    let Limited { server, _dir, .. } = limited("max_connections = 16");
+    let wait = "GET /api/v4/records?from=99999&wait=30 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let waiting: Vec<_> = (0..16).map(|_| connect(&server)).collect();
+    for mut stream in &waiting {
+        stream.write_all(wait.as_bytes()).unwrap();
+    }
+    let begin = Instant::now();
+    assert_eq!(server.get("/ping").status, 200);
+    assert!(begin.elapsed() < PATIENCE, "it waited for those that wait");
+    let refused = server.get("/api/v4/records?from=99999&wait=30");
+    refused.check(429, "too many requests are waiting for records: try again in a second");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(server.get("/api/v4/records?from=1&wait=30").status, 200, "nothing to wait for");
+    drop(waiting);
+    let deadline = Instant::now() + PATIENCE;
+    while server.get("/api/v4/records?from=99999&wait=1").status != 200 {
+        assert!(Instant::now() < deadline, "those that have gone still count");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whatever a refusal says of a body, it is one line of the log, and a short one.
+#[test]
+fn a_body_writes_no_lines_of_the_log() {
+    let Limited { server, _dir, .. } = limited("");
+    server.store("c", "w", "days", LONG);
+    let trigger = |parameter: &str| {
+        let body = format!(r#"{{"workflow_id":{{"component_id":"c","id":"w"}},"parameter":"{parameter}"}}"#);
+        assert_eq!(server.post("/api/v3/scheduler/trigger", &body).status, 400);
+    };
+    trigger(r"2026-11-01\n2026-11-24T00:00:00Z  INFO [AUDIT] forged");
+    trigger(&"x".repeat(100_000));
+    let log = server.log();
+    assert!(
+        log.contains("forged") && log.lines().all(|line| !line.contains("forged") || line.contains("400")),
+        "{log}"
+    );
+    assert!(log.lines().all(|line| line.len() < 2_000));
+}
+
 fn log_end(server: &Server) -> String {
     server.get("/api/v4/records?limit=1").header("x-styx-tail").unwrap().to_owned()
 }

@@ -56,7 +56,9 @@ fn a_checkpoint_is_a_data_folder_of_its_own() {
     let asked = log(&["checkpoint"], &data);
     assert_eq!(asked.status.code(), Some(0), "{}", text(&asked.stderr));
     let out = text(&asked.stdout);
-    let second = Path::new(out.lines().nth(1).unwrap());
+    // Nothing but the folder, so that a script can use it.
+    let second = Path::new(out.trim_end());
+    assert!(text(&asked.stderr).starts_with("checkpoint of everything up to record "), "{}", text(&asked.stderr));
     assert_eq!(second.parent().unwrap(), data.join("checkpoints"));
     assert!(text(&log(&["show"], second).stdout).contains("2024-01-02"));
     let listed = server.get("/api/v4/checkpoints").json();

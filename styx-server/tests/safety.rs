@@ -151,8 +151,26 @@ fn below_the_reserve_of_disk_space_nothing_is_written() {
     let server = Server::start_with(&data, &["--executor", "fake", "--config", config.to_str().unwrap()]);
     let answer = server.post("/api/v3/workflows/c", r#"{"id":"w","schedule":"days"}"#);
     assert_eq!(answer.status, 507, "{answer:?}");
+    let question = r#"{"service_account":"a@p.iam.gserviceaccount.com","principal":"ann@example.org"}"#;
+    assert_eq!(server.post("/api/v3/status/testServiceAccountUsageAuthorization", question).status, 200);
     assert!(answer.reason.starts_with("only ") && answer.reason.contains("reserve"), "{answer:?}");
     assert_eq!(server.get("/api/v3/workflows").body, "[]");
+}
+
+#[test]
+fn a_server_answers_to_the_names_that_it_is_given() {
+    let (_dir, data) = data();
+    let server =
+        Server::start_with(&data, &["--executor", "fake", "--host-name", "styx.example.org,other.example.org"]);
+    let ask = |host: &str| server.ask("GET", "/ping", &[("Host", host)], None);
+    for known in ["styx.example.org", "other.example.org:8080", "localhost"] {
+        assert_eq!(ask(known).status, 200, "{known}");
+    }
+    ask("evil.example").check(
+        421,
+        "this server doesn't answer to the name evil.example: use styx.example.org, other.example.org, localhost, or start it \
+         with --host-name for this one",
+    );
 }
 
 #[test]

@@ -8,7 +8,10 @@ use clap::{Args, Subcommand};
 use styx_engine::clock::{Clock, SystemClock};
 
 use super::file::{Stamp, Status, TokenFile};
-use crate::settings::{Iso, Settings};
+use crate::{
+    print::{print, tell, write},
+    settings::{Iso, Settings},
+};
 
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
@@ -75,18 +78,22 @@ pub(crate) fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
             })?;
             let until =
                 entry.expires.map_or_else(|| "until it is revoked".to_owned(), |at| format!("until {}", text(at)));
-            eprintln!("token {} for {name}, good {until}; its hash is in {}.", entry.id, path.display());
-            eprintln!("It isn't shown again. Clients send it as a header: Authorization: Bearer TOKEN");
-            println!("{token}");
+            tell(&format!("token {} for {name}, good {until}; its hash is in {}.", entry.id, path.display()));
+            tell("It isn't shown again. Clients send it as a header: Authorization: Bearer TOKEN");
+            if let Err(error) = write(&format!("{token}\n")) {
+                // A good token that nobody has seen shall not be left.
+                TokenFile::edit(&path, |file| Ok(file.revoke(&entry.id, now)))?;
+                bail!("the token is revoked again, since it can't be written to standard output: {error}");
+            }
         }
-        TokenCommand::List { place } => print!("{}", table(&TokenFile::read(&place.file()?)?, now)),
+        TokenCommand::List { place } => print(&table(&TokenFile::read(&place.file()?)?, now))?,
         TokenCommand::Revoke { name_or_id, place } => {
             let path = place.file()?;
             let revoked = TokenFile::edit(&path, |file| match file.revoke(&name_or_id, now) {
                 0 => bail!("{name_or_id} has no token in {} that is good", path.display()),
                 revoked => Ok(revoked),
             })?;
-            eprintln!("revoked tokens of {name_or_id}: {revoked}");
+            tell(&format!("revoked tokens of {name_or_id}: {revoked}"));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -67,8 +67,11 @@ impl Guard {
             return refuse("the request names several hosts".to_owned());
         }
         if !self.is_ours(&host) {
-            let known = if self.hosts.is_empty() { "localhost or 127.0.0.1".to_owned() } else { self.hosts.join(", ") };
-            return refuse(format!("this server doesn't answer to the name {host}: use {known}"));
+            let address = if self.reachable { "an address" } else { "localhost" };
+            let known = self.hosts.iter().map(String::as_str).chain([address]).collect::<Vec<_>>().join(", ");
+            return refuse(format!(
+                "this server doesn't answer to the name {host}: use {known}, or start it with --host-name for this one"
+            ));
         }
         Ok(host)
     }

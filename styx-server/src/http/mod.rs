@@ -41,7 +41,7 @@ use styx_engine::{
 };
 
 use styx_store::rocks::free_bytes;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 
 pub(crate) use self::{
@@ -55,7 +55,7 @@ use self::{
     path::segments,
     query::Query,
     request::Payload,
-    response::ApiError,
+    response::{ApiError, one_line},
     router::{Resolved, Route, resolve},
 };
 use crate::{
@@ -95,6 +95,8 @@ pub(crate) struct App {
     pub(crate) definitions: Arc<Definitions>,
     /// Lists of workflows as they were made last.
     pub(crate) lists: Lists,
+    /// How many requests more may wait for records, so that others find a connection.
+    pub(crate) waits: Semaphore,
     /// Makes checkpoints of the log.
     pub(crate) checkpoints: Arc<Checkpoints>,
     /// Where the log ends, what decisions follow now, and the revision of what workflows are.
@@ -261,7 +263,7 @@ async fn answer_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>,
         Route::Ping => response::pong(),
         Route::Index => response::text(routes::INDEX),
         // Without a request id: nobody looks for one scrape among thousands.
-        Route::Metrics => match admit(&app, &parts) {
+        Route::Metrics => match admit(&app, &parts, route) {
             Ok(_) => routes::metrics(app).await.unwrap_or_else(|error| refused(error, None, false)),
             Err(error) => refused(error, None, false),
         },
@@ -289,7 +291,7 @@ async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>,
     if matches!(route, Route::Records) {
         time_limit += routes::log::LONGEST_WAIT;
     }
-    let admitted = admit(&app, &parts);
+    let admitted = admit(&app, &parts, route);
     let caller = admitted.as_ref().map_or_else(|_| Caller::anonymous(false), Caller::clone);
     let span = tracing::info_span!("request", request_id, route = route.pattern(), actor = &*caller.name);
     let answered = match admitted {
@@ -314,16 +316,22 @@ async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>,
 }
 
 /// Turns away blocked clients and callers that may not ask.
-fn admit(app: &App, parts: &Parts) -> Result<Caller, ApiError> {
-    // The scheduler's own prefix is not checked (C-20).
+fn admit(app: &App, parts: &Parts, route: Route<'_>) -> Result<Caller, ApiError> {
+    // The scheduler's own prefix is not checked (C-20), nor is the way to take back what blocks a client.
     if !parts.uri.path().starts_with("/api/v0/")
+        && !matches!(route, Route::Config | Route::ChangeConfig)
         && let Some(client) = parts.headers.get(USER_AGENT)
         && is_blocked(app, client.as_bytes())
     {
         let text = "blacklisted client version, please upgrade";
         return Err(ApiError::new(StatusCode::NOT_ACCEPTABLE, text));
     }
-    app.access.caller(&parts.method, &parts.headers, app.clock.now()).map_err(ApiError::from)
+    let caller = app.access.caller(&parts.method, &parts.headers, app.clock.now())?;
+    // Who asked for what, from which address and under which key: Styx's own reads don't show it.
+    if !caller.sees_env && matches!(route, Route::Records) {
+        return Err(Refused::Missing.into());
+    }
+    Ok(caller)
 }
 
 /// Whether a client is turned away, by the file or by operators.
@@ -355,7 +363,10 @@ async fn dispatch(
     let mut payload = Payload(None);
     if is_write(&parts.method) {
         payload = Payload::read(&parts.headers, body, app.http.max_body_bytes).await?;
-        check_disk(&app)?;
+        // That one is a question (E-24).
+        if !matches!(route, Route::TestServiceAccount) {
+            check_disk(&app)?;
+        }
     }
     let from = parts.extensions.get::<Peer>().map(|Peer(address)| *address);
     let operator = Operator {
@@ -367,6 +378,11 @@ async fn dispatch(
     let knows_counters = matches!(route, Route::Trigger | Route::Halt | Route::Retry | Route::InjectEvent);
     if once.expected.is_some() && is_write(&parts.method) && !knows_counters {
         return Err(ApiError::bad_request("x-styx-expected-counter is for triggers, halts, retries and events"));
+    }
+    if once.key.is_some() && matches!(route, Route::MakeCheckpoint) {
+        return Err(ApiError::bad_request(
+            "idempotency-key is for what the log records; each request makes a checkpoint",
+        ));
     }
     let call = Call { app, query, payload, operator: Arc::new(operator), once };
     routes::answer(&call, route).await
@@ -428,7 +444,7 @@ fn request_json(method: &Method, path: &str, from: Option<SocketAddr>, body: Opt
 fn audit(parts: &Parts, request_id: &str, actor: &str, response: &Response, refusal: Option<&str>, began: Instant) {
     let (method, uri, status) = (&parts.method, &parts.uri, response.status().as_u16());
     let ms = began.elapsed().as_millis() as u64;
-    let refusal = refusal.map(|text| format!(": {}", without_payload(text))).unwrap_or_default();
+    let refusal = refusal.map(|text| format!(": {}", one_line(without_payload(text)))).unwrap_or_default();
     if is_write(method) {
         let effect = if response::is_without_effect(response.headers()) { " (nothing to do)" } else { "" };
         tracing::info!(request_id, actor, ms, "[AUDIT] {method} {uri} {status}{effect}{refusal}");

@@ -26,7 +26,10 @@ use styx_engine::{
     machine::{Machine, MachineOptions},
 };
 use styx_store::RocksLog;
-use tokio::{runtime::Runtime, sync::watch};
+use tokio::{
+    runtime::Runtime,
+    sync::{Semaphore, watch},
+};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -148,6 +151,7 @@ impl ScriptedServer {
             declared_env_only: false,
             definitions: Arc::default(),
             lists: Lists::default(),
+            waits: Semaphore::new(HttpSettings::default().max_waits()),
             checkpoints,
             watched,
             metrics: Arc::new(Metrics::new(World::default(), &LogMetrics::default())),

@@ -37,7 +37,7 @@ pub(super) fn run(args: &CheckpointArgs, out: &mut dyn Write, notes: &mut dyn Wr
         .and_then(|client| client.create_checkpoint().map_err(|error| error.to_string()));
     match asked {
         Ok(checkpoint) => {
-            writeln!(out, "checkpoint of everything up to record {}", checkpoint.position)?;
+            writeln!(notes, "checkpoint of everything up to record {}", checkpoint.position)?;
             writeln!(out, "{}", data.join(&checkpoint.path).display())?;
             Ok(CLEAN)
         }

@@ -88,8 +88,11 @@ pub(super) fn run(
         Err(Failed::Stopped(Stopped::Log(position, error))) => {
             let data = args.data.data.display();
             let sound = position.0.saturating_sub(1);
+            let with_env = if args.with_env { " --with-env" } else { "" };
             let hint = match sound >= args.from {
-                true => format!("; what comes before it: styx-server log export --data {data} --to {sound}"),
+                true => format!(
+                    "; what comes before it: styx-server log export --data {data} --to {sound}{with_env} --output sound.jsonl"
+                ),
                 false => String::new(),
             };
             writeln!(notes, "styx-server: stopped before record {position}: {error}{hint}")?;

@@ -3,6 +3,7 @@
 use std::{fmt::Write, sync::Arc, time::Duration};
 
 use axum::response::Response;
+use hyper::StatusCode;
 use styx_client::CheckpointsPayload;
 use styx_core::id::Position;
 
@@ -56,7 +57,12 @@ pub(super) async fn records(call: &Call) -> Result<Response, ApiError> {
     let wait = Duration::from_secs(number(call, "wait", 0)?).min(LONGEST_WAIT);
     let mut tail = call.app.watched.tail.clone();
     let mut stopping = call.app.stopping.clone();
-    if !wait.is_zero() {
+    if !wait.is_zero() && *tail.borrow() < from {
+        let full = || {
+            let text = "too many requests are waiting for records: try again in a second";
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(1)
+        };
+        let _waits = call.app.waits.try_acquire().map_err(|_| full())?;
         // Neither a server that stops nor a log that has ended brings more.
         tokio::select! {
             _ = tokio::time::timeout(wait, tail.wait_for(|tail| *tail >= from)) => {}

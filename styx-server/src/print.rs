@@ -1,0 +1,33 @@
+//! What commands other than the log tools print.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+
+/// Writes a text to standard output. That nobody reads on is no failure: whoever pipes into `head` has what it wants.
+///
+/// # Errors
+///
+/// When it can't be written, to a full disk for example.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    match write(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("writing to standard output"),
+    }
+}
+
+/// Writes a text to standard output, as far as that goes.
+///
+/// # Errors
+///
+/// As [`print`], and when nobody reads.
+pub(crate) fn write(text: &str) -> io::Result<()> {
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Tells whoever started the command; that nobody listens is no failure.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
