@@ -1,23 +1,25 @@
 //! The HTTP side: from a request to an answer.
 
+mod disk;
+mod evidence;
 mod guard;
 mod listener;
-mod lists;
 mod once;
 mod path;
 mod query;
 mod redacted;
 mod request;
 mod response;
+mod revised;
 mod router;
 mod routes;
 mod seats;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{Request, State},
     response::Response,
 };
@@ -27,12 +29,11 @@ use hyper::{
     header::{HeaderValue, USER_AGENT},
     http::request::Parts,
 };
-use serde_json::{Value, json};
 use styx_core::{
     decide::{Reply, Request as Ask},
-    id::InstanceId,
+    id::{InstanceId, WorkflowId},
     log::{LogError, LogReader},
-    record::{Cause, Operator},
+    record::Operator,
     world::{RowKey, World},
 };
 use styx_engine::{
@@ -40,17 +41,18 @@ use styx_engine::{
     engine::{Busy, EngineHandle},
 };
 
-use styx_store::rocks::free_bytes;
 use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 
 pub(crate) use self::{
+    disk::Disk,
     guard::Guard,
     listener::{Limits, serve},
-    lists::Lists,
     request::new_request_id,
+    revised::Revised,
 };
 use self::{
+    evidence::request_json,
     once::Once,
     path::segments,
     query::Query,
@@ -61,7 +63,7 @@ use self::{
 use crate::{
     auth::{Access, Caller, Refused},
     checkpoints::Checkpoints,
-    definitions::Definitions,
+    definitions::{Definition, Definitions},
     metrics::Metrics,
     settings::HttpSettings,
     tail::Watched,
@@ -83,18 +85,18 @@ pub(crate) struct App {
     pub(crate) access: Access,
     /// Limits.
     pub(crate) http: HttpSettings,
-    /// The data folder, on whose disk space must be left.
-    pub(crate) data: PathBuf,
-    /// How much.
-    pub(crate) disk_reserve: u64,
+    /// The disk of the data folder, on which space must be left.
+    pub(crate) disk: Disk,
     /// The longest `running_timeout` of a workflow (V-26).
     pub(crate) max_running_timeout: TimeDelta,
     /// A trigger may only set variables that the workflow's own environment has.
     pub(crate) declared_env_only: bool,
     /// What workflows are, by the record that stores them.
     pub(crate) definitions: Arc<Definitions>,
-    /// Lists of workflows as they were made last.
-    pub(crate) lists: Lists,
+    /// Lists of workflows as they were made last, by component; without one, of all.
+    pub(crate) lists: Revised<Option<String>, Bytes>,
+    /// What workflows were when they were asked for last.
+    pub(crate) present: Revised<WorkflowId, Arc<Definition>>,
     /// How many requests more may wait for records, so that others find a connection.
     pub(crate) waits: Semaphore,
     /// Makes checkpoints of the log.
@@ -365,7 +367,7 @@ async fn dispatch(
         payload = Payload::read(&parts.headers, body, app.http.max_body_bytes).await?;
         // That one is a question (E-24).
         if !matches!(route, Route::TestServiceAccount) {
-            check_disk(&app)?;
+            app.disk.check()?;
         }
     }
     let from = parts.extensions.get::<Peer>().map(|Peer(address)| *address);
@@ -388,26 +390,6 @@ async fn dispatch(
     routes::answer(&call, route).await
 }
 
-/// Refuses writes while the disk is nearly full; what executors report must still find room.
-fn check_disk(app: &App) -> Result<(), ApiError> {
-    match free_bytes(&app.data) {
-        Ok(free) if free < app.disk_reserve => {
-            let text = format!(
-                "only {free} bytes are free on the disk of {}, less than the reserve of {}: nothing is written until there is \
-                 more",
-                app.data.display(),
-                app.disk_reserve
-            );
-            Err(ApiError::new(StatusCode::INSUFFICIENT_STORAGE, text))
-        }
-        Ok(_) => Ok(()),
-        Err(error) => {
-            tracing::warn!("asking how much of the disk is free: {error}");
-            Ok(())
-        }
-    }
-}
-
 /// Whether a method may change something.
 pub(crate) fn is_write(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD)
@@ -416,29 +398,6 @@ pub(crate) fn is_write(method: &Method) -> bool {
 /// Where a request comes from: the other end of its connection, which may be a proxy.
 #[derive(Debug, Clone, Copy)]
 struct Peer(SocketAddr);
-
-/// A request as its record keeps it: whole if it fits, otherwise without its body.
-fn request_json(method: &Method, path: &str, from: Option<SocketAddr>, body: Option<&[u8]>) -> String {
-    let path = &path[..path.floor_char_boundary(4096)];
-    let body_json = match body {
-        // The first value, as the routes read it. What isn't JSON can't be redacted by name, so it isn't kept.
-        Some(bytes) => {
-            let first = serde_json::Deserializer::from_slice(bytes).into_iter().next().and_then(Result::ok);
-            first
-                .filter(|_| bytes.len() <= Cause::MAX_EVIDENCE)
-                .unwrap_or_else(|| json!({ "omitted_bytes": bytes.len() }))
-        }
-        None => Value::Null,
-    };
-    let from = from.map(|address| address.to_string());
-    let request =
-        |body: Value| json!({ "method": method.as_str(), "path": path, "from": from, "body": body }).to_string();
-    let whole = request(body_json);
-    if whole.len() <= Cause::MAX_EVIDENCE {
-        return whole;
-    }
-    request(json!({ "omitted_bytes": body.map_or(0, <[u8]>::len) }))
-}
 
 /// One line for each write, who asked and what came of it; bodies may hold secrets and are not shown.
 fn audit(parts: &Parts, request_id: &str, actor: &str, response: &Response, refusal: Option<&str>, began: Instant) {
@@ -465,23 +424,3 @@ mod recorded;
 mod route_laws;
 #[cfg(test)]
 mod scripted;
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_kept_whole_if_it_fits() {
-        let from = Some("127.0.0.1:9".parse().unwrap());
-        let kept = |body: Option<&[u8]>| request_json(&Method::POST, "/p", from, body);
-        let expected = |body: &str| format!(r#"{{"method":"POST","path":"/p","from":"127.0.0.1:9","body":{body}}}"#);
-        assert_eq!(kept(None), expected("null"));
-        assert_eq!(kept(Some(br#"{"b":1, "a":2}"#)), expected(r#"{"b":1,"a":2}"#));
-        assert_eq!(kept(Some(br#"{"env":{"A":"s"}} x"#)), expected(r#"{"env":{"A":"s"}}"#), "what follows is ignored");
-        assert_eq!(kept(Some(b"x=\"1\"")), expected(r#"{"omitted_bytes":5}"#), "what can't be redacted isn't kept");
-        let large = format!("[{}]", "1,".repeat(9_000) + "1").into_bytes();
-        assert_eq!(kept(Some(&large)), expected(r#"{"omitted_bytes":18003}"#));
-        let large = format!("[{}]", "1,".repeat(7_500) + "1").into_bytes();
-        let long = "/".repeat(70_000);
-        assert!(request_json(&Method::POST, &long, from, Some(&large)).len() <= Cause::MAX_EVIDENCE);
-    }
-}

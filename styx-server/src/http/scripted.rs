@@ -33,7 +33,7 @@ use tokio::{
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::{App, Guard, Lists, router};
+use super::{App, Disk, Guard, Revised, router};
 use crate::{
     auth::Access,
     checkpoints::Checkpoints,
@@ -145,12 +145,12 @@ impl ScriptedServer {
             guard: Guard::default(),
             access,
             http: HttpSettings::default(),
-            data: data.to_owned(),
-            disk_reserve: 0,
+            disk: Disk::new(data.to_owned(), 0),
             max_running_timeout: TimeDelta::days(1),
             declared_env_only: false,
             definitions: Arc::default(),
-            lists: Lists::default(),
+            lists: Revised::default(),
+            present: Revised::default(),
             waits: Semaphore::new(HttpSettings::default().max_waits()),
             checkpoints,
             watched,

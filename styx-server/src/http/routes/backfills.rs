@@ -18,7 +18,7 @@ use styx_core::{
 use super::{
     pieces::{self, PIECE, Pieces},
     scheduler::check_stored,
-    workflows::find_stored,
+    workflows::find_definition,
 };
 use crate::{
     http::{
@@ -45,12 +45,12 @@ pub(super) async fn list(call: &Call) -> Result<Response, ApiError> {
 pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
     let asked: BackfillInput = call.payload.parse()?;
     let workflow = WorkflowId::new(asked.component.as_str(), asked.workflow.as_str());
-    let found = find_stored(call, &workflow)?;
+    let found = find_definition(call, &workflow)?;
     let is_known = found.is_some();
-    if let Some((_, stored)) = found.filter(|(workflow, _)| workflow.spec.runs == Runs::Image)
+    if let Some(definition) = found.filter(|definition| definition.stored.spec.runs == Runs::Image)
         && !call.is_repeated()?
     {
-        check_stored(call, &workflow, &stored, asked.trigger_parameters.as_ref())?;
+        check_stored(call, &workflow, &definition, asked.trigger_parameters.as_ref())?;
     }
     let Ok(concurrency) = u32::try_from(asked.concurrency) else {
         // The original looks for the workflow first.

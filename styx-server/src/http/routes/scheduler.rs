@@ -13,7 +13,7 @@ use styx_core::{
     schedule::Schedule,
 };
 
-use super::workflows::{find, find_stored};
+use super::workflows::{find, find_definition};
 use crate::{
     definitions::Definition,
     http::{
@@ -26,11 +26,11 @@ use crate::{
 pub(super) async fn trigger(call: &Call) -> Result<Response, ApiError> {
     let asked: TriggerRequest = call.payload.parse()?;
     let id = WorkflowId::from(&asked.workflow_id);
-    let found = find_stored(call, &id)?;
-    if let Some((_, stored)) = found.as_ref().filter(|(workflow, _)| workflow.spec.runs == Runs::Image)
+    let found = find_definition(call, &id)?;
+    if let Some(definition) = found.as_ref().filter(|definition| definition.stored.spec.runs == Runs::Image)
         && !call.is_repeated()?
     {
-        check_stored(call, &id, stored, asked.trigger_parameters.as_ref())?;
+        check_stored(call, &id, definition, asked.trigger_parameters.as_ref())?;
     }
     let env = asked.trigger_parameters.clone().unwrap_or_default().env;
     let request = Request::Trigger {
@@ -39,7 +39,8 @@ pub(super) async fn trigger(call: &Call) -> Result<Response, ApiError> {
         parameters: TriggerParameters { env: Arc::new(env) },
         allow_future: call.query.is_true("allowFuture"),
     };
-    let schedule = found.and_then(|(workflow, _)| Schedule::parse(&workflow.spec.schedule).ok());
+    let expects = call.once.expected.is_some();
+    let schedule = found.filter(|_| expects).and_then(|found| Schedule::parse(&found.stored.spec.schedule).ok());
     let instant = schedule.as_ref().and_then(|schedule| schedule.parse_parameter(&asked.parameter).ok());
     let reply = match schedule.zip(instant) {
         Some((schedule, at)) => call.ask_about(&InstanceId::new(id, schedule.parameter(at)), request).await,

@@ -32,7 +32,7 @@ pub(super) async fn list(call: &Call, component: Option<&str>) -> Result<Respons
     let filter = if all { Filter::of(call)? } else { Filter::default() };
     // What is kept has no states in it, which change with every natural trigger.
     let revision = call.app.watched.revision.settled().filter(|_| !full && filter.is_empty());
-    if let Some(list) = revision.and_then(|revision| call.app.lists.get(revision, component)) {
+    if let Some(list) = revision.and_then(|revision| call.app.lists.get(revision, &component.map(str::to_owned))) {
         return Ok(ok_raw(list));
     }
     let scope = RowScope::Workflows { component: component.map(Into::into) };
@@ -60,7 +60,7 @@ pub(super) async fn list(call: &Call, component: Option<&str>) -> Result<Respons
     });
     let list = Bytes::from(format!("[{}]", list.await?.join(",")));
     if let Some(revision) = revision {
-        call.app.lists.keep(revision, component, list.clone());
+        call.app.lists.keep(revision, component.map(str::to_owned), list.clone(), list.len());
     }
     Ok(ok_raw(list))
 }
@@ -144,6 +144,24 @@ pub(super) fn find_stored(call: &Call, id: &WorkflowId) -> Result<Option<(Workfl
         let definition = call.app.definitions.get(reader, workflow.stored_at)?;
         Ok(Some((workflow, definition)))
     })
+}
+
+/// What a workflow is: its spec and configuration, not its switch and cursor.
+pub(super) fn find_definition(call: &Call, id: &WorkflowId) -> Result<Option<Arc<Definition>>, ApiError> {
+    let revision = call.app.watched.revision.settled();
+    if let Some(known) = revision.and_then(|revision| call.app.present.get(revision, id)) {
+        return Ok(Some(known));
+    }
+    let Some((_, definition)) = find_stored(call, id)? else {
+        return Ok(None);
+    };
+    if let Some(revision) = revision {
+        // Beside its JSON, an entry holds ids, the spec, and a configuration that was read.
+        const OVERHEAD: usize = 1_024;
+        let bytes = 2 * definition.stored.json.len() + OVERHEAD;
+        call.app.present.keep(revision, id.clone(), Arc::clone(&definition), bytes);
+    }
+    Ok(Some(definition))
 }
 
 fn find_in(reader: &dyn LogReader, id: WorkflowId) -> Result<Option<Workflow>, LogError> {
