@@ -9,6 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args::Watch;
+use crate::aside::tell;
 use crate::failure::Failure;
 use crate::output::Printer;
 
@@ -52,7 +53,7 @@ pub(crate) fn watch(
             let (rows, begin) = (rows(), if is_first { BEGIN } else { "\x1b[H" });
             write(&format!("{begin}{}", fit(&frame, &title(interval), rows)))?;
         } else if let Some(trouble) = trouble {
-            eprintln!("{trouble}");
+            tell(trouble);
         } else {
             write(&frame)?;
         }

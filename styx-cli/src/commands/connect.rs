@@ -5,6 +5,7 @@ use std::{env, fs, path::Path};
 use styx_client::{Client, Error, Exchange, Host, TransportError};
 
 use crate::args::Global;
+use crate::aside::tell;
 use crate::contexts::Contexts;
 use crate::failure::Failure;
 
@@ -30,7 +31,7 @@ pub(crate) fn connect(global: &Global) -> Result<Client, Failure> {
 /// Says so if a context was asked for and is not used.
 pub(crate) fn note_unused_context(global: &Global) {
     if let (Some(_), Some(context)) = (given(global), &global.context) {
-        eprintln!("Note: --host or STYX_CLI_HOST names a server, so the context {context} is not used");
+        tell(format_args!("Note: --host or STYX_CLI_HOST names a server, so the context {context} is not used"));
     }
 }
 
@@ -69,12 +70,12 @@ fn no_client(source: TransportError, host: &Host) -> Failure {
 /// Tells what was asked and answered, for `--debug`.
 fn report_exchange(exchange: &Exchange<'_>) {
     let Exchange { method, url, body, request_id, outcome, took, again_after } = exchange;
-    eprintln!("debug: {method} {url} (Request ID: {request_id})");
+    tell(format_args!("debug: {method} {url} (Request ID: {request_id})"));
     if let Some(body) = body {
-        eprintln!("debug:   {body}");
+        tell(format_args!("debug:   {body}"));
     }
-    eprintln!("debug:   -> {outcome} after {} ms", took.as_millis());
+    tell(format_args!("debug:   -> {outcome} after {} ms", took.as_millis()));
     if let Some(wait) = again_after {
-        eprintln!("debug:   again in {} ms", wait.as_millis());
+        tell(format_args!("debug:   again in {} ms", wait.as_millis()));
     }
 }

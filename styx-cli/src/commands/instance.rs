@@ -3,6 +3,7 @@
 use styx_client::{Client, Effect, RetryOptions, TriggerParameters, TriggerRequest, WorkflowId, WorkflowInstance};
 
 use crate::args::{Instance, Operation};
+use crate::aside::tell;
 use crate::failure::Failure;
 use crate::output::Printer;
 
@@ -54,6 +55,6 @@ pub(crate) fn retry(client: &Client, operation: Operation, printer: &mut Printer
 /// Styx has always said yes to what has no effect. Who looks is told; what scripts read stays as it was.
 fn note_effect(effect: Effect, verb: &str, instance: &WorkflowInstance) {
     if effect == Effect::Nothing {
-        eprintln!("Nothing to {verb}: {} is not active", instance.key());
+        tell(format_args!("Nothing to {verb}: {} is not active", instance.key()));
     }
 }

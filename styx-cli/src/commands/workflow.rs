@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use styx_client::{Client, Error, WorkflowState};
 
 use crate::args::Workflows;
+use crate::aside::tell;
 use crate::failure::Failure;
 use crate::output::Printer;
 use crate::suggest::Subject;
@@ -67,7 +68,7 @@ pub(crate) fn switch(client: &Client, which: &Workflows, on: bool, printer: &mut
 fn suggest(client: &Client, which: &Workflows, missing: &[&str]) {
     for workflow in missing {
         if let Some(question) = Subject::Workflow(which.component.clone(), (*workflow).into()).ask(client) {
-            eprintln!("{workflow}: {question}");
+            tell(format_args!("{workflow}: {question}"));
         }
     }
 }
@@ -75,8 +76,9 @@ fn suggest(client: &Client, which: &Workflows, missing: &[&str]) {
 fn confirm(which: &Workflows) -> Result<(), Failure> {
     let noun = if which.workflows.len() == 1 { "workflow" } else { "workflows" };
     let names = which.workflows.join(", ");
-    print!("Sure you want to delete {noun} {names} in component {}? [y/N] ", which.component);
-    io::stdout().flush()?;
+    let mut out = io::stdout().lock();
+    write!(out, "Sure you want to delete {noun} {names} in component {}? [y/N] ", which.component)?;
+    out.flush()?;
     let mut reply = String::new();
     io::stdin().read_line(&mut reply)?;
     if reply.trim() == "y" { Ok(()) } else { Err(Failure::NotConfirmed) }

@@ -39,3 +39,46 @@ fn all_is_asked_for_whether_or_not_somebody_reads() {
         assert!(stderr.starts_with("styx: error: No space left"), "{verb}: {stderr}");
     }
 }
+
+#[test]
+fn what_is_said_beside_may_have_no_reader() {
+    let server = Server::new(|request: &Request| match request.method.as_str() {
+        "DELETE" => Answer::new(404, "Not Found", ""),
+        _ if request.path.ends_with("/c") => {
+            Answer::ok(r#"[{"component_id":"c","workflow_id":"w1","configuration":{"id":"w1","schedule":"days"}}]"#)
+        }
+        "GET" => Answer::new(500, "Oops", ""),
+        _ => Answer::ok("{}").with_header("X-Styx-Effect", "none"),
+    });
+    for (args, host, code) in [
+        (&["--debug", "halt", "c", "w", "p"][..], server.host(), 0),
+        (&["--context", "x", "halt", "c", "w", "p"], server.host(), 0),
+        (&["workflow", "delete", "--force", "c", "w"], server.host(), 0),
+        (&["ls"], server.host(), 4),
+        (&["ls"], "", 2),
+        (&["nosuch"], "", 2),
+        (&["workflow"], "", 2),
+        (&["--nosuch"], "", 2),
+    ] {
+        for nobody in [closed, full] {
+            let output = styx_into(args, host, "", Stdio::piped(), nobody());
+            assert_eq!(output.status.code(), Some(code), "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_printed_may_have_no_reader() {
+    let server = Server::new(|_: &Request| Answer::ok(r#"{"resources":[]}"#));
+    for args in [
+        &["resource", "ls"][..],
+        &["--json", "resource", "ls"],
+        &["--help"],
+        &["--version"],
+        &["completion", "bash"],
+        &[],
+    ] {
+        let into = |stdout| styx_into(args, server.host(), "", stdout, Stdio::null()).status.code();
+        assert_eq!((into(closed()), into(full())), (Some(0), Some(1)), "{args:?}");
+    }
+}
