@@ -23,7 +23,7 @@ pub(crate) use self::connect::connect;
 use crate::args::{AuthCommand, Cli, Command, Global, Watch, WorkflowCommand};
 use crate::failure::Failure;
 use crate::output::Printer;
-use crate::watch::watch;
+use crate::watch::{watch, watch_end};
 
 /// Runs a command.
 pub(crate) fn run(command: Command, global: &Global, printer: &mut Printer) -> Result<(), Failure> {
@@ -54,7 +54,7 @@ fn ask(command: Command, client: &Client, printer: &mut Printer) -> Result<(), F
         }
         Command::Events { instance, watch: when } => {
             let instance = instance.into();
-            watch(&when, printer, |printer| printer.events(&client.events(&instance)?))
+            watch_end(&when, printer, |printer| printer.events(&client.events(&instance)?))
         }
         Command::Trigger { instance, env, allow_future } => {
             instance::trigger(client, &instance, env, allow_future, printer)

@@ -62,6 +62,11 @@ impl Printer {
         self.form.format == Format::Wide
     }
 
+    /// Whether a table begins with the names of its columns.
+    pub(crate) fn has_header(&self) -> bool {
+        matches!(self.form.format, Format::Pretty | Format::Wide)
+    }
+
     /// Prints nothing from now on, but keeps it.
     pub(crate) fn hold(&mut self) {
         self.held = Some(String::new());
