@@ -14,6 +14,7 @@ mod in_flight;
 mod output;
 mod progress;
 mod suggest;
+mod visible;
 mod watch;
 
 use std::io::IsTerminal;
@@ -78,7 +79,7 @@ fn report_parse_error(error: &clap::Error) -> ExitCode {
         let rendered = error.render();
         // Help that clap shows because a sub-command is missing says so itself.
         let prefix = if rendered.to_string().starts_with("error:") { "styx: " } else { "" };
-        aside::tell(format!("{prefix}{}", rendered.ansi()).trim_end_matches('\n'));
+        aside::tell_styled(format!("{prefix}{}", rendered.ansi()).trim_end_matches('\n'));
         return ExitCode::from(failure::BAD_ARGUMENTS);
     }
     match error.print() {

@@ -12,6 +12,7 @@ use crate::args::Watch;
 use crate::aside::tell;
 use crate::failure::Failure;
 use crate::output::Printer;
+use crate::visible::visible_lines;
 
 /// Home, no wrapping of lines, no cursor.
 const BEGIN: &str = "\x1b[?25l\x1b[?7l\x1b[H\x1b[2J";
@@ -78,7 +79,7 @@ fn watch_part(
             }
         };
         if is_terminal {
-            let frame = trouble.unwrap_or(frame);
+            let frame = trouble.map_or(frame, |trouble| visible_lines(&trouble).into());
             let (rows, begin) = (rows(), if is_first { BEGIN } else { "\x1b[H" });
             write(&format!("{begin}{}", fit(&frame, &title(interval), rows, keep)))?;
         } else if let Some(trouble) = trouble {
