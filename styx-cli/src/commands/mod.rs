@@ -23,7 +23,7 @@ pub(crate) use self::connect::connect;
 use crate::args::{AuthCommand, Cli, Command, Global, Watch, WorkflowCommand};
 use crate::failure::Failure;
 use crate::output::Printer;
-use crate::watch::{watch, watch_end};
+use crate::watch::watch;
 
 /// Runs a command.
 pub(crate) fn run(command: Command, global: &Global, printer: &mut Printer) -> Result<(), Failure> {
@@ -52,10 +52,7 @@ fn ask(command: Command, client: &Client, printer: &mut Printer) -> Result<(), F
         Command::List { component, watch: when } => {
             watch(&when, printer, |printer| printer.states(&client.active_states(component.as_deref())?))
         }
-        Command::Events { instance, watch: when } => {
-            let instance = instance.into();
-            watch_end(&when, printer, |printer| printer.events(&client.events(&instance)?))
-        }
+        Command::Events { instance, watch } => instance::events(client, instance, &watch, printer),
         Command::Trigger { instance, env, allow_future } => {
             instance::trigger(client, &instance, env, allow_future, printer)
         }
