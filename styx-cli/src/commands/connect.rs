@@ -16,7 +16,7 @@ pub(crate) fn connect(global: &Global) -> Result<Client, Failure> {
         Some(host) => (host.to_owned(), None),
         None => {
             let contexts = Contexts::load()?;
-            let (_, context) = contexts.chosen(global.context.as_deref())?.ok_or_else(no_host)?;
+            let (_, context) = contexts.chosen(global.context.as_deref())?.ok_or_else(|| no_host(&contexts))?;
             (context.host.clone(), context.token_file.clone())
         }
     };
@@ -32,6 +32,13 @@ pub(crate) fn connect(global: &Global) -> Result<Client, Failure> {
 pub(crate) fn note_unused_context(global: &Global) {
     if let (Some(_), Some(context)) = (given(global), &global.context) {
         tell(format_args!("Note: --host or STYX_CLI_HOST names a server, so the context {context} is not used"));
+    }
+}
+
+/// Says so if a server is named and so no context is used.
+pub(crate) fn note_no_context(global: &Global) {
+    if given(global).is_some() {
+        tell("Note: --host or STYX_CLI_HOST names a server, so commands ask that one and use no context");
     }
 }
 
@@ -55,7 +62,15 @@ fn token(asked: Option<&Path>, of_context: Option<&Path>) -> Result<Option<Strin
     }
 }
 
-fn no_host() -> Failure {
+fn no_host(contexts: &Contexts) -> Failure {
+    if !contexts.contexts.is_empty() {
+        let names: Vec<_> = contexts.contexts.keys().map(String::as_str).collect();
+        return Failure::Usage(format!(
+            "Styx API host not set\nThere are contexts, but none is the current one ({}): choose one with `styx context \
+             use NAME`, or for once with --context NAME",
+            names.join(", ")
+        ));
+    }
     Failure::Usage(
         "Styx API host not set\nSet the environment variable STYX_CLI_HOST, give --host, or give the server a name, \
          for example\n\n  export STYX_CLI_HOST=http://127.0.0.1:8080\n  styx context add local http://127.0.0.1:8080\n"
