@@ -200,7 +200,7 @@ pub(crate) enum Command {
 pub(crate) struct Operation {
     #[command(flatten)]
     pub(crate) instance: Instance,
-    /// Refuse if there were more events than this number, the last one that you know
+    /// Refuse unless the instance's last event is number COUNTER; the first that `styx events` shows is number 0
     #[arg(long, value_name = "COUNTER")]
     pub(crate) expected_counter: Option<u64>,
 }
