@@ -176,8 +176,15 @@ fn every_command_has_a_manual_page() {
     assert_eq!(text(&output.stdout), "Manual pages written to pages.\n");
     for page in ["styx.1", "styx-list.1", "styx-backfill-create.1", "styx-context-add.1", "styx-config-set.1"] {
         let page = fs::read_to_string(dir.path().join("pages").join(page)).unwrap();
-        assert!(page.contains(".SH SYNOPSIS") && page.contains("Examples:"), "{page}");
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH EXAMPLES"), "{page}");
+        let footer = concat!("\"styx ", env!("CARGO_PKG_VERSION"), "\" Styx\n");
+        assert!(page.lines().any(|line| line.starts_with(".TH ") && line.ends_with(footer.trim_end())), "{page}");
     }
+    let page = |name: &str| fs::read_to_string(dir.path().join("pages").join(name)).unwrap().replace('\\', "");
+    assert!(page("styx-workflow-enable.1").contains("[OPTIONS] <COMPONENT> <WORKFLOW>...\n"));
+    assert!(page("styx-config-set.1").contains("[OPTIONS] <NAME> [VALUES]...\n"));
+    assert!(page("styx-backfill-create.1").contains(".SH \"EXIT STATUS\"\nExit codes with --wait"));
+    assert!(!dir.path().join("pages/styx-help.1").exists());
 }
 
 #[test]
