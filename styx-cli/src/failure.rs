@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use styx_client::{ApiError, Error, TransportErrorKind};
 use thiserror::Error;
 
+use crate::aside::tell;
+
 /// Anything unforeseen, and what was not confirmed.
 const UNKNOWN: u8 = 1;
 /// Errors in the files that were to be checked.
@@ -91,7 +93,7 @@ impl Failure {
                 return ExitCode::SUCCESS;
             }
             Self::Denied => {}
-            _ => anstream::eprintln!("{self}"),
+            _ => tell(self),
         }
         ExitCode::from(self.exit_code())
     }

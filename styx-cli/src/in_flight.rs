@@ -14,14 +14,13 @@ pub(crate) const MOST: usize = 5;
 /// soon as it and those before it are there.
 ///
 /// A refusal does not keep the others from being asked for. Only when there is no answer at all there is no use in
-/// going on: what was not asked for by then has no outcome.
-pub(crate) fn for_each<'a, T, R, E>(
+/// going on: what was not asked for by then has no outcome. What becomes of an outcome here ends nothing.
+pub(crate) fn for_each<'a, T, R>(
     things: &'a [T],
     most: usize,
     ask: impl Fn(&'a T) -> Result<R, Error> + Sync,
-    mut take: impl FnMut(&'a T, Result<R, Error>) -> Result<(), E>,
-) -> Result<(), E>
-where
+    mut take: impl FnMut(&'a T, Result<R, Error>),
+) where
     T: Sync,
     R: Send,
 {
@@ -40,26 +39,21 @@ where
                     if matches!(outcome, Err(Error::Transport { .. })) {
                         is_over.store(true, Ordering::Relaxed);
                     }
-                    if sender.send((place, outcome)).is_err() {
-                        return;
-                    }
+                    sender.send((place, outcome)).expect("outcomes are taken as long as there are any");
                 }
             });
         }
         drop(sender);
         let mut early: Vec<_> = things.iter().map(|_| None).collect();
         let mut next = 0;
-        let result = outcomes.iter().try_for_each(|(place, outcome)| {
+        for (place, outcome) in outcomes {
             early[place] = Some(outcome);
             while let Some(outcome) = early.get_mut(next).and_then(Option::take) {
-                take(&things[next], outcome)?;
+                take(&things[next], outcome);
                 next += 1;
             }
-            Ok(())
-        });
-        is_over.store(true, Ordering::Relaxed);
-        result
-    })
+        }
+    });
 }
 
 #[cfg(test)]
@@ -88,11 +82,7 @@ mod tests {
                 if *wait == 1 { Err(refusal()) } else { Ok(*wait) }
             };
             let mut taken = Vec::new();
-            let take = |wait: &u64, outcome: Result<u64, Error>| {
-                taken.push((*wait, outcome.is_ok()));
-                Ok::<_, ()>(())
-            };
-            for_each(&slow, most, ask, take).unwrap();
+            for_each(&slow, most, ask, |wait, outcome| taken.push((*wait, outcome.is_ok())));
             let expected: Vec<_> = slow.iter().map(|wait| (*wait, *wait != 1)).collect();
             prop_assert_eq!(taken, expected);
             prop_assert!(peak.into_inner() <= most);

@@ -2,7 +2,11 @@
 //!
 //! What it takes, prints and exits with is that of the command line tool of Styx 2.x, so that scripts go on working.
 
+// They panic when what they print to is closed or full.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod args;
+mod aside;
 mod commands;
 mod contexts;
 mod failure;
@@ -10,6 +14,7 @@ mod in_flight;
 mod output;
 mod progress;
 mod suggest;
+mod visible;
 mod watch;
 
 use std::io::IsTerminal;
@@ -74,7 +79,7 @@ fn report_parse_error(error: &clap::Error) -> ExitCode {
         let rendered = error.render();
         // Help that clap shows because a sub-command is missing says so itself.
         let prefix = if rendered.to_string().starts_with("error:") { "styx: " } else { "" };
-        anstream::eprint!("{prefix}{}", rendered.ansi());
+        aside::tell_styled(format!("{prefix}{}", rendered.ansi()).trim_end_matches('\n'));
         return ExitCode::from(failure::BAD_ARGUMENTS);
     }
     match error.print() {

@@ -6,6 +6,7 @@ use strsim::osa_distance;
 use styx_client::{BackfillFilter, Client, Error, Retries};
 
 use crate::args::{BackfillCommand, Command, Global, Instance, Operation, ResourceCommand, WorkflowCommand};
+use crate::aside::tell;
 use crate::commands::connect;
 use crate::failure::Failure;
 
@@ -59,7 +60,7 @@ impl Subject {
             if let Ok(client) = connect(global)
                 && let Some(question) = self.ask(&client.with_retries(Retries::NONE))
             {
-                eprintln!("{question}");
+                tell(question);
             }
         }
     }

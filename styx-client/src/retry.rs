@@ -8,7 +8,8 @@ use crate::error::{Error, TransportErrorKind};
 ///
 /// Sent again are requests that change nothing, and those that create something under a key by which the server knows
 /// them again; all others only when nothing of them was sent. What is worth another try is that there was no
-/// connection or that it broke, and the statuses 429 and 503, whose `Retry-After` is kept.
+/// connection or that it broke, and the statuses 429 and 503, whose `Retry-After` is kept. A server that did not answer
+/// in time is not asked again: it had its time.
 ///
 /// Styx 2.x does not know such keys: what it is asked to create may be created twice, or be refused because it is there
 /// already. [`NONE`](Self::NONE) is for it.
@@ -63,7 +64,7 @@ impl Retries {
         let asked = match error {
             // Nothing was sent yet, so nothing can be done twice.
             Error::Transport { source, .. } if source.kind() == TransportErrorKind::Connect => None,
-            Error::Transport { .. } if is_repeatable => None,
+            Error::Transport { source, .. } if is_repeatable && source.kind() != TransportErrorKind::Timeout => None,
             Error::Api(error) if is_repeatable && matches!(error.status, 429 | 503) => error.retry_after,
             _ => return None,
         };
@@ -87,7 +88,7 @@ impl Default for Retries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ApiError;
+    use crate::{ApiError, TransportError};
 
     fn refusal(status: u16, retry_after: Option<u64>) -> Error {
         let retry_after = retry_after.map(Duration::from_secs);
@@ -110,6 +111,18 @@ mod tests {
         assert_eq!(retries.wait(1, true, &refusal(429, Some(3)), 0.5), Some(Duration::from_secs(3)));
         assert!(retries.wait(1, true, &refusal(429, Some(0)), 0.5).unwrap() > Duration::ZERO);
         assert_eq!(retries.wait(1, true, &refusal(503, Some(11)), 0.5), None);
+    }
+
+    #[test]
+    fn a_server_that_hangs_is_not_asked_again() {
+        crate::request::install_crypto();
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = reqwest::blocking::Client::builder().timeout(Duration::from_millis(20)).build().unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let source = TransportError::from(client.get(&url).send().unwrap_err());
+        assert_eq!(source.kind(), TransportErrorKind::Timeout);
+        let error = Error::Transport { method: "GET".into(), url, source };
+        assert_eq!(Retries::default().wait(1, true, &error, 0.5), None);
     }
 
     #[test]

@@ -56,7 +56,13 @@ pub(super) struct Member {
 pub(super) fn parse(text: &str) -> Result<Vec<Tree>, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_depth: DEPTH },
+        // What aliases and documents make of a file is bounded by its events, nodes and bytes, where what an alias stands
+        // for counts each time. How many workflows share an anchor is nobody's business.
+        budget: serde_saphyr::budget! {
+            max_depth: DEPTH,
+            max_documents: usize::MAX,
+            enforce_alias_anchor_ratio: false,
+        },
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
         reject_unsupported_tags: true,
         strict_booleans: true,

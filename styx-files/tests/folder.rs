@@ -104,6 +104,26 @@ fn anchors_and_merges_share_fields() {
 }
 
 #[test]
+fn one_anchor_serves_a_long_file() {
+    let base =
+        "- &base {id: base, schedule: daily, docker_image: busybox, docker_args: &args [echo, '{}'], env: {A: b}}\n";
+    let merged: String = (0..150).map(|number| format!("- <<: *base\n  id: w{number}\n")).collect();
+    let named: String =
+        (0..150).map(|number| format!("- {{id: v{number}, schedule: daily, docker_args: *args}}\n")).collect();
+    let folder = read(&[("merged.yaml", &format!("{base}{merged}")), ("named.yaml", &format!("{base}{named}"))]);
+    assert_eq!(errors(&folder), "");
+    assert_eq!(names(&folder).len(), 302);
+}
+
+#[test]
+fn a_file_may_have_many_documents() {
+    let documents = (0..1_500).map(|number| format!("id: w{number}\nschedule: daily\n"));
+    let folder = read(&[("many.yaml", &documents.collect::<Vec<_>>().join("---\n"))]);
+    assert_eq!(errors(&folder), "");
+    assert_eq!(names(&folder).len(), 1_500);
+}
+
+#[test]
 fn the_folder_is_read_with_its_folders_but_not_what_is_hidden() {
     let text = "id: one\nschedule: daily\n";
     let dir = tempfile::tempdir().unwrap();
@@ -334,6 +354,17 @@ fn a_text_that_would_grow_without_bound_is_refused() {
     let folder = read(&[("sales.yaml", &text)]);
     assert!(errors(&folder).starts_with("sales.yaml:"), "{}", errors(&folder));
     assert!(errors(&folder).len() < 1_000, "{}", errors(&folder).len());
+}
+
+#[test]
+fn nor_may_one_long_text_or_list_stand_for_thousands() {
+    let names = |many: usize| vec!["*long"; many].join(", ");
+    let (text, list) = ("x".repeat(400_000), vec!["x"; 100_000].join(","));
+    for (long, many) in [(format!("'{text}'"), 50_000), (format!("[{list}]"), 50_000), (format!("[{list}]"), 4)] {
+        let folder = read(&[("sales.yaml", &format!("a: &long {long}\nb: [{}]\n", names(many)))]);
+        assert!(errors(&folder).contains("too large or too complex"), "{}", errors(&folder));
+        assert!(errors(&folder).len() < 1_000, "{}", errors(&folder).len());
+    }
 }
 
 #[test]

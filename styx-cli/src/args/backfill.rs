@@ -16,10 +16,10 @@ pub(crate) enum BackfillCommand {
     )]
     List {
         /// Only those of this component
-        #[arg(short, long)]
+        #[arg(short, long, aliases = ["c", "co"])]
         component: Option<String>,
         /// Only those of workflows with this id
-        #[arg(short, long)]
+        #[arg(short, long, alias = "w")]
         workflow: Option<String>,
         /// Also those that are done or halted
         #[arg(short = 'a', long)]
@@ -54,7 +54,7 @@ pub(crate) enum BackfillCommand {
         /// Backfill id
         id: String,
         /// How many of its instances may be active at once
-        #[arg(long, allow_negative_numbers = true)]
+        #[arg(long, aliases = ["c", "co", "con"], allow_negative_numbers = true)]
         concurrency: Option<i32>,
         /// What it is for
         #[arg(short, long)]

@@ -1,5 +1,7 @@
 //! What can be typed.
 
+#[cfg(test)]
+mod abbreviations;
 mod backfill;
 mod own;
 mod parse;
@@ -18,9 +20,12 @@ use self::parse::{parse_seconds, parse_variable};
 pub(crate) use self::resource::ResourceCommand;
 pub(crate) use self::workflow::{WorkflowCommand, Workflows};
 
+// As in Styx 2.x, the beginning of a name does. Where a name of ours begins like one that Styx 2.x has, hidden aliases
+// let its beginnings mean what they meant.
 /// Talk to a Styx server: see what runs, trigger, halt and retry it, and keep workflows.
 #[derive(Debug, Parser)]
 #[command(name = "styx", display_name = "Styx CLI", version, after_help = EXAMPLES)]
+#[command(infer_long_args = true, infer_subcommands = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -107,7 +112,7 @@ pub(crate) enum Command {
     )]
     List {
         /// Only those of this component
-        #[arg(short, long)]
+        #[arg(short, long, aliases = ["c", "co"])]
         component: Option<String>,
         #[command(flatten)]
         watch: Watch,
@@ -195,7 +200,7 @@ pub(crate) enum Command {
 pub(crate) struct Operation {
     #[command(flatten)]
     pub(crate) instance: Instance,
-    /// Refuse if there were more events than this number, the last one that you know
+    /// Refuse unless the instance's last event is number COUNTER; the first that `styx events` shows is number 0
     #[arg(long, value_name = "COUNTER")]
     pub(crate) expected_counter: Option<u64>,
 }

@@ -34,7 +34,7 @@ pub(crate) enum ResourceCommand {
         /// Resource id
         id: String,
         /// How many executions may hold it at once
-        #[arg(long, allow_negative_numbers = true)]
+        #[arg(long, aliases = ["c", "co", "con"], allow_negative_numbers = true)]
         concurrency: Option<i32>,
     },
     /// Delete a resource; runs of workflows that name it fail from then on

@@ -14,6 +14,7 @@ pub(crate) enum WorkflowCommand {
     /// List all workflows
     #[command(
         visible_alias = "ls",
+        alias = "li",
         after_help = "Examples:\n  styx workflow list\n  styx workflow list -o wide\n  styx workflow list --watch"
     )]
     List {

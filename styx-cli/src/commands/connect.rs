@@ -5,6 +5,7 @@ use std::{env, fs, path::Path};
 use styx_client::{Client, Error, Exchange, Host, TransportError};
 
 use crate::args::Global;
+use crate::aside::tell;
 use crate::contexts::Contexts;
 use crate::failure::Failure;
 
@@ -15,7 +16,7 @@ pub(crate) fn connect(global: &Global) -> Result<Client, Failure> {
         Some(host) => (host.to_owned(), None),
         None => {
             let contexts = Contexts::load()?;
-            let (_, context) = contexts.chosen(global.context.as_deref())?.ok_or_else(no_host)?;
+            let (_, context) = contexts.chosen(global.context.as_deref())?.ok_or_else(|| no_host(&contexts))?;
             (context.host.clone(), context.token_file.clone())
         }
     };
@@ -30,7 +31,14 @@ pub(crate) fn connect(global: &Global) -> Result<Client, Failure> {
 /// Says so if a context was asked for and is not used.
 pub(crate) fn note_unused_context(global: &Global) {
     if let (Some(_), Some(context)) = (given(global), &global.context) {
-        eprintln!("Note: --host or STYX_CLI_HOST names a server, so the context {context} is not used");
+        tell(format_args!("Note: --host or STYX_CLI_HOST names a server, so the context {context} is not used"));
+    }
+}
+
+/// Says so if a server is named and so no context is used.
+pub(crate) fn note_no_context(global: &Global) {
+    if given(global).is_some() {
+        tell("Note: --host or STYX_CLI_HOST names a server, so commands ask that one and use no context");
     }
 }
 
@@ -54,7 +62,15 @@ fn token(asked: Option<&Path>, of_context: Option<&Path>) -> Result<Option<Strin
     }
 }
 
-fn no_host() -> Failure {
+fn no_host(contexts: &Contexts) -> Failure {
+    if !contexts.contexts.is_empty() {
+        let names: Vec<_> = contexts.contexts.keys().map(String::as_str).collect();
+        return Failure::Usage(format!(
+            "Styx API host not set\nThere are contexts, but none is the current one ({}): choose one with `styx context \
+             use NAME`, or for once with --context NAME",
+            names.join(", ")
+        ));
+    }
     Failure::Usage(
         "Styx API host not set\nSet the environment variable STYX_CLI_HOST, give --host, or give the server a name, \
          for example\n\n  export STYX_CLI_HOST=http://127.0.0.1:8080\n  styx context add local http://127.0.0.1:8080\n"
@@ -69,12 +85,12 @@ fn no_client(source: TransportError, host: &Host) -> Failure {
 /// Tells what was asked and answered, for `--debug`.
 fn report_exchange(exchange: &Exchange<'_>) {
     let Exchange { method, url, body, request_id, outcome, took, again_after } = exchange;
-    eprintln!("debug: {method} {url} (Request ID: {request_id})");
+    tell(format_args!("debug: {method} {url} (Request ID: {request_id})"));
     if let Some(body) = body {
-        eprintln!("debug:   {body}");
+        tell(format_args!("debug:   {body}"));
     }
-    eprintln!("debug:   -> {outcome} after {} ms", took.as_millis());
+    tell(format_args!("debug:   -> {outcome} after {} ms", took.as_millis()));
     if let Some(wait) = again_after {
-        eprintln!("debug:   again in {} ms", wait.as_millis());
+        tell(format_args!("debug:   again in {} ms", wait.as_millis()));
     }
 }

@@ -1,5 +1,6 @@
 //! `context`: servers by name.
 
+use super::connect;
 use crate::args::{ContextCommand, Global};
 use crate::contexts::{Context, Contexts};
 use crate::failure::Failure;
@@ -26,6 +27,9 @@ pub(crate) fn run(command: ContextCommand, global: &Global, printer: &mut Printe
             return printer.contexts(&all);
         }
         ContextCommand::Show { name } => {
+            if name.is_none() {
+                connect::note_no_context(global);
+            }
             let asked = name.as_deref().or(global.context.as_deref());
             let Some((name, context)) = contexts.chosen(asked)? else {
                 return Err(Failure::Usage("there is no current context: see `styx context list`".into()));

@@ -34,7 +34,7 @@ pub(crate) fn create(
     let configurations = parse(&text)?;
     check(component, &configurations)?;
     let bar = progress::bar("Creating workflows", configurations.len());
-    let mut failures = Vec::new();
+    let (mut failures, mut printed) = (Vec::new(), Ok(()));
     in_flight::for_each(
         &configurations,
         if has_twins(&configurations) { 1 } else { in_flight::MOST },
@@ -42,22 +42,20 @@ pub(crate) fn create(
         |_, outcome| {
             bar.inc(1);
             match outcome {
-                Ok(created) => bar.suspend(|| {
-                    printer.message(&format!(
-                        "Workflow {} in component {} created.",
-                        created.workflow_id(),
-                        created.component_id
-                    ))
-                }),
-                Err(error) => {
-                    failures.push(error.into());
-                    Ok(())
+                Ok(created) => {
+                    let (id, component) = (created.workflow_id(), &created.component_id);
+                    let text = format!("Workflow {id} in component {component} created.");
+                    // Nobody may be there to read it; what was asked for is done all the same.
+                    if printed.is_ok() {
+                        printed = bar.suspend(|| printer.message(&text));
+                    }
                 }
+                Err(error) => failures.push(error.into()),
             }
         },
-    )?;
+    );
     bar.finish_and_clear();
-    Failure::of_all(failures)
+    Failure::of_all(failures).and(printed)
 }
 
 /// Whether two of them have the same name, so that it matters which one comes last.

@@ -2,14 +2,34 @@
 
 use styx_client::{Client, Effect, RetryOptions, TriggerParameters, TriggerRequest, WorkflowId, WorkflowInstance};
 
-use crate::args::{Instance, Operation};
+use crate::args::{Instance, Operation, Watch};
+use crate::aside::tell;
 use crate::failure::Failure;
 use crate::output::Printer;
+use crate::suggest::Subject;
+use crate::watch::watch_end;
 
 impl From<Instance> for WorkflowInstance {
     fn from(Instance { component, workflow, parameter }: Instance) -> Self {
         Self::new(component, workflow, parameter)
     }
+}
+
+/// Shows what happened to an instance. If nothing did, its workflow may be another one.
+pub(crate) fn events(client: &Client, instance: Instance, watch: &Watch, printer: &mut Printer) -> Result<(), Failure> {
+    let instance = WorkflowInstance::from(instance);
+    let WorkflowId { component_id, id } = &instance.workflow_id;
+    watch_end(watch, printer, |printer| {
+        let payload = client.events(&instance)?;
+        printer.events(&payload)?;
+        if payload.events.is_empty()
+            && watch.watch.is_none()
+            && let Some(question) = Subject::Workflow(component_id.clone(), id.clone()).ask(client)
+        {
+            tell(question);
+        }
+        Ok(())
+    })
 }
 
 /// Triggers an instance.
@@ -54,6 +74,6 @@ pub(crate) fn retry(client: &Client, operation: Operation, printer: &mut Printer
 /// Styx has always said yes to what has no effect. Who looks is told; what scripts read stays as it was.
 fn note_effect(effect: Effect, verb: &str, instance: &WorkflowInstance) {
     if effect == Effect::Nothing {
-        eprintln!("Nothing to {verb}: {} is not active", instance.key());
+        tell(format_args!("Nothing to {verb}: {} is not active", instance.key()));
     }
 }

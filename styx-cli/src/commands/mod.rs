@@ -52,10 +52,7 @@ fn ask(command: Command, client: &Client, printer: &mut Printer) -> Result<(), F
         Command::List { component, watch: when } => {
             watch(&when, printer, |printer| printer.states(&client.active_states(component.as_deref())?))
         }
-        Command::Events { instance, watch: when } => {
-            let instance = instance.into();
-            watch(&when, printer, |printer| printer.events(&client.events(&instance)?))
-        }
+        Command::Events { instance, watch } => instance::events(client, instance, &watch, printer),
         Command::Trigger { instance, env, allow_future } => {
             instance::trigger(client, &instance, env, allow_future, printer)
         }

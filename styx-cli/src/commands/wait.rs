@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use styx_client::{BackfillPayload, Client};
 
+use crate::aside::tell;
 use crate::failure::Failure;
 use crate::output::Printer;
 use crate::progress;
@@ -37,7 +38,7 @@ pub(crate) fn wait(client: &Client, id: &str, printer: &mut Printer) -> Result<(
         let payload = match client.backfill(id, true).map_err(Failure::from) {
             Ok(payload) => payload,
             Err(failure) if failure.is_passing() && heard.elapsed() < PATIENCE => {
-                eprintln!("{failure}");
+                tell(failure);
                 thread::sleep(PAUSES.0);
                 continue;
             }
@@ -49,7 +50,7 @@ pub(crate) fn wait(client: &Client, id: &str, printer: &mut Printer) -> Result<(
         let bar = bar.get_or_insert_with(|| progress::bar(id.to_owned(), count.all.max(2)));
         bar.set_position(count.ended() as u64);
         if bar.is_hidden() && told != Some(count) {
-            eprintln!("{id}: {} of {} ended, {} waiting", count.ended(), count.all, count.waiting);
+            tell(format_args!("{id}: {} of {} ended, {} waiting", count.ended(), count.all, count.waiting));
             told = Some(count);
         }
         if count.is_over(payload.backfill.halted) {

@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use styx_client::{Client, Error, WorkflowState};
 
 use crate::args::Workflows;
+use crate::aside::tell;
 use crate::failure::Failure;
 use crate::output::Printer;
 use crate::suggest::Subject;
@@ -18,7 +19,7 @@ pub(crate) fn delete(client: &Client, which: &Workflows, force: bool, printer: &
         confirm(which)?;
     }
     let bar = progress::bar("Deleting workflows", which.workflows.len());
-    let (mut missing, mut failures) = (Vec::new(), Vec::new());
+    let (mut missing, mut failures, mut printed) = (Vec::new(), Vec::new(), Ok(()));
     let ask = |workflow: &String| client.delete_workflow(&which.component, workflow);
     in_flight::for_each(&which.workflows, in_flight::MOST, ask, |workflow, outcome| {
         bar.inc(1);
@@ -28,16 +29,16 @@ pub(crate) fn delete(client: &Client, which: &Workflows, force: bool, printer: &
                 missing.push(workflow.as_str());
                 "not found"
             }
-            Err(error) => {
-                failures.push(error.into());
-                return Ok(());
-            }
+            Err(error) => return failures.push(error.into()),
         };
-        bar.suspend(|| printer.message(&sentence(which, workflow, what)))
-    })?;
+        // Nobody may be there to read it; what was asked for is done all the same.
+        if printed.is_ok() {
+            printed = bar.suspend(|| printer.message(&sentence(which, workflow, what)));
+        }
+    });
     bar.finish_and_clear();
     suggest(client, which, &missing);
-    Failure::of_all(failures)
+    Failure::of_all(failures).and(printed)
 }
 
 /// Enables or disables workflows. Those that do not exist are told of first.
@@ -53,23 +54,21 @@ pub(crate) fn switch(client: &Client, which: &Workflows, on: bool, printer: &mut
             Err(error) if is_not_found(&error) => missing.push(workflow.as_str()),
             Err(error) => failures.push(error.into()),
         }
-        Ok::<_, Failure>(())
-    })?;
+    });
     bar.finish_and_clear();
     let done = if on { "enabled" } else { "disabled" };
     let told = missing.iter().map(|workflow| (workflow, "not found"));
-    for (workflow, what) in told.chain(switched.iter().map(|workflow| (workflow, done))) {
-        printer.message(&sentence(which, workflow, what))?;
-    }
+    let mut told = told.chain(switched.iter().map(|workflow| (workflow, done)));
+    let printed = told.try_for_each(|(workflow, what)| printer.message(&sentence(which, workflow, what)));
     suggest(client, which, &missing);
-    Failure::of_all(failures)
+    Failure::of_all(failures).and(printed)
 }
 
 /// Says on standard error what may be meant by workflows that are not there.
 fn suggest(client: &Client, which: &Workflows, missing: &[&str]) {
     for workflow in missing {
         if let Some(question) = Subject::Workflow(which.component.clone(), (*workflow).into()).ask(client) {
-            eprintln!("{workflow}: {question}");
+            tell(format_args!("{workflow}: {question}"));
         }
     }
 }
@@ -77,8 +76,9 @@ fn suggest(client: &Client, which: &Workflows, missing: &[&str]) {
 fn confirm(which: &Workflows) -> Result<(), Failure> {
     let noun = if which.workflows.len() == 1 { "workflow" } else { "workflows" };
     let names = which.workflows.join(", ");
-    print!("Sure you want to delete {noun} {names} in component {}? [y/N] ", which.component);
-    io::stdout().flush()?;
+    let mut out = io::stdout().lock();
+    write!(out, "Sure you want to delete {noun} {names} in component {}? [y/N] ", which.component)?;
+    out.flush()?;
     let mut reply = String::new();
     io::stdin().read_line(&mut reply)?;
     if reply.trim() == "y" { Ok(()) } else { Err(Failure::NotConfirmed) }

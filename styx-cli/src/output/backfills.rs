@@ -7,6 +7,7 @@ use styx_core::schedule::Schedule;
 
 use super::style::or_empty;
 use super::table::table;
+use crate::visible::visible;
 
 /// How much of a long text is shown.
 const SHORT: usize = 20;
@@ -91,7 +92,7 @@ pub(crate) fn plain(backfill: &Backfill) -> String {
         or_empty(backfill.description.as_ref()),
         env,
     ];
-    format!("{}\n", fields.join(" "))
+    format!("{}\n", visible(&fields.join(" ")))
 }
 
 pub(crate) fn wide(backfills: &[&Backfill]) -> String {
@@ -180,7 +181,7 @@ fn row(widths: &Widths, cells: [&str; 14]) -> String {
         modified,
         description,
         env,
-    ] = cells;
+    ] = cells.map(visible);
     let Widths { component: c, workflow: w, description: d } = widths;
     format!(
         "{id:>28}  {halted:>6}  {triggered:>13} {concurrency:>12}  {start:20}  {end:20}  {reverse:7}  {next:20}  \
@@ -198,14 +199,15 @@ fn instants(backfill: &Backfill) -> [String; 3] {
 }
 
 fn description(backfill: &Backfill) -> String {
-    backfill.description.clone().unwrap_or_else(|| NOTHING.into())
+    visible(backfill.description.as_deref().unwrap_or(NOTHING)).into()
 }
 
 fn env(backfill: &Backfill) -> String {
     let Some(parameters) = &backfill.trigger_parameters else {
         return NOTHING.into();
     };
-    parameters.env.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+    let variables = parameters.env.iter().map(|(key, value)| format!("{key}={value}"));
+    visible(&variables.collect::<Vec<_>>().join(" ")).into()
 }
 
 fn shorten(text: &str) -> String {

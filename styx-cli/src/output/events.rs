@@ -6,6 +6,7 @@ use styx_client::{EventInfo, EventsPayload};
 
 use super::event_info;
 use super::table::table;
+use crate::visible::visible;
 
 /// Puts events into words.
 pub(crate) fn rows(payload: &EventsPayload) -> Vec<EventInfo> {
@@ -20,13 +21,15 @@ pub(crate) fn rows(payload: &EventsPayload) -> Vec<EventInfo> {
 pub(crate) fn pretty(rows: &[EventInfo]) -> String {
     let mut text = format!("{:25} {:25} {}\n", "TIME", "EVENT", "DATA");
     for row in rows {
-        text.push_str(&format!("{:25} {:25} {}\n", time(row), row.name, row.info));
+        text.push_str(&visible(&format!("{:25} {:25} {}", time(row), row.name, row.info)));
+        text.push('\n');
     }
     text
 }
 
 pub(crate) fn plain(rows: &[EventInfo]) -> String {
-    rows.iter().map(|row| format!("{} {} {}\n", time(row), row.name, row.info)).collect()
+    let line = |row: &EventInfo| format!("{} {} {}", time(row), row.name, row.info);
+    rows.iter().map(|row| format!("{}\n", visible(&line(row)))).collect()
 }
 
 pub(crate) fn wide(rows: &[EventInfo]) -> String {

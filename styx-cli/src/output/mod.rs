@@ -22,6 +22,7 @@ use styx_client::{
 pub(crate) use self::own::ShownContext;
 pub(crate) use self::report::{Report, Upcoming};
 use crate::failure::Failure;
+use crate::visible::{visible, visible_lines};
 
 /// The forms of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,11 @@ impl Printer {
     /// Whether more is to be shown than Styx shows.
     pub(crate) fn is_wide(&self) -> bool {
         self.form.format == Format::Wide
+    }
+
+    /// Whether a table begins with the names of its columns.
+    pub(crate) fn has_header(&self) -> bool {
+        matches!(self.form.format, Format::Pretty | Format::Wide)
     }
 
     /// Prints nothing from now on, but keeps it.
@@ -180,7 +186,7 @@ impl Printer {
     pub(crate) fn explanation(&mut self, explanation: &Explanation) -> Result<(), Failure> {
         self.show(explanation, |format| match explanation.reasons.as_slice() {
             [] if format != Format::Plain => "Nothing keeps it waiting.\n".into(),
-            reasons => reasons.iter().map(|reason| format!("{reason}\n")).collect(),
+            reasons => reasons.iter().map(|reason| format!("{}\n", visible(reason))).collect(),
         })
     }
 
@@ -195,7 +201,7 @@ impl Printer {
 
     /// Prints what was done.
     pub(crate) fn message(&mut self, message: &str) -> Result<(), Failure> {
-        self.show(message, |_| format!("{message}\n"))
+        self.show(message, |_| format!("{}\n", visible_lines(message)))
     }
 
     /// Prints a value as it is in JSON or YAML, or as the text of another form.

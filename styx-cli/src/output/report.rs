@@ -7,6 +7,7 @@ use styx_files::FileError;
 
 use super::style::{Color, paint};
 use crate::failure::count;
+use crate::visible::visible;
 
 /// All there is to say.
 #[derive(Debug, Default, Serialize)]
@@ -92,11 +93,12 @@ pub(crate) fn plain(report: &Report) -> String {
 
 /// Errors and warnings, a line each, as compilers write them.
 fn said(report: &Report, color: bool) -> String {
-    let errors = report.errors.iter().map(|error| format!("{}\n", paint(&error.to_string(), Color::RED, color)));
+    let errors =
+        report.errors.iter().map(|error| format!("{}\n", paint(&visible(&error.to_string()), Color::RED, color)));
     let warnings = report.warnings.iter().map(|warning| {
         let mut warning = warning.clone();
         warning.text = format!("warning: {}", warning.text);
-        format!("{}\n", paint(&warning.to_string(), Color::YELLOW, color))
+        format!("{}\n", paint(&visible(&warning.to_string()), Color::YELLOW, color))
     });
     errors.chain(warnings).collect()
 }

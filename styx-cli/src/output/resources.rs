@@ -2,12 +2,18 @@
 
 use styx_client::Resource;
 
+use crate::visible::visible;
+
 pub(crate) fn pretty(resources: &[Resource]) -> String {
     let header = format!("{:>50} {:>12}\n", "RESOURCE", "CONCURRENCY");
-    let rows = resources.iter().map(|Resource { id, concurrency }| format!("{id:>50} {concurrency:>12}\n"));
+    let rows = resources.iter().map(|Resource { id, concurrency }| {
+        let id = visible(id);
+        format!("{id:>50} {concurrency:>12}\n")
+    });
     std::iter::once(header).chain(rows).collect()
 }
 
 pub(crate) fn plain(resources: &[Resource]) -> String {
-    resources.iter().map(|Resource { id, concurrency }| format!("{id} {concurrency}\n")).collect()
+    let line = |Resource { id, concurrency }: &Resource| format!("{} {concurrency}\n", visible(id));
+    resources.iter().map(line).collect()
 }

@@ -8,6 +8,7 @@ use styx_client::{Message, MessageLevel, RunStateData, Trigger};
 
 use super::style::{Color, or_empty, paint, paint_padded};
 use super::table::table;
+use crate::visible::visible;
 
 /// The runs of each workflow by parameter. Of two runs of one parameter, the last one counts.
 pub(crate) type Groups<'a> = BTreeMap<String, BTreeMap<&'a str, &'a RunStateData>>;
@@ -37,19 +38,19 @@ pub(crate) fn pretty(groups: &Groups<'_>, color: bool) -> String {
         let workflow = &first.workflow_instance.workflow_id;
         text.push_str(&format!(
             "\n{} {}\n",
-            paint(&workflow.component_id, Color::CYAN, color),
-            paint(&workflow.id, Color::BLUE, color)
+            paint(&visible(&workflow.component_id), Color::CYAN, color),
+            paint(&visible(&workflow.id), Color::BLUE, color)
         ));
         for run in runs.values() {
             let data = &run.state_data;
             let (message, message_color) = message(data.messages.last());
             text.push_str(&format!(
                 "  {:20} {} {:47} {:<7} {}\n",
-                run.workflow_instance.parameter,
-                paint_padded(&run.state, 12, state_color(&run.state), color),
-                data.execution_id.as_deref().unwrap_or(NO_EXECUTION),
+                visible(&run.workflow_instance.parameter),
+                paint_padded(&visible(&run.state), 12, state_color(&run.state), color),
+                visible(data.execution_id.as_deref().unwrap_or(NO_EXECUTION)),
                 data.tries,
-                paint(message, message_color, color),
+                paint(&visible(message), message_color, color),
             ));
         }
     }
@@ -104,8 +105,8 @@ pub(crate) fn plain(groups: &Groups<'_>) -> String {
     let mut text = String::new();
     for run in groups.values().flat_map(BTreeMap::values) {
         let (instance, data) = (&run.workflow_instance, &run.state_data);
-        text.push_str(&format!(
-            "{} {} {} {} {} {} {}\n",
+        let line = format!(
+            "{} {} {} {} {} {} {}",
             instance.workflow_id.component_id,
             instance.workflow_id.id,
             instance.parameter,
@@ -113,7 +114,9 @@ pub(crate) fn plain(groups: &Groups<'_>) -> String {
             data.execution_id.as_deref().unwrap_or(NO_EXECUTION),
             data.tries,
             message(data.messages.last()).0,
-        ));
+        );
+        text.push_str(&visible(&line));
+        text.push('\n');
     }
     text
 }

@@ -1,7 +1,10 @@
 //! Tables that Styx 2.x does not have: columns as wide as what is in them.
 
+use crate::visible::visible;
+
 /// A table under its headers, columns two blanks apart and nothing after the last one.
 pub(crate) fn table<const N: usize>(headers: [&str; N], rows: &[[String; N]]) -> String {
+    let rows: Vec<_> = rows.iter().map(|row| row.each_ref().map(|cell| visible(cell))).collect();
     let width = |text: &str| text.chars().count();
     let widths: [usize; N] = std::array::from_fn(|column| {
         rows.iter().map(|row| width(&row[column])).max().unwrap_or_default().max(width(headers[column]))
@@ -13,7 +16,7 @@ pub(crate) fn table<const N: usize>(headers: [&str; N], rows: &[[String; N]]) ->
         }
         format!("{}\n", line.trim_end())
     };
-    let rows = rows.iter().map(|row| line(std::array::from_fn(|column| row[column].as_str())));
+    let rows = rows.iter().map(|row| line(row.each_ref().map(|cell| &**cell)));
     std::iter::once(line(headers)).chain(rows).collect()
 }
 
@@ -25,5 +28,6 @@ mod tests {
     fn columns_line_up() {
         let rows = [["a".into(), "bb".into(), String::new()], ["äöü".into(), String::new(), "c".into()]];
         assert_eq!(table(["X", "YYY", "Z"], &rows), "X    YYY  Z\na    bb\näöü       c\n");
+        assert_eq!(table(["X", "Y"], &[["a\nb".into(), "c".into()]]), "X     Y\na\\nb  c\n");
     }
 }

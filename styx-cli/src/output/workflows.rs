@@ -6,6 +6,7 @@ use styx_client::{Workflow, WorkflowWithState};
 
 use super::style::{java_list, java_map, or_empty};
 use super::table::table;
+use crate::visible::visible;
 
 pub(crate) fn pretty_list(workflows: &[Workflow]) -> String {
     let longest = |text: fn(&Workflow) -> &str| {
@@ -13,7 +14,10 @@ pub(crate) fn pretty_list(workflows: &[Workflow]) -> String {
     };
     let component_width = longest(|workflow| &workflow.component_id);
     let workflow_width = longest(Workflow::workflow_id);
-    let row = |component: &str, workflow: &str| format!("{component:component_width$}  {workflow:workflow_width$}\n");
+    let row = |component: &str, workflow: &str| {
+        let row = format!("{component:component_width$}  {workflow:workflow_width$}");
+        format!("{}\n", visible(&row))
+    };
     let mut text = row("COMPONENT", "WORKFLOW");
     for workflow in workflows {
         text.push_str(&row(&workflow.component_id, workflow.workflow_id()));
@@ -22,7 +26,8 @@ pub(crate) fn pretty_list(workflows: &[Workflow]) -> String {
 }
 
 pub(crate) fn plain_list(workflows: &[Workflow]) -> String {
-    workflows.iter().map(|workflow| format!("{} {}\n", workflow.component_id, workflow.workflow_id())).collect()
+    let line = |workflow: &Workflow| format!("{} {}", workflow.component_id, workflow.workflow_id());
+    workflows.iter().map(|workflow| format!("{}\n", visible(&line(workflow)))).collect()
 }
 
 pub(crate) fn wide_list(workflows: &[WorkflowWithState]) -> String {
@@ -53,8 +58,8 @@ pub(crate) fn wide(workflow: &WorkflowWithState) -> String {
         ("Repository:", or_empty(source.and_then(|source| source.repository.as_ref()))),
         ("Flyte:", or_empty(configuration.flyte_exec_conf.as_ref().map(|flyte| &flyte.reference_id))),
     ];
-    let more: String = more.iter().map(|(label, value)| format!("{label:23}{value}\n")).collect();
-    pretty(workflow) + &more
+    let more = more.iter().map(|(label, value)| labelled(label, value));
+    pretty(workflow) + &more.collect::<String>()
 }
 
 pub(crate) fn pretty(workflow: &WorkflowWithState) -> String {
@@ -79,12 +84,16 @@ pub(crate) fn pretty(workflow: &WorkflowWithState) -> String {
         "Next Trigger (offset):",
     ];
     let values = values(workflow, env.join(", "));
-    labels.iter().zip(values).map(|(label, value)| format!("{label:23}{value}\n")).collect()
+    labels.iter().zip(values).map(|(label, value)| labelled(label, &value)).collect()
 }
 
 pub(crate) fn plain(workflow: &WorkflowWithState) -> String {
     let env = java_map(&workflow.workflow.configuration.env);
-    format!("{}\n", values(workflow, env).join(" "))
+    format!("{}\n", visible(&values(workflow, env).join(" ")))
+}
+
+fn labelled(label: &str, value: &str) -> String {
+    format!("{label:23}{}\n", visible(value))
 }
 
 fn values(WorkflowWithState { workflow, state }: &WorkflowWithState, env: String) -> [String; 16] {

@@ -68,6 +68,9 @@ fn contexts_are_added_used_and_removed() {
     user.check(&["context", "rm", "prod"], 0, "Context prod removed.\n", "");
     let stderr = "styx: error: there is no current context: see `styx context list`\n";
     user.check(&["context", "show"], 2, "", stderr);
+    let stderr = "styx: error: Styx API host not set\nThere are contexts, but none is the current one (local): choose one \
+                  with `styx context use NAME`, or for once with --context NAME\n";
+    user.check(&["ls"], 2, "", stderr);
 }
 
 #[test]
@@ -92,6 +95,20 @@ fn a_host_counts_before_every_context() {
     assert_eq!((named.requests().len(), other.requests().len()), (0, 1));
     let output = user.run_with(&["resource", "ls"], &[("STYX_CONTEXT", "nosuch")]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_host_that_counts_before_the_context_is_told_of() {
+    let user = User::new();
+    assert!(user.run_with(&["context", "add", "named", "http://h"], &[]).status.success());
+    let show = |args: &[&str], host| {
+        let output = user.run_with(&[&["-p", "context", "show"], args].concat(), &[("STYX_CLI_HOST", host)]);
+        assert_eq!(text(&output.stdout), "named true http://h \n");
+        text(&output.stderr)
+    };
+    let note = "Note: --host or STYX_CLI_HOST names a server, so commands ask that one and use no context\n";
+    assert_eq!((show(&[], "http://other").as_str(), show(&[], "").as_str()), (note, ""));
+    assert_eq!(show(&["named"], "http://other"), "");
 }
 
 #[test]

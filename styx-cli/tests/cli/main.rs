@@ -9,5 +9,6 @@ mod lint;
 mod output;
 mod own;
 mod recorded;
+mod streams;
 mod support;
 mod watch;

@@ -4,6 +4,11 @@ use std::path::Path;
 
 use crate::support::{Answer, Request, Server, styx, text};
 
+/// A text that ends the line, clears the screen and turns the direction of writing, as JSON.
+const NASTY: &str = r"a\nb\u001b[2Jc\u202e";
+/// The same as people get to see it.
+const VISIBLE: &str = r"a\nb\u{1b}[2Jc\u{202e}";
+
 const STATES: &str = r#"{"active_states":[{"workflow_instance":{"workflow_id":{"component_id":"c","id":"w"},"parameter":"2024-05-05"},"state":"RUNNING","state_data":{"tries":2,"consecutive_failures":1,"retry_cost":1.0,"last_exit":20,"trigger":{"@type":"natural"},"runner_id":"default","execution_id":"styx-run-1","execution_description":{"docker_args":["echo"],"running_timeout":7200},"resource_ids":["a","b"],"messages":[{"level":"INFO","line":"hm"}]},"latest_timestamp":1714986611120}]}"#;
 
 fn run(args: &[&str], body: &'static str) -> (String, Vec<String>) {
@@ -52,4 +57,47 @@ fn wide_events_tell_milliseconds() {
     let events = r#"{"events":[{"event":{"@type":"halt","workflow_instance":"c#w#p"},"timestamp":1714986611120}]}"#;
     let expected = "TIME                      EVENT  DATA\n2024-05-06T09:10:11.120Z  halt\n";
     assert_eq!(run(&["events", "c", "w", "p", "-o", "wide"], events).0, expected);
+}
+
+#[test]
+fn texts_of_others_stay_on_their_line_and_leave_the_terminal_alone() {
+    let states = STATES.replace(r#""hm""#, &format!(r#""{NASTY}""#));
+    let events = format!(
+        r#"{{"events":[{{"event":{{"@type":"info","workflow_instance":"c#w#p","message":{{"level":"INFO","line":"{NASTY}"}}}},"timestamp":1714986611120}}]}}"#
+    );
+    let workflow = format!(
+        r#"{{"workflow":{{"component_id":"c","workflow_id":"w","configuration":{{"id":"w","schedule":"days","docker_args":["{NASTY}"]}}}},"state":{{"enabled":true}}}}"#
+    );
+    let backfill = format!(
+        r#"{{"id":"b","start":"2024-05-01T00:00:00Z","end":"2024-05-04T00:00:00Z","workflow_id":{{"component_id":"c","id":"w"}},"concurrency":2,"description":"{NASTY}","next_trigger":"2024-05-01T00:00:00Z","schedule":"days","all_triggered":false,"halted":false,"reverse":false,"trigger_parameters":{{"env":{{"K":"{NASTY}"}}}},"created":null,"last_modified":null}}"#
+    );
+    let backfills = format!(r#"{{"backfills":[{{"backfill":{backfill}}}]}}"#);
+    let reasons = format!(r#"{{"reasons":["{NASTY}"]}}"#);
+    for (args, body) in [
+        (&["ls"][..], &states),
+        (&["events", "c", "w", "p"], &events),
+        (&["workflow", "show", "c", "w"], &workflow),
+        (&["backfill", "ls", "--no-trunc"], &backfills),
+        (&["backfill", "edit", "b", "-d", "x"], &backfill),
+        (&["explain", "c", "w", "p"], &reasons),
+    ] {
+        let run = |form| {
+            let answer = Answer::ok(body);
+            let server = Server::new(move |_: &Request| answer.clone());
+            text(&styx(&[args, &["-o", form]].concat(), Some(server.host()), Path::new("."), "").stdout)
+        };
+        for form in ["table", "wide"] {
+            let shown = run(form);
+            assert!(shown.contains(VISIBLE), "{args:?}: {shown}");
+            assert!(!shown.replace('\n', "").contains(char::is_control), "{args:?}: {shown:?}");
+        }
+        assert!(run("json").contains("\u{202e}"), "{args:?}");
+    }
+}
+
+#[test]
+fn what_the_server_refuses_with_leaves_the_terminal_alone_too() {
+    let server = Server::new(|_: &Request| Answer::new(409, "Conflict", &format!(r#"{{"error":"{NASTY}"}}"#)));
+    let stderr = text(&styx(&["ls"], Some(server.host()), Path::new("."), "").stderr);
+    assert!(stderr.contains(r"\u{1b}[2J") && !stderr.contains('\u{1b}'), "{stderr:?}");
 }

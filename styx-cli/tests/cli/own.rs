@@ -102,6 +102,7 @@ fn near_names_are_suggested_after_what_the_server_said() {
             "/api/v3/resources" if request.method == "GET" => {
                 Answer::ok(r#"{"resources":[{"id":"warehouse","concurrency":1},{"id":"b","concurrency":1}]}"#)
             }
+            _ if request.path.starts_with("/api/v3/status/events") => Answer::ok(r#"{"events":[]}"#),
             _ if request.path.starts_with("/api/v3/scheduler/trigger") => {
                 Answer::new(400, "The specified workflow is not found in the scheduler", "")
             }
@@ -122,6 +123,9 @@ fn near_names_are_suggested_after_what_the_server_said() {
         (&["workflow", "show", "sales", "weekly"], 4, not_found.clone()),
         (&["halt", "sales", "dayly-report", "p"], 4, format!("{not_found}{daily}")),
         (&["explain", "sales", "daily-report", "p"], 4, not_found.clone()),
+        (&["events", "sales", "daily-reprot", "p"], 0, daily.into()),
+        (&["events", "sales", "daily-report", "p"], 0, String::new()),
+        (&["--json", "events", "slaes", "daily-report", "p"], 0, "Did you mean the component `sales`?\n".into()),
         (&["trigger", "sales", "daily-reprot", "p"], 4, format!("{not_scheduled}{daily}")),
         (&["resource", "show", "werehouse"], 4, format!("{not_found}Did you mean the resource `warehouse`?\n")),
         (&["backfill", "show", "b"], 4, not_found.clone()),
@@ -172,8 +176,15 @@ fn every_command_has_a_manual_page() {
     assert_eq!(text(&output.stdout), "Manual pages written to pages.\n");
     for page in ["styx.1", "styx-list.1", "styx-backfill-create.1", "styx-context-add.1", "styx-config-set.1"] {
         let page = fs::read_to_string(dir.path().join("pages").join(page)).unwrap();
-        assert!(page.contains(".SH SYNOPSIS") && page.contains("Examples:"), "{page}");
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH EXAMPLES"), "{page}");
+        let footer = concat!("\"styx ", env!("CARGO_PKG_VERSION"), "\" Styx\n");
+        assert!(page.lines().any(|line| line.starts_with(".TH ") && line.ends_with(footer.trim_end())), "{page}");
     }
+    let page = |name: &str| fs::read_to_string(dir.path().join("pages").join(name)).unwrap().replace('\\', "");
+    assert!(page("styx-workflow-enable.1").contains("[OPTIONS] <COMPONENT> <WORKFLOW>...\n"));
+    assert!(page("styx-config-set.1").contains("[OPTIONS] <NAME> [VALUES]...\n"));
+    assert!(page("styx-backfill-create.1").contains(".SH \"EXIT STATUS\"\nExit codes with --wait"));
+    assert!(!dir.path().join("pages/styx-help.1").exists());
 }
 
 #[test]

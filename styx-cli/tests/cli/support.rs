@@ -1,6 +1,7 @@
 //! A server that answers what a test says, and the command run against it.
 
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{Read, Write, pipe};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -112,8 +113,29 @@ pub(crate) fn styx(args: &[&str], host: Option<&str>, dir: &Path, stdin: &str) -
 pub(crate) fn styx_with(args: &[&str], env: &[(&str, &str)], dir: &Path, stdin: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_styx"));
     command.args(args).current_dir(dir).env_clear().envs(env.iter().copied());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    finish(command, stdin)
+}
+
+/// Runs `styx` with its output going there; the result holds what is piped.
+pub(crate) fn styx_into(args: &[&str], host: &str, stdin: &str, stdout: Stdio, stderr: Stdio) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_styx"));
+    command.args(args).env_clear().env("STYX_CLI_HOST", host).stdout(stdout).stderr(stderr);
+    finish(command, stdin)
+}
+
+/// A pipe whose reader has gone.
+pub(crate) fn closed() -> Stdio {
+    pipe().unwrap().1.into()
+}
+
+/// A device that takes nothing.
+pub(crate) fn full() -> Stdio {
+    File::create("/dev/full").unwrap().into()
+}
+
+fn finish(mut command: Command, stdin: &str) -> Output {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     // A command that does not read its input may be gone before it is written.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     child.wait_with_output().unwrap()
