@@ -6,7 +6,7 @@ use styx_client::time::format_instant;
 use styx_core::schedule::Schedule;
 
 use super::style::or_empty;
-use super::table::table;
+use super::table::{WIDEST, table};
 use crate::visible::visible;
 
 /// How much of a long text is shown.
@@ -182,7 +182,7 @@ fn row(widths: &Widths, cells: [&str; 14]) -> String {
         description,
         env,
     ] = cells.map(visible);
-    let Widths { component: c, workflow: w, description: d } = widths;
+    let [c, w, d] = [widths.component, widths.workflow, widths.description].map(|width| width.min(WIDEST));
     format!(
         "{id:>28}  {halted:>6}  {triggered:>13} {concurrency:>12}  {start:20}  {end:20}  {reverse:7}  {next:20}  \
          {component:c$}  {workflow:w$} {created:20} {modified:20} {description:d$} {env}\n"
@@ -219,4 +219,23 @@ fn shorten(text: &str) -> String {
 
 fn instant(at: Option<DateTime<Utc>>) -> String {
     or_empty(at.map(format_instant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_description_is_shown_whole_when_that_is_wanted() {
+        let json = br#"{"id":"b","start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z","workflow_id":
+            {"component_id":"c","id":"w"},"concurrency":1,"description":null,"next_trigger":"2026-01-01T00:00:00Z",
+            "schedule":"hours","all_triggered":false,"halted":false,"reverse":false,"trigger_parameters":null,
+            "created":null,"last_modified":null}"#;
+        let mut backfill: Backfill = styx_client::json::from_slice(json).unwrap();
+        backfill.description = Some("x".repeat(100_000));
+        for text in [pretty(&[&backfill], true), line(&backfill), wide(&[&backfill])] {
+            assert!(text.contains(&"x".repeat(100_000)));
+        }
+        assert!(pretty(&[&backfill], false).len() < 1_000);
+    }
 }
