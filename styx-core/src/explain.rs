@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     config::Timeouts,
-    decide::unfit,
+    decide::{obstacle, unfit},
     event::Trigger,
     execution::Phase,
     id::{ExecutionId, InstanceId, WorkflowId},
@@ -98,6 +98,11 @@ pub enum Reason {
         /// Why it can't.
         why: Arc<str>,
     },
+    /// A run will be halted when its turn comes (spec SM §16.3).
+    HaltedInstead {
+        /// Why it may not start.
+        why: Arc<str>,
+    },
     /// The runs of a workflow are halted before they begin an execution, since the executor can't run them.
     Halted {
         /// Why it can't.
@@ -117,6 +122,9 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
     let mut reasons = Vec::new();
     match run.state {
         State::Queued => {
+            if let Some(why) = obstacle(world, run, world.workflows().get(instance.workflow())) {
+                reasons.push(Reason::HaltedInstead { why });
+            }
             let since = run.eligible_at.unwrap_or(run.since);
             if since > now {
                 reasons.push(Reason::Delay { until: since });
@@ -199,6 +207,7 @@ impl fmt::Display for Reason {
             Self::EarlierExecution { execution } => {
                 write!(f, "waits until the earlier execution {execution} has ended")
             }
+            Self::Limit { max: 0, .. } => f.write_str("no execution may begin: the limit is 0"),
             Self::Limit { max, ahead } => {
                 write!(f, "waits for one of {max} executions to end, {ahead} that need the same come first")
             }
@@ -234,6 +243,7 @@ impl fmt::Display for Reason {
             Self::NextTrigger { at } => write!(f, "the next natural trigger fires at {}", Second(*at)),
             Self::NoInstant => f.write_str("the schedule has no further instant"),
             Self::Skipped { why } => write!(f, "its instants are skipped: {why}"),
+            Self::HaltedInstead { why } => write!(f, "will be halted when its turn comes: {why}"),
             Self::Halted { why } => write!(f, "its runs are halted: {why}"),
         }
     }

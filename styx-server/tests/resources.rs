@@ -56,6 +56,10 @@ fn a_resource_is_what_was_set_last() {
     assert_eq!(server.ask("DELETE", "/api/v3/resources/r", &[], None).status, 204);
     assert_eq!(server.ask("DELETE", "/api/v3/resources/r", &[], None).status, 204);
     server.get("/api/v3/resources/r").check(404, "Not Found");
+    for id in [String::new(), "x".repeat(257)] {
+        resource(&server, &id, 1).check(400, "the id of a resource must have 1 to 256 characters");
+    }
+    assert_eq!(resource(&server, &"x".repeat(256), 1).status, 200);
     assert_eq!(resource(&server, "a/b#c", -1).status, 200);
     assert_eq!(server.get("/api/v3/resources/a%2Fb%23c").body, r#"{"id":"a/b#c","concurrency":-1}"#);
 }

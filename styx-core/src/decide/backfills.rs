@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 use super::{BOUND, Context, Decisions, Plan, Refusal, Reply, operator::actor, unfit};
 use crate::{
@@ -52,6 +52,9 @@ pub(super) fn create(
         if !calendar.is_aligned(instant) {
             return Err(Refusal::Unaligned { name });
         }
+    }
+    if reverse && calendar.previous(start).is_none_or(|before| before.year() < 0) {
+        return Err(Refusal::NothingBefore);
     }
     let last = calendar.previous(end).ok_or(Refusal::NoInstant)?;
     if !asked.allow_future && (start > now || last > now) {

@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use self::plan::Plan;
-pub(crate) use self::plan::unfit;
+pub(crate) use self::plan::{obstacle, unfit};
 pub use self::{
     request::{Refusal, Reply, Request, RuntimePatch, Setting},
     workflows::first_cursor,

@@ -163,7 +163,7 @@ impl<'a> Plan<'a> {
 }
 
 /// Why a queued run may never run as things stand, so that it is halted instead of admitted (spec SM §16.3).
-fn obstacle(world: &World, run: &Run, workflow: Option<&Workflow>) -> Option<Arc<str>> {
+pub(crate) fn obstacle(world: &World, run: &Run, workflow: Option<&Workflow>) -> Option<Arc<str>> {
     let natural = run.trigger == Some(Trigger::Natural);
     match workflow {
         None => Some("workflow deleted".into()),

@@ -340,6 +340,9 @@ pub enum Refusal {
         /// `start` or `end`.
         name: &'static str,
     },
+    /// A backfill in reverse begins with the first instant that has a form: its cursor would have none at the end.
+    #[error("a backfill in reverse must start after the first instant of the year 0000")]
+    NothingBefore,
     /// A backfill reaches into the future.
     #[error("Cannot backfill future partitions")]
     FutureBackfill,

@@ -41,6 +41,11 @@ impl Line {
         self.ready.is_empty() && self.later.is_empty()
     }
 
+    /// How many runs are ready at `now`, which may be after the last record.
+    pub(super) fn count_ready(&self, now: Instant) -> usize {
+        self.ready.len() + self.later.iter().take_while(|(at, _)| *at <= now).count()
+    }
+
     /// Puts a run in; nobody who needs nothing is told what he waits for, so there every run counts as told.
     pub(super) fn insert(&mut self, id: &InstanceId, at: Instant, now: Instant, told: bool) {
         if at <= now {

@@ -111,7 +111,7 @@ pub enum RefusedRecord {
         transition: IllegalTransition,
     },
     /// The record carries another counter than the next one.
-    #[error("{instance} is at counter {expected:?}, not {found}")]
+    #[error("{instance} is at counter {}, not {found}", .expected.map_or_else(|| "none".to_owned(), |at| at.to_string()))]
     WrongCounter {
         /// Whose run it is.
         instance: InstanceId,

@@ -100,22 +100,22 @@ impl Queue {
         self.used.get(resource).copied().unwrap_or(0)
     }
 
-    /// How many ready runs need a resource.
-    pub fn demanded(&self, resource: &str) -> usize {
+    /// How many runs that are ready at `now` need a resource.
+    pub fn demanded(&self, resource: &str, now: Instant) -> usize {
         let lines = self.lines_of.get(resource).into_iter().flatten();
-        lines.filter_map(|line| self.lines.get(line)).map(|line| line.ready.len()).sum()
+        lines.filter_map(|line| self.lines.get(line)).map(|line| line.count_ready(now)).sum()
     }
 
-    /// How many runs are ready and wait for a unit.
-    pub fn held_up(&self) -> usize {
+    /// How many runs are ready at `now` and wait for a unit.
+    pub fn held_up(&self, now: Instant) -> usize {
         let full = self.lines.values().filter(|line| line.standing == Standing::Full);
-        full.map(|line| line.ready.len()).sum()
+        full.map(|line| line.count_ready(now)).sum()
     }
 
-    /// How many runs are ready and fail, since a resource that they need isn't defined.
-    pub fn failing(&self) -> usize {
+    /// How many runs are ready at `now` and fail, since a resource that they need isn't defined.
+    pub fn failing(&self, now: Instant) -> usize {
         let unknown = self.lines.values().filter(|line| line.standing == Standing::Unknown);
-        unknown.map(|line| line.ready.len()).sum()
+        unknown.map(|line| line.count_ready(now)).sum()
     }
 
     /// Whether a run is ready whose resources have free units.

@@ -243,3 +243,34 @@ fn a_halt_with_its_runs_ends_them_and_nothing_more_is_triggered() {
     .assert_eq(&story.told());
     assert_eq!(story.world().runs().len(), 1, "what somebody triggered by hand goes on");
 }
+
+#[test]
+fn a_backfill_in_reverse_leaves_its_cursor_where_an_instant_has_a_form() {
+    let mut story = Teller::begin("2026-03-29T12:30:00Z", Config::default());
+    story.store("report", "years", None);
+    story.forget();
+    for (start, reverse) in [("0000", true), ("0001", true), ("0000", false)] {
+        let at = |year: &str| time(&format!("{year}-01-01T00:00:00Z"));
+        let (start, end, concurrency) = (at(start), at("0003"), 1);
+        let (workflow, description, parameters, allow_future) = (id("report"), None, None, false);
+        story.ask(Request::CreateBackfill {
+            workflow,
+            start,
+            end,
+            concurrency,
+            reverse,
+            description,
+            parameters,
+            allow_future,
+        });
+    }
+    let told = story.told();
+    assert!(
+        told.lines()
+            .next()
+            .is_some_and(|line| line
+                .ends_with("refused: a backfill in reverse must start after the first instant of the year 0000")),
+        "{told}"
+    );
+    assert_eq!(story.world().backfills().len(), 2, "{told}");
+}

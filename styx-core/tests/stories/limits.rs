@@ -1,9 +1,10 @@
 //! Resources: what is full, lowered or gone (spec (c)).
 
+use chrono::TimeDelta;
 use expect_test::expect;
 use styx_core::{
-    config::Config,
-    decide::{Request, RuntimePatch},
+    config::{Config, Limit},
+    decide::{Request, RuntimePatch, Setting},
     event::TriggerParameters,
     executor::{EffectKind, Observed},
     explain::explain,
@@ -231,4 +232,33 @@ fn what_is_left_of_an_execution_is_kept_while_debug_is_on() {
     assert_eq!(kind(&story), None);
     story.ask(debug(false));
     assert_eq!(kind(&story), Some(EffectKind::CleanUp));
+}
+
+#[test]
+fn a_delay_that_is_over_counts_before_there_is_another_record() {
+    let mut story = begin(&[("db", 0)], &[("report", &["db"])]);
+    trigger(&mut story, "report", "00");
+    story.ask(Request::Retry { instance: instance("report", "2026-03-29T00"), delay_millis: 10_000 });
+    let counts = |seconds: i64| {
+        let (queue, now) = (story.world().index().queue(), story.now() + TimeDelta::seconds(seconds));
+        (queue.demanded("db", now), queue.held_up(now), queue.failing(now))
+    };
+    assert_eq!((counts(9), counts(10)), ((0, 0, 0), (1, 1, 0)));
+}
+
+#[test]
+fn a_run_that_may_not_start_is_explained_so() {
+    let mut story = begin(&[("db", 0)], &[("report", &["db"])]);
+    trigger(&mut story, "report", "00");
+    let mut configuration = WorkflowConfiguration::new("report", "hours");
+    configuration.resources = vec!["db".to_owned()];
+    story.store_configuration(&configuration, Origin::Api);
+    expect![[r#"
+        will be halted when its turn comes: Workflow is missing execution configuration; waits for a unit of db, 0 runs that need the same come first"#]]
+    .assert_eq(&why(&story, "report", "00"));
+    story.ask(Request::Operate(RuntimePatch {
+        max_executions: Some(Setting::Value(Limit::AtMost(0))),
+        ..Default::default()
+    }));
+    assert!(why(&story, "report", "00").ends_with("; no execution may begin: the limit is 0"));
 }

@@ -163,18 +163,18 @@ impl Folded {
             let help = "How many runs may leave the queue a second";
             single_gauge(encoder, "submission_rate_limit", help, rate.to_per_second())?;
         }
-        self.encode_resources(encoder)?;
+        self.encode_resources(encoder, now)?;
         let position = self.world.tail().0 as f64;
         single_gauge(encoder, "log_position", "The last record that is counted here", position)
     }
 
-    fn encode_resources(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    fn encode_resources(&self, encoder: &mut DescriptorEncoder<'_>, now: DateTime<Utc>) -> fmt::Result {
         let (resources, queue) = (self.world.resources(), self.world.index().queue());
         let configured = resources.iter().map(|(id, resource)| ([("resource", &**id)], resource.concurrency as f64));
         gauge(encoder, "resource_configured", "Units of a resource", configured)?;
         let used = resources.keys().map(|id| ([("resource", &**id)], queue.used(id) as f64));
         gauge(encoder, "resource_used", "Units of a resource that executions hold", used)?;
-        let demanded = resources.keys().map(|id| ([("resource", &**id)], queue.demanded(id) as f64));
+        let demanded = resources.keys().map(|id| ([("resource", &**id)], queue.demanded(id, now) as f64));
         gauge(encoder, "resource_demanded", "Ready runs that need a unit of a resource", demanded)
     }
 
@@ -183,10 +183,9 @@ impl Folded {
         let (queue, config) = (&self.tally.queue, self.world.config());
         let free = u64::try_from(self.world.index().free_slots(config)).unwrap_or(u64::MAX);
         let (off, on) = if config.scheduling { (0, queue.ready) } else { (queue.ready, 0) };
-        // Delays that are over since the last record may not have been looked at by the world's queue.
         let waiting = self.world.index().queue();
-        let unknown = on.min(waiting.failing() as u64);
-        let resource = (on - unknown).min(waiting.held_up() as u64);
+        let unknown = on.min(waiting.failing(now) as u64);
+        let resource = (on - unknown).min(waiting.held_up(now) as u64);
         let may_begin = (on - unknown - resource).min(free);
         let is_paced = self.world.rate_allows_at().is_some_and(|at| at > now);
         let (rate, next) = if is_paced { (may_begin, 0) } else { (0, may_begin) };

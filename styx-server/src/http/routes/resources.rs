@@ -14,6 +14,9 @@ use crate::http::{
     response::{ApiError, after, no_content, ok},
 };
 
+/// The longest id, in UTF-16 units: that of the name of a resource in a workflow (V-12).
+const MAX_ID: usize = 256;
+
 /// E-13.
 pub(super) async fn list(call: &Call) -> Result<Response, ApiError> {
     let list = call.read(|reader| {
@@ -31,7 +34,12 @@ pub(super) async fn list(call: &Call) -> Result<Response, ApiError> {
 
 /// E-14.
 pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
-    set(call, &call.payload.parse_not_null()?).await
+    let resource: Resource = call.payload.parse_not_null()?;
+    // No workflow can need another one (V-12), and no path can name it.
+    if resource.id.is_empty() || resource.id.encode_utf16().count() > MAX_ID {
+        return Err(ApiError::bad_request(format!("the id of a resource must have 1 to {MAX_ID} characters")));
+    }
+    set(call, &resource).await
 }
 
 /// E-15.

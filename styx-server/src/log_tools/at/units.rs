@@ -61,7 +61,7 @@ impl<'a> Resource<'a> {
         Self {
             concurrency: world.resources().get(id).map(|resource| resource.concurrency),
             held: holders.0.get(id).map_or(&[], Vec::as_slice),
-            waiting: world.index().queue().demanded(id),
+            waiting: world.index().queue().demanded(id, world.at()),
         }
     }
 
