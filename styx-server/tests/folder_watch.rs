@@ -225,6 +225,33 @@ fn folders_that_come_and_go_whole_are_seen() {
 }
 
 #[test]
+fn a_file_that_is_away_for_a_moment_keeps_the_switch() {
+    let watched = Watched::start(&[("a.yaml", &workflow("one", "yearly")), ("b.yaml", &workflow("two", "yearly"))]);
+    watched.switch("a", "one", false);
+    watched.switch("b", "two", false);
+    let off = [("a#one", "years", false), ("b#two", "years", false)];
+    watched.expect(&off);
+    // Such as another branch, and back.
+    watched.remove("a.yaml");
+    thread::sleep(Duration::from_millis(500));
+    watched.write("a.yaml", &workflow("one", "yearly"));
+    watched.expect_to_stay(&off);
+    // The folder anew.
+    let (folder, away) = (watched.folder(), watched.dir.path().join("away"));
+    fs::rename(&folder, &away).unwrap();
+    fs::create_dir(&folder).unwrap();
+    thread::sleep(Duration::from_millis(500));
+    watched.write("b.yaml", &workflow("two", "yearly"));
+    watched.write("a.yaml", &workflow("one", "yearly"));
+    watched.expect_to_stay(&off);
+    // Removed, and as new when it comes back.
+    watched.remove("a.yaml");
+    watched.expect_said("workflow a#one was disabled");
+    watched.write("a.yaml", &workflow("one", "yearly"));
+    watched.expect(&[("a#one", "years", true), ("b#two", "years", false)]);
+}
+
+#[test]
 fn a_config_map_is_swapped_as_a_whole() {
     let watched = Watched::start(&[]);
     let folder = watched.folder();
@@ -330,7 +357,7 @@ fn what_two_files_define_stays_as_it_was() {
     watched.expect_said("us/a.yaml:1:7: id: the workflow a#one is defined at eu/a.yaml:1:7 as well");
     watched.expect_to_stay(&[("a#one", "years", false)]);
     watched.remove("us/a.yaml");
-    watched.expect_said("us/a.yaml: nothing is wrong with it any more");
+    watched.expect_said("us/a.yaml, which had errors, is gone");
     watched.expect_to_stay(&[("a#one", "years", false)]);
     watched.write("us/a.yaml", &workflow("one", "monthly"));
     thread::sleep(SETTLED);

@@ -14,10 +14,12 @@ use styx_engine::{
     clock::Clock,
     engine::{Busy, EngineHandle},
 };
+use styx_files::component;
 use styx_store::rocks::free_bytes;
 
 use super::{
     debounce::{Debounce, Look, Seen},
+    gone::Gone,
     loader::{Load, Loader},
     watch::{Stop, Watch, Woken},
 };
@@ -38,6 +40,8 @@ pub(crate) struct Keeper {
     watch: Watch,
     /// Components of which something changed that the engine wasn't asked about yet.
     pending: BTreeSet<String>,
+    /// Files that are gone and may come back.
+    gone: Gone,
     /// Said, and not over yet.
     is_missing: bool,
     is_held_up: bool,
@@ -74,7 +78,8 @@ impl Keeper {
             io::Error::new(error.kind(), format!("can't watch it: {error}; {hint}"))
         })?;
         let (loader, pending) = (Loader::new(dir, max_running_timeout), BTreeSet::new());
-        let mut keeper = Self { loader, watch, pending, is_missing: false, is_held_up: false, is_watched: true };
+        let gone = Gone::default();
+        let mut keeper = Self { loader, watch, pending, gone, is_missing: false, is_held_up: false, is_watched: true };
         keeper.look_at_all(&BTreeSet::new())?;
         Ok(keeper)
     }
@@ -103,11 +108,18 @@ impl Keeper {
         loop {
             let waits = self.is_missing || !self.pending.is_empty();
             let idle = Instant::now() + if waits { TRY_AGAIN } else { LOOK_UP };
-            let woken = self.watch.wait(debounce.due().map_or(idle, |due| due.min(idle)))?;
+            let wake = [debounce.due(), self.gone.due(Instant::now())].into_iter().flatten().min();
+            let woken = self.watch.wait(wake.map_or(idle, |due| due.min(idle)))?;
             let now = Instant::now();
+            let mut may_ask = true;
             match woken {
                 Woken::Stop => return Ok(()),
-                Woken::Seen(all) => all.into_iter().for_each(|seen| debounce.note(seen, now)),
+                Woken::Seen(all) => {
+                    all.into_iter().for_each(|seen| debounce.note(seen, now));
+                    self.gone.note(now);
+                    // Soon, with what is seen when it is looked at.
+                    may_ask = false;
+                }
                 Woken::Time => {
                     if now >= idle && (self.is_missing || !self.is_watched || self.watch.is_elsewhere()) {
                         debounce.note(Seen::Any, now);
@@ -115,6 +127,7 @@ impl Keeper {
                 }
             }
             if let Some(look) = debounce.take(now) {
+                may_ask = true;
                 let all = self.look(look);
                 if all && repeats < REPEATS && self.sees_more(&mut debounce)? {
                     repeats += 1;
@@ -123,7 +136,7 @@ impl Keeper {
                 repeats = 0;
                 self.loader.say();
             }
-            if !self.is_missing && !self.pending.is_empty() && self.ask(surroundings).is_err() {
+            if may_ask && !self.is_missing && !self.pending.is_empty() && self.ask(surroundings).is_err() {
                 return Ok(());
             }
         }
@@ -185,7 +198,8 @@ impl Keeper {
             return Ok(());
         }
         match self.loader.loads(engine.reader(), &self.pending, clock.now().trunc_subsecs(3)) {
-            Ok(loads) => {
+            Ok(mut loads) => {
+                let waiting = self.take_waiting(&mut loads);
                 for some in loads.chunks(AT_A_TIME) {
                     if !self.ask_some(engine, some)? {
                         self.hold_up("the engine has too much to do");
@@ -194,11 +208,19 @@ impl Keeper {
                 }
                 self.loader.say();
                 self.is_held_up = false;
-                self.pending.clear();
+                self.pending = waiting;
             }
             Err(error) => self.hold_up(&error.to_string()),
         }
         Ok(())
+    }
+
+    /// Takes out the files that are gone and may come back; returns their components.
+    fn take_waiting(&mut self, loads: &mut Vec<Load>) -> BTreeSet<String> {
+        let gone = loads.iter().filter(|load| load.is_gone).map(|load| Arc::clone(&load.path)).collect();
+        let removed = self.gone.removed(&gone, Instant::now());
+        let waiting = loads.extract_if(.., |load| load.is_gone && !removed.contains(&load.path));
+        waiting.map(|load| component(&load.path).to_owned()).collect()
     }
 
     /// Says whether the engine took them all; those that it took will be held when it is asked again.

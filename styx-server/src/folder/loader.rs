@@ -35,7 +35,7 @@ pub(crate) struct Loader {
 
 /// What is to be asked about a file.
 pub(crate) struct Load {
-    path: Arc<str>,
+    pub(super) path: Arc<str>,
     workflows: Vec<(WorkflowId, Arc<StoredWorkflow>)>,
     elsewhere: Vec<WorkflowId>,
     places: BTreeMap<WorkflowId, (u64, u64)>,
@@ -45,6 +45,8 @@ pub(crate) struct Load {
     pub(crate) changed: usize,
     /// Those that the file defines no more.
     pub(crate) removed: Vec<WorkflowId>,
+    /// The file isn't there.
+    pub(super) is_gone: bool,
 }
 
 impl Loader {
@@ -112,12 +114,16 @@ impl Loader {
     ) -> Result<(), LogError> {
         let mut files = self.folder.component(component);
         let mut held: BTreeMap<&str, Vec<&WorkflowId>> = BTreeMap::new();
+        let mut gone: BTreeSet<&str> = BTreeSet::new();
         for (id, workflow) in rows {
             if let Some(path) = workflow.file() {
                 held.entry(path).or_default().push(id);
                 if self.folder.unlisted_above(path).is_none() {
                     // A file that is gone defines nothing.
-                    files.entry(path).or_insert(Ok(&[]));
+                    files.entry(path).or_insert_with(|| {
+                        gone.insert(&**path);
+                        Ok(&[])
+                    });
                 }
             }
         }
@@ -128,9 +134,11 @@ impl Loader {
             let mine: BTreeSet<_> = workflows.iter().map(|workflow| &workflow.id).collect();
             let (elsewhere, removed): (Vec<_>, Vec<_>) =
                 held.iter().copied().filter(|id| !mine.contains(id)).cloned().partition(|id| defined.contains(id));
+            let is_gone = gone.contains(path);
             let path: Arc<str> = path.into();
             let (changed, taken_over, places) = (0, Vec::new(), BTreeMap::new());
-            let mut load = Load { path, workflows: Vec::new(), elsewhere, places, taken_over, changed, removed };
+            let mut load =
+                Load { path, workflows: Vec::new(), elsewhere, places, taken_over, changed, removed, is_gone };
             for workflow in workflows {
                 load.add(reader, workflow, rows.get(&workflow.id), now)?;
             }
@@ -174,7 +182,10 @@ impl Loader {
             errors.iter().map(|error| error.path.clone()).collect()
         };
         for path in paths(&self.said).difference(&paths(&errors)) {
-            tracing::info!("{path}: nothing is wrong with it any more");
+            match self.folder.component(component(path)).contains_key(path.as_str()) {
+                true => tracing::info!("{path}: nothing is wrong with it any more"),
+                false => tracing::info!("{path}, which had errors, is gone"),
+            }
         }
         self.said = errors;
         self.said.len()

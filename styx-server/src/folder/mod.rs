@@ -2,6 +2,7 @@
 //! file changes.
 
 mod debounce;
+mod gone;
 mod keeper;
 mod loader;
 mod watch;
