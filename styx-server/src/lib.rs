@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
             .and_then(|settings| print::print(&format!("{settings}\n")))
             .map(|()| ExitCode::SUCCESS),
         Some(Command::Token { command }) => auth::run(command),
-        Some(Command::Log { command }) => log_tools::run(*command),
+        Some(Command::Log { command }) => Ok(log_tools::run(*command)),
         Some(Command::Completion { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "styx-server", &mut script);

@@ -113,8 +113,39 @@ fn a_reader_that_goes_away_is_told_apart() {
     };
     assert_eq!(run(&["show"]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     assert_eq!(run(&["show", "--format", "json"]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-    // What a verification exits with is asked for even where its text isn't.
+    // What a verification or a replay exits with is asked for even where its text isn't.
     assert_eq!(run(&["verify"]).unwrap(), 0);
+    assert_eq!(run(&["replay"]).unwrap(), 3, "nobody decided this story");
+}
+
+#[test]
+fn a_range_without_records_is_refused() {
+    let dir = story();
+    for (range, said) in [
+        (["--from", "9", "--to", "5"], "there is no record from 9 to 5: the log ends at 23"),
+        (["--from", "100000", "--to", "100001"], "there is no record from 100000 to 100001: the log ends at 23"),
+        (["--from", "0", "--to", "0"], "there is no record from 1 to 0: the log ends at 23"),
+    ] {
+        for command in ["replay", "export"] {
+            let refused = (2, String::new(), format!("styx-server: {said}\n"));
+            assert_eq!(run(dir.path(), &[&[command], &range[..]].concat()), refused, "{command}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_end_is_told_of_by_all_tools() {
+    let dir = story();
+    let files = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let wal = files.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap();
+    let wal = fs::File::options().write(true).open(wal).unwrap();
+    wal.set_len(wal.metadata().unwrap().len() - 10).unwrap();
+    for (command, code) in [(&["show"][..], 0), (&["at", "end"], 0), (&["export"], 1), (&["export", "--to", "5"], 0)] {
+        let (exit, out, notes) = run(dir.path(), command);
+        assert_eq!(exit, code, "{command:?}: {notes}");
+        assert!(notes.contains("the end of this log isn't as it was written"), "{command:?}: {notes}");
+        assert!(!out.is_empty());
+    }
 }
 
 #[test]

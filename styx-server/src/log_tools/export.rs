@@ -18,7 +18,7 @@ use super::{
     CLEAN, DAMAGED, DataArgs, UNUSABLE,
     about::{self, Stopped},
     moment::time_of,
-    progress, redact_record,
+    near, progress, redact_record,
 };
 
 /// What is exported, and where to.
@@ -69,8 +69,8 @@ pub(super) fn run(
     notes: &mut dyn Write,
 ) -> io::Result<u8> {
     let exported = match &args.output {
-        Some(path) => to_file(reader, args, path),
-        None => write(reader, args, out),
+        Some(path) if path != Path::new("-") => to_file(reader, args, path),
+        _ => write(reader, args, out),
     };
     match exported {
         Ok(()) => Ok(CLEAN),
@@ -150,11 +150,7 @@ fn header(reader: &dyn LogReader, args: &ExportArgs) -> Result<Header, Failed> {
     let tail = reader.tail().map_err(|error| Stopped::Log(Position::FIRST, error))?;
     let first = Position(args.from.max(1));
     let last = Position(args.to.unwrap_or(tail.0)).min(tail);
-    if first > last {
-        let text = match tail.0 {
-            0 => "the log is empty".to_owned(),
-            _ => format!("there is no record from {first} to {}: the log ends at {tail}", args.to.unwrap_or(tail.0)),
-        };
+    if let Some(text) = near::no_records(first, args.to, tail) {
         return Err(Failed::Nothing(text));
     }
     let at = |position| time_of(reader, position).map_err(|error| Stopped::Log(position, error));

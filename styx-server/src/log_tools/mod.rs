@@ -41,10 +41,12 @@ use std::{
 };
 
 use anstream::AutoStream;
-use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use styx_core::log::LogError;
-use styx_store::{OpenError, rocks::RocksReader};
+use styx_store::{
+    OpenError,
+    rocks::{RocksReader, verify_end},
+};
 
 use self::about::Stopped;
 pub use self::{
@@ -57,6 +59,7 @@ pub use self::{
     show::ShowArgs,
     step::StepArgs,
 };
+use crate::print::tell;
 
 /// Nothing is wrong.
 const CLEAN: u8 = 0;
@@ -120,7 +123,7 @@ pub struct VerifyArgs {
 pub enum ReportFormat {
     /// For people
     Text,
-    /// One JSON object
+    /// JSON, an object a line
     Json,
 }
 
@@ -128,10 +131,8 @@ pub enum ReportFormat {
 ///
 /// Exits with 0 when all is well, 1 when the log is damaged, 2 when it can't be opened, 3 when a replay differs.
 ///
-/// # Errors
-///
-/// When the output can't be written.
-pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
+/// An output that can't be written is 2, too.
+pub fn run(command: LogCommand) -> ExitCode {
     let mut out = io::BufWriter::new(output(&command));
     let code = match run_on_terminal(&command, &mut out) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(CLEAN),
@@ -141,8 +142,11 @@ pub fn run(command: LogCommand) -> anyhow::Result<ExitCode> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     };
-    let code = code.and_then(|code| flushed.map(|()| code)).context("writing to standard output")?;
-    Ok(ExitCode::from(code))
+    let code = code.and_then(|code| flushed.map(|()| code)).unwrap_or_else(|error| {
+        tell(&format!("styx-server: writing to standard output: {error}"));
+        UNUSABLE
+    });
+    ExitCode::from(code)
 }
 
 /// Standard output; an export goes there byte for byte, everything else without colours if it isn't a terminal.
@@ -190,9 +194,15 @@ pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) 
         LogCommand::At(args) => on_log(&args.data, notes, |reader, notes| at::run(reader, args, out, notes)),
         LogCommand::Step(args) => on_log(&args.data, notes, |reader, notes| step::run(reader, args, out, notes)),
         LogCommand::Diff(args) => on_log(&args.data, notes, |reader, notes| diff::run(reader, args, out, notes)),
-        LogCommand::Export(args) => on_log(&args.data, notes, |reader, notes| export::run(reader, args, out, notes)),
+        LogCommand::Export(args) => on_log(&args.data, notes, |reader, notes| {
+            let code = export::run(reader, args, out, notes)?;
+            // It isn't all that there was, unless that wasn't asked for.
+            Ok(if code == CLEAN && args.to.is_none() && verify_end(reader).is_err() { DAMAGED } else { code })
+        }),
         LogCommand::Import(args) => import::run(args, out, notes),
-        LogCommand::Replay(args) => on_log(&args.data, notes, |reader, notes| replay::run(reader, args, out, notes)),
+        LogCommand::Replay(args) => {
+            on_log(&args.data, notes, |reader, notes| replay::run(reader, args, &mut ToTheEnd(out), notes))
+        }
         LogCommand::Checkpoint(args) => checkpoint::run(args, out, notes),
     }
 }
@@ -204,8 +214,37 @@ fn on_log(
     run: impl FnOnce(&RocksReader, &mut dyn Write) -> io::Result<u8>,
 ) -> io::Result<u8> {
     match styx_store::open_read_only(&data.data) {
-        Ok(reader) => run(&reader, notes),
+        Ok(reader) => {
+            if let Err(error) = verify_end(&reader) {
+                let data = data.data.display();
+                writeln!(
+                    notes,
+                    "styx-server: the end of this log isn't as it was written: {error}; `styx-server log verify --data {data}` \
+                     finds all damages"
+                )?;
+            }
+            run(&reader, notes)
+        }
         Err(error) => unopened(error, notes),
+    }
+}
+
+/// An output of tools whose exit code is the answer: they go on when nobody reads it any more.
+struct ToTheEnd<'a>(&'a mut dyn Write);
+
+impl Write for ToTheEnd<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            other => other,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
     }
 }
 

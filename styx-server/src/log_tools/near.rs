@@ -1,6 +1,6 @@
 //! What to say when there is nothing under a name, and which names are near.
 
-use styx_core::id::{InstanceId, WorkflowId};
+use styx_core::id::{InstanceId, Position, WorkflowId};
 use styx_store::rocks::RocksReader;
 
 use super::wording;
@@ -38,6 +38,15 @@ pub(super) fn no_workflow(reader: &RocksReader, workflow: &WorkflowId) -> String
     let near = suggestion(&workflow.key(), keys.iter().map(String::as_str));
     let near = near.map_or_else(String::new, |near| format!(": {near}"));
     wording::one_line(&format!("the log has nothing about workflow {workflow}{near}"))
+}
+
+/// That there are no records from one position to another, if there are none.
+pub(super) fn no_records(from: Position, to: Option<u64>, tail: Position) -> Option<String> {
+    let (from, to) = (from.max(Position::FIRST), to.unwrap_or(tail.0));
+    (from.0 > to.min(tail.0)).then(|| match tail.0 {
+        0 => "the log is empty".to_owned(),
+        _ => format!("there is no record from {from} to {to}: the log ends at {tail}"),
+    })
 }
 
 /// The names that are like one, the likest first; nothing when none is.

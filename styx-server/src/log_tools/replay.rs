@@ -24,7 +24,7 @@ use styx_engine::replay::{Difference, Kind, Options, Replay, Summary};
 use super::{
     CLEAN, DAMAGED, DIFFERS, DataArgs, ReportFormat, UNUSABLE,
     about::{PAGE, Stopped, pages},
-    json, progress, stopped, wording,
+    json, near, progress, stopped, wording,
 };
 use crate::settings;
 
@@ -107,6 +107,12 @@ pub(super) fn run(
         from: args.from.map(Position),
         to: args.to.map(Position),
     };
+    // What can't be read is told of when it is read.
+    let nothing = |tail| near::no_records(Position(args.from.unwrap_or(1)), args.to, tail);
+    if let Some(text) = reader.tail().ok().and_then(nothing) {
+        writeln!(notes, "styx-server: {text}")?;
+        return Ok(UNUSABLE);
+    }
     match replay(reader, options, args, out) {
         Ok(summary) => Ok(if summary.differences() == 0 { CLEAN } else { DIFFERS }),
         Err(Failed::Stopped(why)) => {

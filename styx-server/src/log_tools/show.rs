@@ -81,7 +81,8 @@ pub struct ShowArgs {
     /// At most this many records, the first ones
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
-    /// At most this many records, the last ones; with --follow, how many of those that are there to begin with [default: 10]
+    /// At most this many records, the last ones; with --follow, begin with those of the log's last N records that are meant
+    /// [default: 10]
     #[arg(long, value_name = "N")]
     pub tail: Option<usize>,
     /// Go on with what happens next, until Ctrl-C: asks the server that uses the data folder
