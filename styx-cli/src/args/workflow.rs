@@ -64,7 +64,7 @@ As a hook of pre-commit:
     language: system
     files: ^workflows/.*\\.(ya?ml|json)$")]
     Lint {
-        /// Files, and folders with files; two workflows of one name are an error within a folder
+        /// Files, and folders with files, of one server: two workflows of one name are an error, wherever they stand
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
         /// The server's limit of running_timeout, such as PT24H
