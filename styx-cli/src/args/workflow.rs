@@ -58,10 +58,12 @@ Examples:
   styx workflow lint --max-running-timeout PT24H workflows/sales.yaml
   styx --json workflow lint workflows/ | jq .errors
 
-As a hook of pre-commit:
+As a hook of pre-commit, for the whole folder, since what changed may clash with what didn't:
   - id: styx
-    entry: styx workflow lint
+    name: styx workflow lint
+    entry: styx workflow lint workflows/
     language: system
+    pass_filenames: false
     files: ^workflows/.*\\.(ya?ml|json)$")]
     Lint {
         /// Files, and folders with files, of one server: two workflows of one name are an error, wherever they stand

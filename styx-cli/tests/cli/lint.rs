@@ -124,6 +124,21 @@ pair/twice.yaml:2:8: id: the workflow twice#hourly is defined at pair/twice.yaml
 }
 
 #[test]
+fn the_hook_of_the_help_sees_that_a_changed_file_clashes_with_another() {
+    let files = Files::new(&[("workflows/a/sales.yaml", HOURLY), ("workflows/b/sales.yaml", HOURLY)]);
+    let help = text(&styx(&["workflow", "lint", "--help"], None, files.0.path(), "").stdout);
+    let (_, hook) = help.split_once("As a hook of pre-commit").unwrap();
+    let (_, hook) = hook.split_once('\n').unwrap();
+    let hook: serde_json::Value = serde_saphyr::from_str(hook).unwrap();
+    let mut args: Vec<_> = hook[0]["entry"].as_str().unwrap().split(' ').skip(1).collect();
+    if hook[0]["pass_filenames"] != false {
+        args.push("workflows/a/sales.yaml");
+    }
+    let output = styx(&args, None, files.0.path(), "");
+    assert!(text(&output.stdout).ends_with("\n0 sound workflows, 2 errors, 0 warnings\n"), "{output:?}");
+}
+
+#[test]
 fn what_is_named_twice_counts_once() {
     let files = Files::new(&[("a/sales.yaml", HOURLY), ("a/bad.yaml", "id: a\n")]);
     symlink("a", files.0.path().join("same")).unwrap();
