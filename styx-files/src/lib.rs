@@ -16,6 +16,7 @@ mod entry;
 mod error;
 mod folder;
 mod keys;
+mod named;
 mod sent;
 mod tree;
 mod walk;
@@ -29,6 +30,7 @@ use self::tree::{Tree, Value};
 pub use self::{
     error::FileError,
     folder::{Folder, Looked},
+    named::{NamedFile, read_named},
     sent::{Unreadable, configurations},
     walk::{Looking, is_candidate},
 };
@@ -78,7 +80,7 @@ pub fn read_text(
     if errors.is_empty() { Ok(workflows) } else { Err(errors) }
 }
 
-/// Reads a file that stands alone. `path` names it in errors.
+/// Reads a file that stands alone: [`read_named`] reads several. `path` names it in errors.
 ///
 /// # Errors
 ///

@@ -58,13 +58,15 @@ Examples:
   styx workflow lint --max-running-timeout PT24H workflows/sales.yaml
   styx --json workflow lint workflows/ | jq .errors
 
-As a hook of pre-commit:
+As a hook of pre-commit, for the whole folder, since what changed may clash with what didn't:
   - id: styx
-    entry: styx workflow lint
+    name: styx workflow lint
+    entry: styx workflow lint workflows/
     language: system
+    pass_filenames: false
     files: ^workflows/.*\\.(ya?ml|json)$")]
     Lint {
-        /// Files, and folders with files; two workflows of one name are an error within a folder
+        /// Files, and folders with files, of one server: two workflows of one name are an error, wherever they stand
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
         /// The server's limit of running_timeout, such as PT24H

@@ -1,10 +1,10 @@
 //! `workflow lint`: checks workflow files here, with the code of the server, and shows what they lead to.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::schedule::{NaturalTrigger, Offset, Schedule};
-use styx_files::{FileError, FileWorkflow, Folder, read_file};
+use styx_files::{FileError, FileWorkflow, NamedFile, read_named};
 
 use crate::failure::Failure;
 use crate::output::{Printer, Report, Upcoming};
@@ -12,7 +12,7 @@ use crate::output::{Printer, Report, Upcoming};
 /// How many instants of a schedule are shown.
 const NEXT: usize = 5;
 
-/// Checks files and folders, and says what each workflow runs next after `now`.
+/// Checks files and folders as the parts of one workflow folder, and says what each workflow runs next after `now`.
 pub(crate) fn lint(
     paths: &[impl AsRef<Path>],
     max_running_timeout: Option<TimeDelta>,
@@ -20,25 +20,11 @@ pub(crate) fn lint(
     printer: &mut Printer,
 ) -> Result<(), Failure> {
     let mut report = Report::default();
-    for path in paths {
-        let path = path.as_ref();
-        let shown = path.display().to_string();
-        let unreadable = |error| Failure::Usage(format!("cannot read {shown}: {error}"));
-        if fs::metadata(path).map_err(unreadable)?.is_dir() {
-            let folder = Folder::read(path, max_running_timeout).map_err(|error| Failure::Usage(error.to_string()))?;
-            let below = |file: &str| path.join(file).display().to_string();
-            for mut error in folder.errors() {
-                error.path = below(&error.path);
-                report.errors.push(error);
-            }
-            folder.workflows().for_each(|(file, workflow)| look_ahead(&below(file), workflow, now, &mut report));
-        } else {
-            match read_file(&shown, path, max_running_timeout) {
-                Ok(workflows) => {
-                    workflows.iter().for_each(|workflow| look_ahead(&shown, workflow, now, &mut report));
-                }
-                Err(errors) => report.errors.extend(errors),
-            }
+    let files = read_named(paths, max_running_timeout);
+    for NamedFile { path, said } in files.map_err(|error| Failure::Usage(format!("cannot read {error}")))? {
+        match said {
+            Ok(workflows) => workflows.iter().for_each(|workflow| look_ahead(&path, workflow, now, &mut report)),
+            Err(errors) => report.errors.extend(errors),
         }
     }
     report.errors.sort();

@@ -1,6 +1,7 @@
 //! `styx workflow lint`: the words, the codes, and what comes next.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Output;
 
@@ -89,17 +90,84 @@ fn errors_are_a_line_each_and_exit_code_1() {
     let never = "flows/never.yaml:1:8: schedule: invalid schedule: no matching instant\n";
     let errors = format!(
         "\
-flows/eu/stock.yaml:1:8: id: the workflow stock#hourly is defined at us/stock.yaml:1:8 as well
+flows/eu/stock.yaml:1:8: id: the workflow stock#hourly is defined at flows/us/stock.yaml:1:8 as well
 {never}flows/sales.yaml:2:3: shedule: unknown key, did you mean `schedule`?
 flows/sales.yaml:3:21: schedule: invalid schedule: minute: `61` at column 1 is out of range, expected 0-59 [V-14]
-flows/us/stock.yaml:1:8: id: the workflow stock#hourly is defined at eu/stock.yaml:1:8 as well
+flows/us/stock.yaml:1:8: id: the workflow stock#hourly is defined at flows/eu/stock.yaml:1:8 as well
 "
     );
     files.check(&["flows"], 1, &format!("{errors}\n0 sound workflows, 5 errors, 0 warnings\n"), "5 errors\n");
     files.check(&["-p", "flows/never.yaml"], 1, never, "1 error\n");
-    // Files that are named may be of different folders.
-    let output = files.lint(&["-p", "flows/eu/stock.yaml", "flows/us/stock.yaml"]);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn a_name_that_is_used_twice_is_seen_however_its_files_are_named() {
+    let files = Files::new(&[
+        ("pair/a/sales.yaml", HOURLY),
+        ("pair/b/sales.yaml", &format!("{HOURLY}- {{id: other, schedule: daily, docker_image: busybox}}\n")),
+        ("pair/twice.yaml", &HOURLY.repeat(2)),
+    ]);
+    let pair = "\
+pair/a/sales.yaml:1:8: id: the workflow sales#hourly is defined at pair/b/sales.yaml:1:8 as well
+pair/b/sales.yaml:1:8: id: the workflow sales#hourly is defined at pair/a/sales.yaml:1:8 as well
+";
+    files.check(&["-p", "pair/a/sales.yaml", "pair/b/sales.yaml"], 1, pair, "2 errors\n");
+    files.check(&["-p", "pair/a", "pair/b"], 1, pair, "2 errors\n");
+    files.check(&["-p", "pair/a/sales.yaml", "pair/b"], 1, pair, "2 errors\n");
+    let all = format!(
+        "{pair}\
+pair/twice.yaml:1:8: id: the workflow twice#hourly is defined at pair/twice.yaml:2:8 as well
+pair/twice.yaml:2:8: id: the workflow twice#hourly is defined at pair/twice.yaml:1:8 as well
+"
+    );
+    files.check(&["-p", "pair"], 1, &all, "4 errors\n");
+}
+
+#[test]
+fn the_hook_of_the_help_sees_that_a_changed_file_clashes_with_another() {
+    let files = Files::new(&[("workflows/a/sales.yaml", HOURLY), ("workflows/b/sales.yaml", HOURLY)]);
+    let help = text(&styx(&["workflow", "lint", "--help"], None, files.0.path(), "").stdout);
+    let (_, hook) = help.split_once("As a hook of pre-commit").unwrap();
+    let (_, hook) = hook.split_once('\n').unwrap();
+    let hook: serde_json::Value = serde_saphyr::from_str(hook).unwrap();
+    let mut args: Vec<_> = hook[0]["entry"].as_str().unwrap().split(' ').skip(1).collect();
+    if hook[0]["pass_filenames"] != false {
+        args.push("workflows/a/sales.yaml");
+    }
+    let output = styx(&args, None, files.0.path(), "");
+    assert!(text(&output.stdout).ends_with("\n0 sound workflows, 2 errors, 0 warnings\n"), "{output:?}");
+}
+
+#[test]
+fn what_is_named_twice_counts_once() {
+    let files = Files::new(&[("a/sales.yaml", HOURLY), ("a/bad.yaml", "id: a\n")]);
+    symlink("a", files.0.path().join("same")).unwrap();
+    let absolute = files.0.path().join("a/sales.yaml");
+    let absolute = absolute.to_str().unwrap();
+    for args in [
+        ["a/sales.yaml", "a/sales.yaml"],
+        ["a/sales.yaml", "same/sales.yaml"],
+        ["a/sales.yaml", "a/../a/./sales.yaml"],
+        ["a/sales.yaml", absolute],
+    ] {
+        let output = files.lint(&args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
+        assert!(text(&output.stdout).ends_with("\n1 sound workflow, 0 errors, 0 warnings\n"), "{output:?}");
+    }
+    for args in [["a", "a/sales.yaml"], ["a/sales.yaml", "a"], ["a", "same"], [".", "a"]] {
+        let output = files.lint(&args);
+        assert!(text(&output.stdout).ends_with("\n1 sound workflow, 1 error, 0 warnings\n"), "{args:?}: {output:?}");
+    }
+    // A link to a file is one more file, as it is for a server: it may even be of another component.
+    for (link, count) in
+        [("b/sales.yaml", "0 sound workflows, 2 errors"), ("c/other.yaml", "2 sound workflows, 0 errors")]
+    {
+        let at = files.0.path().join(link);
+        fs::create_dir(at.parent().unwrap()).unwrap();
+        symlink("../a/sales.yaml", at).unwrap();
+        let output = files.lint(&["a/sales.yaml", link]);
+        assert!(text(&output.stdout).ends_with(&format!("\n{count}, 0 warnings\n")), "{link}: {output:?}");
+    }
 }
 
 #[test]
