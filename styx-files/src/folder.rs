@@ -189,7 +189,7 @@ impl Folder {
                 }
                 File { digest, said: read_text(path, &text, self.max_running_timeout) }
             }
-            Err(text) => File { digest: None, said: Err(vec![FileError::whole(path, text)]) },
+            Err(problem) => File { digest: None, said: Err(vec![FileError::at(path, problem)]) },
         };
         self.put(path, Some(file), changed);
     }

@@ -90,7 +90,7 @@ pub fn read_file(
     file: &Path,
     max_running_timeout: Option<TimeDelta>,
 ) -> Result<Vec<FileWorkflow>, Vec<FileError>> {
-    let text = walk::text(file, MAX_BYTES).map_err(|text| vec![FileError::whole(path, text)])?;
+    let text = walk::text(file, MAX_BYTES).map_err(|problem| vec![FileError::at(path, problem)])?;
     read_text(path, &text, max_running_timeout)
 }
 

@@ -20,6 +20,24 @@ pub(super) struct Place {
     pub(super) column: u64,
 }
 
+impl Place {
+    /// Where a text begins.
+    pub(super) const START: Self = Self { line: 1, column: 1 };
+
+    /// Where the text ends that begins here. Lines end as they do in YAML, with a carriage return too.
+    pub(super) fn after(mut self, text: &str) -> Self {
+        let mut characters = text.chars().peekable();
+        while let Some(character) = characters.next() {
+            match character {
+                '\r' if characters.peek() == Some(&'\n') => {}
+                '\r' | '\n' => self = Self { line: self.line + 1, column: 1 },
+                _ => self.column += 1,
+            }
+        }
+        self
+    }
+}
+
 impl From<Place> for (u64, u64) {
     fn from(Place { line, column }: Place) -> Self {
         (line, column)
@@ -54,7 +72,7 @@ pub(super) struct Member {
 
 /// Reads the documents of a text; empty ones are left out.
 pub(super) fn parse(text: &str) -> Result<Vec<Tree>, Problem> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = without_mark(text);
     let options = serde_saphyr::options! {
         // What aliases and documents make of a file is bounded by its events, nodes and bytes, where what an alias stands
         // for counts each time. How many workflows share an anchor is nobody's business.
@@ -72,6 +90,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Tree>, Problem> {
         Ok(documents) => Ok(documents.into_iter().map(|document| Tree::new(document, text)).collect()),
         Err(error) => Err(syntax(&error, text)),
     }
+}
+
+/// A text without the byte order mark that it may begin with, which is in no column.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 impl Tree {

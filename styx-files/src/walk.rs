@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::FileError;
+use crate::{
+    FileError,
+    error::Problem,
+    tree::{Place, without_mark},
+};
 
 /// What is about to be looked at. Whoever watches it from here on misses no change.
 #[derive(Debug, Clone, Copy)]
@@ -120,12 +124,20 @@ pub fn is_candidate(name: &str) -> bool {
 }
 
 /// The text of a file, or why there is none.
-pub(super) fn text(file: &Path, max_bytes: u64) -> Result<String, String> {
+pub(super) fn text(file: &Path, max_bytes: u64) -> Result<String, Problem> {
     let mut bytes = Vec::new();
     let read = fs::File::open(file).and_then(|file| file.take(max_bytes + 1).read_to_end(&mut bytes));
-    read.map_err(|error| format!("can't be read: {error}"))?;
+    read.map_err(|error| unreadable(None, format!("can't be read: {error}")))?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > max_bytes) {
-        return Err(format!("is longer than {max_bytes} bytes, so it isn't read"));
+        return Err(unreadable(None, format!("is longer than {max_bytes} bytes, so it isn't read")));
     }
-    String::from_utf8(bytes).map_err(|error| format!("isn't UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+    String::from_utf8(bytes).map_err(|error| {
+        let length = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..length]);
+        unreadable(Some(Place::START.after(without_mark(&before))), format!("isn't UTF-8 at byte {length}"))
+    })
+}
+
+fn unreadable(place: Option<Place>, text: String) -> Problem {
+    Problem { place, field: None, text, rule: None }
 }

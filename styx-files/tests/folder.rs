@@ -330,14 +330,20 @@ fn files_that_cannot_be_read() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "big.json", &" ".repeat(1024 * 1024 + 1));
     fs::write(dir.path().join("latin.yaml"), b"id: caf\xe9\n").unwrap();
+    fs::write(dir.path().join("later.yaml"), b"\xef\xbb\xbfid: a\r\nenv:\r  B: \xc3\xa9\xe9\n").unwrap();
+    fs::write(dir.path().join("utf16.yaml"), b"\xff\xfei\0d\0").unwrap();
+    fs::write(dir.path().join("marked.yaml"), b"\xef\xbb\xbfid\xff").unwrap();
     symlink("nowhere", dir.path().join("lost.yaml")).unwrap();
     let folder = Folder::read(dir.path(), None).unwrap();
     assert_eq!(
         errors(&folder),
         "\
 big.json: is longer than 1048576 bytes, so it isn't read
-latin.yaml: isn't UTF-8 at byte 7
+later.yaml:3:7: isn't UTF-8 at byte 22
+latin.yaml:1:8: isn't UTF-8 at byte 7
 lost.yaml: can't be read: No such file or directory (os error 2)
+marked.yaml:1:3: isn't UTF-8 at byte 5
+utf16.yaml:1:1: isn't UTF-8 at byte 0
 "
     );
     let error = Folder::read(dir.path().join("missing"), None).unwrap_err();
