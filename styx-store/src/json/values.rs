@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, MapAccess, Visitor},
@@ -34,7 +34,7 @@ impl<'de> Deserialize<'de> for InstantJson {
     }
 }
 
-/// A record's time: whole milliseconds, always three decimals, of the years 0000 to 9999.
+/// A record's time: whole milliseconds, always three decimals.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MillisJson(pub(super) DateTime<Utc>);
 
@@ -48,10 +48,7 @@ impl<'de> Deserialize<'de> for MillisJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let InstantJson(instant) = InstantJson::deserialize(deserializer)?;
         match DateTime::from_timestamp_millis(instant.timestamp_millis()) {
-            Some(whole) if whole == instant && (0..=9999).contains(&whole.year()) => Ok(Self(instant)),
-            Some(whole) if whole == instant => {
-                Err(D::Error::custom(format!("\"{instant:?}\" isn't of the years 0000 to 9999")))
-            }
+            Some(whole) if whole == instant => Ok(Self(instant)),
             _ => Err(D::Error::custom(format!("\"{instant:?}\" isn't in whole milliseconds"))),
         }
     }
