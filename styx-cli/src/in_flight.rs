@@ -56,6 +56,14 @@ pub(crate) fn for_each<'a, T, R>(
     });
 }
 
+/// Says what became of something, unless an earlier outcome could not be said. Nobody may be there to read it; what was asked
+/// for is done all the same.
+pub(crate) fn say<E>(said: &mut Result<(), E>, outcome: impl FnOnce() -> Result<(), E>) {
+    if said.is_ok() {
+        *said = outcome();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;

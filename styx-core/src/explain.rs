@@ -122,7 +122,8 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
     let mut reasons = Vec::new();
     match run.state {
         State::Queued => {
-            if let Some(why) = obstacle(world, run, world.workflows().get(instance.workflow())) {
+            let workflow = world.workflows().get(instance.workflow());
+            if let Some(why) = obstacle(world, run, workflow) {
                 reasons.push(Reason::HaltedInstead { why });
             }
             let since = run.eligible_at.unwrap_or(run.since);
@@ -136,7 +137,7 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
                 reasons.push(Reason::EarlierExecution { execution: execution.clone() });
             }
             let none = Arc::default();
-            let needed = world.workflows().get(instance.workflow()).map_or(&none, |workflow| &workflow.spec.resources);
+            let needed = workflow.map_or(&none, |workflow| &workflow.spec.resources);
             let queue = world.index().queue();
             let ahead = LazyCell::new(|| queue.ahead(needed, instance, now));
             let unknown: Vec<_> = queue.unknown(needed).cloned().collect();

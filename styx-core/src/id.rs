@@ -214,6 +214,11 @@ impl Counter {
     }
 }
 
+/// A counter as errors tell it, or that there is none.
+pub(crate) fn number(counter: &Option<Counter>) -> String {
+    counter.map_or_else(|| "none".to_owned(), |counter| counter.to_string())
+}
+
 impl fmt::Display for Counter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -4,6 +4,17 @@ use std::collections::BTreeMap;
 
 use crate::{FileError, FileWorkflow};
 
+/// As [`find`], by file.
+pub(super) fn by_file<'a>(
+    workflows: impl Iterator<Item = (&'a str, &'a FileWorkflow)>,
+) -> BTreeMap<String, Vec<FileError>> {
+    let mut errors: BTreeMap<String, Vec<FileError>> = BTreeMap::new();
+    for error in find(workflows) {
+        errors.entry(error.path.clone()).or_default().push(error);
+    }
+    errors
+}
+
 /// Finds what is defined more than once; each place is told of the others.
 ///
 /// Neither wins: the order of files must not decide what runs.

@@ -134,10 +134,7 @@ impl Folder {
     /// What each file of a component defines, or what is wrong with it: then it says nothing about its workflows. They
     /// aren't gone, they are unknown.
     pub fn component(&self, component: &str) -> BTreeMap<&str, Result<&[FileWorkflow], Vec<FileError>>> {
-        let mut clashes: BTreeMap<String, Vec<FileError>> = BTreeMap::new();
-        for error in self.clashes(component) {
-            clashes.entry(error.path.clone()).or_default().push(error);
-        }
+        let mut clashes = self.clashes(component);
         let paths = self.components.get(component).into_iter().flatten();
         let said = paths.filter_map(|path| {
             let said = match (clashes.remove(path), &self.files.get(path)?.said) {
@@ -167,17 +164,17 @@ impl Folder {
     /// All that is wrong, by path and place.
     pub fn errors(&self) -> BTreeSet<FileError> {
         let of_files = self.files.values().flat_map(|file| file.said.as_ref().err().into_iter().flatten().cloned());
-        let clashes = self.components.keys().flat_map(|component| self.clashes(component));
+        let clashes = self.components.keys().flat_map(|component| self.clashes(component).into_values().flatten());
         self.unlisted.iter().cloned().chain(of_files).chain(clashes).collect()
     }
 
     /// What several files of a component define.
-    fn clashes(&self, component: &str) -> Vec<FileError> {
+    fn clashes(&self, component: &str) -> BTreeMap<String, Vec<FileError>> {
         let Some(paths) = self.components.get(component).filter(|paths| paths.len() > 1) else {
-            return Vec::new();
+            return BTreeMap::new();
         };
         let sound = paths.iter().filter_map(|path| Some((path.as_str(), self.files.get(path)?.said.as_ref().ok()?)));
-        duplicates::find(sound.flat_map(|(path, said)| said.iter().map(move |workflow| (path, workflow))))
+        duplicates::by_file(sound.flat_map(|(path, said)| said.iter().map(move |workflow| (path, workflow))))
     }
 
     fn read_again(&mut self, path: &str, file: &Path, changed: &mut BTreeSet<String>) {

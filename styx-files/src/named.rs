@@ -77,10 +77,8 @@ fn place(file: &Path) -> io::Result<PathBuf> {
 
 fn refuse_duplicates(files: &mut [NamedFile]) {
     let sound = files.iter().filter_map(|file| Some((file.path.as_str(), file.said.as_ref().ok()?)));
-    let mut clashes: BTreeMap<String, Vec<FileError>> = BTreeMap::new();
-    for error in duplicates::find(sound.flat_map(|(path, said)| said.iter().map(move |workflow| (path, workflow)))) {
-        clashes.entry(error.path.clone()).or_default().push(error);
-    }
+    let defined = sound.flat_map(|(path, said)| said.iter().map(move |workflow| (path, workflow)));
+    let mut clashes = duplicates::by_file(defined);
     for file in files {
         if let Some(clashes) = clashes.remove(&file.path) {
             file.said = Err(clashes);

@@ -5,6 +5,7 @@ mod checkpoints;
 mod cli;
 mod definitions;
 mod deploy;
+mod disk;
 mod executor;
 mod folder;
 mod http;

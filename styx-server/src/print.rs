@@ -10,9 +10,14 @@ use anyhow::Context;
 ///
 /// When it can't be written, to a full disk for example.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    match write(text) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("writing to standard output"),
+    unless_unread(write(text), ()).context("writing to standard output")
+}
+
+/// What counts for a command whose output nobody reads on: that is no failure.
+pub(crate) fn unless_unread<T>(written: io::Result<T>, otherwise: T) -> io::Result<T> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(otherwise),
+        other => other,
     }
 }
 

@@ -32,9 +32,10 @@ use crate::{
     checkpoints::Checkpoints,
     cli::{AuthMode, ExecutorKind},
     deploy::{Loaded, deploy},
+    disk::Disk,
     executor::{Counted, Runner},
     folder::{Keeper, Surroundings},
-    http::{self, App, Disk, Guard, Limits, Revised},
+    http::{self, App, Guard, Limits, Revised},
     logging,
     metrics::{self, LogMetrics, Metrics},
     settings::Settings,
@@ -98,14 +99,9 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     fs::write(settings.data.join(ADDRESS_FILE), format!("{address}\n")).context("writing the address file")?;
     greet(&settings, address, &loaded, &runner);
     let (stop_waiting, told_to_stop) = watch::channel(false);
+    let disk = Arc::new(Disk::new(settings.data.clone(), settings.disk_reserve));
     let folder = folder.map(|folder| {
-        let data = settings.data.clone();
-        let surroundings = Surroundings {
-            engine: engine.clone(),
-            clock: Arc::clone(&clock),
-            data,
-            disk_reserve: settings.disk_reserve,
-        };
+        let surroundings = Surroundings { engine: engine.clone(), clock: Arc::clone(&clock), disk: Arc::clone(&disk) };
         folder.start(surroundings).context("watching the workflow folder")
     });
     let folder = folder.transpose()?;
@@ -118,7 +114,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         },
         access: access(&settings),
         http: settings.http.clone(),
-        disk: Disk::new(settings.data.clone(), settings.disk_reserve),
+        disk,
         max_running_timeout: settings.max_running_timeout(),
         declared_env_only,
         definitions: Arc::default(),

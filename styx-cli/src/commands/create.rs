@@ -45,10 +45,7 @@ pub(crate) fn create(
                 Ok(created) => {
                     let (id, component) = (created.workflow_id(), &created.component_id);
                     let text = format!("Workflow {id} in component {component} created.");
-                    // Nobody may be there to read it; what was asked for is done all the same.
-                    if printed.is_ok() {
-                        printed = bar.suspend(|| printer.message(&text));
-                    }
+                    in_flight::say(&mut printed, || bar.suspend(|| printer.message(&text)));
                 }
                 Err(error) => failures.push(error.into()),
             }

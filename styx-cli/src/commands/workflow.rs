@@ -31,10 +31,7 @@ pub(crate) fn delete(client: &Client, which: &Workflows, force: bool, printer: &
             }
             Err(error) => return failures.push(error.into()),
         };
-        // Nobody may be there to read it; what was asked for is done all the same.
-        if printed.is_ok() {
-            printed = bar.suspend(|| printer.message(&sentence(which, workflow, what)));
-        }
+        in_flight::say(&mut printed, || bar.suspend(|| printer.message(&sentence(which, workflow, what))));
     });
     bar.finish_and_clear();
     suggest(client, which, &missing);

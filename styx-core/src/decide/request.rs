@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     config::{Config, Limit, Rate},
     event::{Event, TriggerParameters},
-    id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
+    id::{Counter, ExecutionId, InstanceId, Position, WorkflowId, number},
     record::{BackfillEvent, Fact, Record, RunEvent, StoredWorkflow, WorkflowEvent},
     run::IllegalTransition,
 };
@@ -364,8 +364,4 @@ pub enum Refusal {
     /// A halt names no known backfill.
     #[error("backfill not found")]
     HaltOfUnknownBackfill,
-}
-
-fn number(counter: &Option<Counter>) -> String {
-    counter.map_or_else(|| "none".to_owned(), |counter| counter.to_string())
 }

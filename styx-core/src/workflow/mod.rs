@@ -28,7 +28,7 @@ pub use instant::{instant_after_epoch, parse_instant};
 pub use json::{JsonError, Strictness};
 pub use schedule_text::ScheduleText;
 pub use span::{ParseSpanError, Span};
-pub use validate::{ValidationError, validate};
+pub use validate::{MAX_LENGTH, ValidationError, utf16_length, validate};
 
 /// How a workflow is to be run: what Styx 2.x calls its configuration, and the `secret` that earlier versions had.
 ///

@@ -12,7 +12,8 @@ use super::{FlyteExecConf, Secret, Span, WorkflowConfiguration};
 use crate::condition::Condition;
 use crate::schedule::{Offset, Schedule};
 
-const MAX_LENGTH: usize = 256;
+/// The longest id of a workflow and name of a resource, in UTF-16 units as [`utf16_length`] counts them.
+pub const MAX_LENGTH: usize = 256;
 const MAX_RESOURCES: usize = 5;
 const MAX_ENV_VARS: usize = 128;
 const MAX_ENV_SIZE: usize = 16_384;
@@ -224,7 +225,8 @@ impl Errors {
     }
 }
 
-fn utf16_length(text: &str) -> usize {
+/// How long a text is for the rules of Styx, which count as Java does.
+pub fn utf16_length(text: &str) -> usize {
     text.encode_utf16().count()
 }
 

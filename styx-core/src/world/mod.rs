@@ -24,7 +24,7 @@ pub use self::{
 use crate::{
     config::{Config, Runtime},
     execution::Execution,
-    id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
+    id::{Counter, ExecutionId, InstanceId, Position, WorkflowId, number},
     record::{Cause, ConfigEvent, Cursor, Fact, IdempotencyKey, LogEvent, Origin, Record, WorkflowEvent, WorkflowSpec},
     run::{IllegalTransition, Run},
 };
@@ -111,7 +111,7 @@ pub enum RefusedRecord {
         transition: IllegalTransition,
     },
     /// The record carries another counter than the next one.
-    #[error("{instance} is at counter {}, not {found}", .expected.map_or_else(|| "none".to_owned(), |at| at.to_string()))]
+    #[error("{instance} is at counter {}, not {found}", number(.expected))]
     WrongCounter {
         /// Whose run it is.
         instance: InstanceId,

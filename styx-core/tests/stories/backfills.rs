@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use expect_test::expect;
 use styx_core::{
     config::Config,
@@ -24,7 +25,10 @@ fn begin() -> Teller {
 /// Partitions from one hour of the day to before another.
 fn backfill(hours: std::ops::Range<u32>, concurrency: u32, reverse: bool) -> Request {
     let at = |hour: u32| time("2026-03-29T00:00:00Z") + chrono::TimeDelta::hours(i64::from(hour));
-    let (start, end) = (at(hours.start), at(hours.end));
+    between(at(hours.start), at(hours.end), concurrency, reverse)
+}
+
+fn between(start: DateTime<Utc>, end: DateTime<Utc>, concurrency: u32, reverse: bool) -> Request {
     let env = BTreeMap::from([("MODE".to_owned(), "again".to_owned())]);
     let parameters = Some(TriggerParameters { env: Arc::new(env) });
     let (workflow, description, allow_future) = (id("report"), None, true);
@@ -251,18 +255,7 @@ fn a_backfill_in_reverse_leaves_its_cursor_where_an_instant_has_a_form() {
     story.forget();
     for (start, reverse) in [("0000", true), ("0001", true), ("0000", false)] {
         let at = |year: &str| time(&format!("{year}-01-01T00:00:00Z"));
-        let (start, end, concurrency) = (at(start), at("0003"), 1);
-        let (workflow, description, parameters, allow_future) = (id("report"), None, None, false);
-        story.ask(Request::CreateBackfill {
-            workflow,
-            start,
-            end,
-            concurrency,
-            reverse,
-            description,
-            parameters,
-            allow_future,
-        });
+        story.ask(between(at(start), at("0003"), 1, reverse));
     }
     let told = story.told();
     assert!(

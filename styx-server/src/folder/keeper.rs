@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -15,7 +15,6 @@ use styx_engine::{
     engine::{Busy, EngineHandle},
 };
 use styx_files::component;
-use styx_store::rocks::free_bytes;
 
 use super::{
     debounce::{Debounce, Look, Seen},
@@ -23,6 +22,7 @@ use super::{
     loader::{Load, Loader},
     watch::{Stop, Watch, Woken},
 };
+use crate::disk::Disk;
 
 /// How often it is looked whether the folder is still the same one: what leads to it may change unseen.
 const LOOK_UP: Duration = Duration::from_secs(30);
@@ -54,10 +54,8 @@ pub(crate) struct Surroundings {
     pub(crate) engine: EngineHandle,
     /// What time it is.
     pub(crate) clock: Arc<dyn Clock>,
-    /// The data folder, on whose disk space must be left.
-    pub(crate) data: PathBuf,
-    /// How much.
-    pub(crate) disk_reserve: u64,
+    /// The disk of the data folder, on which space must be left.
+    pub(crate) disk: Arc<Disk>,
 }
 
 /// A keeper's thread.
@@ -192,8 +190,8 @@ impl Keeper {
 
     /// Asks the engine to take over what is pending; what can't be asked now stays pending.
     fn ask(&mut self, surroundings: &Surroundings) -> Result<(), Busy> {
-        let Surroundings { engine, clock, data, disk_reserve } = surroundings;
-        if free_bytes(data).is_ok_and(|free| free < *disk_reserve) {
+        let Surroundings { engine, clock, disk } = surroundings;
+        if disk.refusal().is_some() {
             self.hold_up("the disk of the data folder is nearly full");
             return Ok(());
         }

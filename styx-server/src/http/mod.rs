@@ -1,6 +1,5 @@
 //! The HTTP side: from a request to an answer.
 
-mod disk;
 mod evidence;
 mod guard;
 mod listener;
@@ -44,13 +43,6 @@ use styx_engine::{
 use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 
-pub(crate) use self::{
-    disk::Disk,
-    guard::Guard,
-    listener::{Limits, serve},
-    request::new_request_id,
-    revised::Revised,
-};
 use self::{
     evidence::request_json,
     once::Once,
@@ -60,10 +52,17 @@ use self::{
     response::{ApiError, one_line},
     router::{Resolved, Route, resolve},
 };
+pub(crate) use self::{
+    guard::Guard,
+    listener::{Limits, serve},
+    request::new_request_id,
+    revised::Revised,
+};
 use crate::{
     auth::{Access, Caller, Refused},
     checkpoints::Checkpoints,
     definitions::{Definition, Definitions},
+    disk::Disk,
     metrics::Metrics,
     settings::HttpSettings,
     tail::Watched,
@@ -86,7 +85,7 @@ pub(crate) struct App {
     /// Limits.
     pub(crate) http: HttpSettings,
     /// The disk of the data folder, on which space must be left.
-    pub(crate) disk: Disk,
+    pub(crate) disk: Arc<Disk>,
     /// The longest `running_timeout` of a workflow (V-26).
     pub(crate) max_running_timeout: TimeDelta,
     /// A trigger may only set variables that the workflow's own environment has.
@@ -366,8 +365,10 @@ async fn dispatch(
     if is_write(&parts.method) {
         payload = Payload::read(&parts.headers, body, app.http.max_body_bytes).await?;
         // That one is a question (E-24).
-        if !matches!(route, Route::TestServiceAccount) {
-            app.disk.check()?;
+        if !matches!(route, Route::TestServiceAccount)
+            && let Some(text) = app.disk.refusal()
+        {
+            return Err(ApiError::new(StatusCode::INSUFFICIENT_STORAGE, text));
         }
     }
     let from = parts.extensions.get::<Peer>().map(|Peer(address)| *address);

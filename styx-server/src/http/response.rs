@@ -201,7 +201,8 @@ pub(super) fn is_without_effect(headers: &HeaderMap) -> bool {
     headers.contains_key(EFFECT)
 }
 
-/// A text as a reason phrase, or a line of the log, can hold it: control characters become blanks, at most 1024 bytes, whole characters.
+/// A text as a reason phrase, or a line of the log, can hold it: control characters become blanks, at most 1024 bytes, whole
+/// characters.
 pub(super) fn one_line(text: &str) -> String {
     let mut line: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     line.truncate(line.floor_char_boundary(MAX_REASON));

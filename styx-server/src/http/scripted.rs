@@ -33,10 +33,11 @@ use tokio::{
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::{App, Disk, Guard, Revised, router};
+use super::{App, Guard, Revised, router};
 use crate::{
     auth::Access,
     checkpoints::Checkpoints,
+    disk::Disk,
     metrics::{LogMetrics, Metrics},
     settings::HttpSettings,
     tail::WatchedLog,
@@ -145,7 +146,7 @@ impl ScriptedServer {
             guard: Guard::default(),
             access,
             http: HttpSettings::default(),
-            disk: Disk::new(data.to_owned(), 0),
+            disk: Arc::new(Disk::new(data.to_owned(), 0)),
             max_running_timeout: TimeDelta::days(1),
             declared_env_only: false,
             definitions: Arc::default(),

@@ -59,7 +59,7 @@ pub use self::{
     show::ShowArgs,
     step::StepArgs,
 };
-use crate::print::tell;
+use crate::print::{tell, unless_unread};
 
 /// Nothing is wrong.
 const CLEAN: u8 = 0;
@@ -134,14 +134,8 @@ pub enum ReportFormat {
 /// An output that can't be written is 2, too.
 pub fn run(command: LogCommand) -> ExitCode {
     let mut out = io::BufWriter::new(output(&command));
-    let code = match run_on_terminal(&command, &mut out) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(CLEAN),
-        other => other,
-    };
-    let flushed = match out.flush() {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    };
+    let code = unless_unread(run_on_terminal(&command, &mut out), CLEAN);
+    let flushed = unless_unread(out.flush(), ());
     let code = code.and_then(|code| flushed.map(|()| code)).unwrap_or_else(|error| {
         tell(&format!("styx-server: writing to standard output: {error}"));
         UNUSABLE
@@ -185,8 +179,10 @@ fn run_on_terminal(command: &LogCommand, out: &mut dyn Write) -> io::Result<u8> 
 pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
     match command {
         LogCommand::Verify(args) => match styx_store::open_read_only(&args.data.data) {
-            Ok(reader) => verify::run(&reader, args, out),
-            Err(OpenError::Log(LogError::Corrupt { place, reason })) => verify::unopenable(place, reason, args, out),
+            Ok(reader) => verify::run(&reader, args, &mut ToTheEnd(out)),
+            Err(OpenError::Log(LogError::Corrupt { place, reason })) => {
+                verify::unopenable(place, reason, args, &mut ToTheEnd(out))
+            }
             Err(error) => unopened(error, notes),
         },
         LogCommand::Show(args) if args.follow => follow::run(args, out, notes),
@@ -194,11 +190,12 @@ pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) 
         LogCommand::At(args) => on_log(&args.data, notes, |reader, notes| at::run(reader, args, out, notes)),
         LogCommand::Step(args) => on_log(&args.data, notes, |reader, notes| step::run(reader, args, out, notes)),
         LogCommand::Diff(args) => on_log(&args.data, notes, |reader, notes| diff::run(reader, args, out, notes)),
-        LogCommand::Export(args) => on_log(&args.data, notes, |reader, notes| {
-            let code = export::run(reader, args, out, notes)?;
+        LogCommand::Export(args) => {
+            let run = |reader: &RocksReader, notes: &mut dyn Write| export::run(reader, args, out, notes);
+            let (code, is_whole) = on_log_to_its_end(&args.data, notes, run)?;
             // It isn't all that there was, unless that wasn't asked for.
-            Ok(if code == CLEAN && args.to.is_none() && verify_end(reader).is_err() { DAMAGED } else { code })
-        }),
+            Ok(if code == CLEAN && args.to.is_none() && !is_whole { DAMAGED } else { code })
+        }
         LogCommand::Import(args) => import::run(args, out, notes),
         LogCommand::Replay(args) => {
             on_log(&args.data, notes, |reader, notes| replay::run(reader, args, &mut ToTheEnd(out), notes))
@@ -213,9 +210,19 @@ fn on_log(
     notes: &mut dyn Write,
     run: impl FnOnce(&RocksReader, &mut dyn Write) -> io::Result<u8>,
 ) -> io::Result<u8> {
+    on_log_to_its_end(data, notes, run).map(|(code, _)| code)
+}
+
+/// As [`on_log`]; gives also whether the log is there up to its end.
+fn on_log_to_its_end(
+    data: &DataArgs,
+    notes: &mut dyn Write,
+    run: impl FnOnce(&RocksReader, &mut dyn Write) -> io::Result<u8>,
+) -> io::Result<(u8, bool)> {
     match styx_store::open_read_only(&data.data) {
         Ok(reader) => {
-            if let Err(error) = verify_end(&reader) {
+            let end = verify_end(&reader);
+            if let Err(error) = &end {
                 let data = data.data.display();
                 writeln!(
                     notes,
@@ -223,9 +230,9 @@ fn on_log(
                      finds all damages"
                 )?;
             }
-            run(&reader, notes)
+            Ok((run(&reader, notes)?, end.is_ok()))
         }
-        Err(error) => unopened(error, notes),
+        Err(error) => Ok((unopened(error, notes)?, false)),
     }
 }
 
@@ -234,17 +241,11 @@ struct ToTheEnd<'a>(&'a mut dyn Write);
 
 impl Write for ToTheEnd<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
-            other => other,
-        }
+        unless_unread(self.0.write(bytes), bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self.0.flush() {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other,
-        }
+        unless_unread(self.0.flush(), ())
     }
 }
 

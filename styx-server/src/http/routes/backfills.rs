@@ -7,11 +7,10 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use hyper::StatusCode;
 use styx_client::{BackfillInput, BackfillPayload, EditableBackfillInput, json};
 use styx_core::{
-    decide::{Reply, Request},
+    decide::{Refusal, Reply, Request},
     event::TriggerParameters,
     id::WorkflowId,
     log::{LogError, LogReader},
-    record::Runs,
     world::{Backfill, Row, RowKey, RowScope},
 };
 
@@ -46,15 +45,10 @@ pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
     let asked: BackfillInput = call.payload.parse()?;
     let workflow = WorkflowId::new(asked.component.as_str(), asked.workflow.as_str());
     let found = find_definition(call, &workflow)?;
-    let is_known = found.is_some();
-    if let Some(definition) = found.filter(|definition| definition.stored.spec.runs == Runs::Image)
-        && !call.is_repeated()?
-    {
-        check_stored(call, &workflow, &definition, asked.trigger_parameters.as_ref())?;
-    }
+    check_stored(call, &workflow, found.as_deref(), asked.trigger_parameters.as_ref())?;
     let Ok(concurrency) = u32::try_from(asked.concurrency) else {
         // The original looks for the workflow first.
-        return Err(if is_known { negative_concurrency() } else { ApiError::not_found("workflow not found") });
+        return Err(found.map_or_else(|| Refusal::UnknownWorkflow.into(), |_| negative_concurrency()));
     };
     let parameters = asked.trigger_parameters.map(|parameters| TriggerParameters { env: Arc::new(parameters.env) });
     let request = Request::CreateBackfill {
@@ -95,8 +89,8 @@ pub(super) async fn edit(call: &Call, id: &str) -> Result<Response, ApiError> {
     }
     let Ok(concurrency) = asked.concurrency.map(u32::try_from).transpose() else {
         // The original looks for the backfill first.
-        let unknown = || ApiError::not_found(format!("Backfill {id} not found."));
-        return Err(find(call, id)?.map_or_else(unknown, |_| negative_concurrency()));
+        let unknown = Refusal::EditOfUnknownBackfill { id: id.into() };
+        return Err(find(call, id)?.map_or_else(|| unknown.into(), |_| negative_concurrency()));
     };
     let description = asked.description.map(Into::into);
     call.ask(Request::EditBackfill { id: id.into(), concurrency, description }).await?;

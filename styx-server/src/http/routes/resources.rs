@@ -6,6 +6,7 @@ use styx_client::{Resource, ResourcesPayload};
 use styx_core::{
     decide::Request,
     log::for_each_row,
+    workflow::{MAX_LENGTH, utf16_length},
     world::{Row, RowKey, RowScope},
 };
 
@@ -13,9 +14,6 @@ use crate::http::{
     Call,
     response::{ApiError, after, no_content, ok},
 };
-
-/// The longest id, in UTF-16 units: that of the name of a resource in a workflow (V-12).
-const MAX_ID: usize = 256;
 
 /// E-13.
 pub(super) async fn list(call: &Call) -> Result<Response, ApiError> {
@@ -36,8 +34,8 @@ pub(super) async fn list(call: &Call) -> Result<Response, ApiError> {
 pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
     let resource: Resource = call.payload.parse_not_null()?;
     // No workflow can need another one (V-12), and no path can name it.
-    if resource.id.is_empty() || resource.id.encode_utf16().count() > MAX_ID {
-        return Err(ApiError::bad_request(format!("the id of a resource must have 1 to {MAX_ID} characters")));
+    if resource.id.is_empty() || utf16_length(&resource.id) > MAX_LENGTH {
+        return Err(ApiError::bad_request(format!("the id of a resource must have 1 to {MAX_LENGTH} characters")));
     }
     set(call, &resource).await
 }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use hyper::StatusCode;
 use styx_client::{Event, EventKind, TriggerRequest, TriggerResponse, WorkflowInstance};
 use styx_core::{
-    decide::{Reply, Request},
+    decide::{Refusal, Reply, Request},
     event::TriggerParameters,
     id::{ExecutionId, InstanceId, WorkflowId},
     record::Runs,
@@ -27,11 +27,7 @@ pub(super) async fn trigger(call: &Call) -> Result<Response, ApiError> {
     let asked: TriggerRequest = call.payload.parse()?;
     let id = WorkflowId::from(&asked.workflow_id);
     let found = find_definition(call, &id)?;
-    if let Some(definition) = found.as_ref().filter(|definition| definition.stored.spec.runs == Runs::Image)
-        && !call.is_repeated()?
-    {
-        check_stored(call, &id, definition, asked.trigger_parameters.as_ref())?;
-    }
+    check_stored(call, &id, found.as_deref(), asked.trigger_parameters.as_ref())?;
     let env = asked.trigger_parameters.clone().unwrap_or_default().env;
     let request = Request::Trigger {
         workflow: id.clone(),
@@ -73,7 +69,7 @@ pub(super) async fn retry(call: &Call) -> Result<Response, ApiError> {
         let known = find(call, id.workflow())?.is_some();
         return Err(match known {
             true => ApiError::bad_request("Delay parameter could not be parsed"),
-            false => ApiError::not_found("workflow not found"),
+            false => Refusal::UnknownWorkflow.into(),
         });
     };
     let reply = call.ask_about(&id, Request::Retry { instance: id.clone(), delay_millis }).await?;
@@ -109,13 +105,20 @@ pub(super) async fn end_execution(call: &Call, id: &str) -> Result<Response, Api
     Ok(no_content())
 }
 
-/// What the engine doesn't see: rules for the stored configuration, and what a trigger may set.
+/// What the engine doesn't see of a workflow that is found and runs an image: rules for the stored configuration, and what a
+/// trigger may set.
 pub(super) fn check_stored(
     call: &Call,
     id: &WorkflowId,
-    definition: &Definition,
+    found: Option<&Definition>,
     parameters: Option<&styx_client::TriggerParameters>,
 ) -> Result<(), ApiError> {
+    let Some(definition) = found.filter(|found| found.stored.spec.runs == Runs::Image) else {
+        return Ok(());
+    };
+    if call.is_repeated()? {
+        return Ok(());
+    }
     let configuration = definition
         .valid(id, call.app.max_running_timeout)
         .map_err(|errors| ApiError::bad_request(format!("Invalid workflow configuration: {errors}")))?;

@@ -7,7 +7,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use hyper::StatusCode;
 use styx_client::{WorkflowState, json};
 use styx_core::{
-    decide::{Reply, Request},
+    decide::{Refusal, Reply, Request},
     id::WorkflowId,
     log::{LogError, LogReader, for_each_row},
     record::{Origin, StoredWorkflow},
@@ -116,7 +116,7 @@ pub(super) async fn state(call: &Call, id: WorkflowId) -> Result<Response, ApiEr
 pub(super) async fn patch_state(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
     let payload = call.payload.required()?;
     if find(call, &id)?.is_none() && !call.is_repeated()? {
-        return Err(ApiError::not_found("workflow not found"));
+        return Err(Refusal::UnknownWorkflow.into());
     }
     let patch: WorkflowState = json::from_slice(payload).map_err(|_| ApiError::bad_request("Invalid payload."))?;
     let request = Request::PatchWorkflow {

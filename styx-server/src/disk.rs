@@ -6,10 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::StatusCode;
 use styx_store::rocks::free_bytes;
-
-use super::response::ApiError;
 
 /// The disk of a data folder, and what must stay free on it.
 pub(crate) struct Disk {
@@ -28,22 +25,18 @@ impl Disk {
         Self { data, reserve, looked: Mutex::default() }
     }
 
-    /// Refuses writes while the disk is nearly full.
-    pub(super) fn check(&self) -> Result<(), ApiError> {
-        let free = match self.free() {
-            Ok(free) if free < self.reserve => free,
-            Ok(_) => return Ok(()),
-            Err(error) => {
-                tracing::warn!("asking how much of the disk is free: {error}");
-                return Ok(());
-            }
-        };
-        let text = format!(
-            "only {free} bytes are free on the disk of {}, less than the reserve of {}: nothing is written until there is more",
-            self.data.display(),
-            self.reserve
-        );
-        Err(ApiError::new(StatusCode::INSUFFICIENT_STORAGE, text))
+    /// Why nothing may be written now: the disk is nearly full. One that can't be asked refuses nothing, writing to it will tell.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        let free =
+            self.free().inspect_err(|error| tracing::warn!("asking how much of the disk is free: {error}")).ok()?;
+        (free < self.reserve).then(|| {
+            format!(
+                "only {free} bytes are free on the disk of {}, less than the reserve of {}: nothing is written until there is \
+                 more",
+                self.data.display(),
+                self.reserve
+            )
+        })
     }
 
     fn free(&self) -> std::io::Result<u64> {
@@ -65,12 +58,12 @@ mod tests {
     #[test]
     fn writes_are_refused_below_the_reserve() {
         let dir = tempfile::tempdir().unwrap();
-        let check = |reserve| Disk::new(dir.path().to_owned(), reserve).check().map_err(|error| error.to_string());
-        assert_eq!(check(0), Ok(()));
-        let refused = check(u64::MAX).unwrap_err();
+        let refusal = |reserve| Disk::new(dir.path().to_owned(), reserve).refusal();
+        assert_eq!(refusal(0), None);
+        let refused = refusal(u64::MAX).unwrap();
         assert!(refused.starts_with("only ") && refused.contains("less than the reserve of 18446744073709551615"));
         // A disk that can't be asked refuses nothing: writing to it will tell.
-        assert_eq!(Disk::new(dir.path().join("gone"), u64::MAX).check().map_err(|error| error.to_string()), Ok(()));
+        assert_eq!(Disk::new(dir.path().join("gone"), u64::MAX).refusal(), None);
     }
 
     #[test]
@@ -78,8 +71,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let disk = Disk::new(dir.path().to_owned(), 1 << 20);
         *disk.looked.lock().unwrap() = Some((Instant::now(), 7));
-        assert!(disk.check().is_err());
+        assert!(disk.refusal().is_some());
         *disk.looked.lock().unwrap() = Instant::now().checked_sub(Disk::COUNTS).map(|at| (at, 7));
-        assert!(disk.check().is_ok());
+        assert!(disk.refusal().is_none());
     }
 }
