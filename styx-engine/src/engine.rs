@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
@@ -22,6 +23,7 @@ use styx_core::{
 
 use crate::{
     clock::Clock,
+    gather::Gather,
     machine::{Machine, MachineError, Outputs, Ticket},
 };
 
@@ -224,10 +226,10 @@ pub fn start(
         clock,
         answers: BTreeMap::new(),
         tickets: 0,
-        left: Vec::new(),
+        inputs: first.into_iter().map(|input| (NOBODY, input)).collect(),
+        gather: Gather::default(),
     };
-    engine.left = first.into_iter().map(|input| (NOBODY, input)).collect();
-    let wake = engine.step(Vec::new())?;
+    let wake = engine.step()?;
     let thread = thread::Builder::new().name("styx-engine".to_owned()).spawn(move || {
         let result = catch_unwind(AssertUnwindSafe(|| engine.run(wake)))
             .unwrap_or_else(|panic| Err(EngineError::Panicked(panic_text(panic.as_ref()))));
@@ -246,65 +248,74 @@ struct Loop {
     /// Who waits for an answer.
     answers: BTreeMap<Ticket, Answer>,
     tickets: Ticket,
-    left: Vec<(Ticket, Input)>,
+    /// What the next step decides about.
+    inputs: Vec<(Ticket, Input)>,
+    gather: Gather,
 }
 
 impl Loop {
     fn run(&mut self, mut wake: Option<DateTime<Utc>>) -> Result<(), EngineError> {
-        loop {
-            let Some(messages) = self.receive(wake) else {
-                return Ok(());
-            };
-            wake = self.step(messages)?;
+        while self.receive(wake).is_continue() {
+            wake = self.step()?;
         }
+        Ok(())
     }
 
-    /// Waits for a message or for `wake`, then takes all that is there. `None` means stop.
-    fn receive(&self, wake: Option<DateTime<Utc>>) -> Option<Vec<Message>> {
+    /// Waits for a message or for `wake`, then takes all that is there, and those that the last step lets expect.
+    fn receive(&mut self, wake: Option<DateTime<Utc>>) -> ControlFlow<()> {
+        let begin = Instant::now();
         let now = self.clock.now();
         let sleep = wake.map_or(MAX_SLEEP, |wake| (wake - now).to_std().unwrap_or(Duration::ZERO).min(MAX_SLEEP));
-        let mut messages = Vec::new();
-        match self.receiver.recv_timeout(sleep) {
-            Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
-            Ok(message) => messages.push(message),
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        while messages.len() < MAX_INPUTS
+        let mut taken = 0;
+        while taken < MAX_INPUTS
             && let Ok(message) = self.receiver.try_recv()
         {
-            if matches!(message, Message::Stop) {
-                return None;
-            }
-            messages.push(message);
+            self.take(message)?;
+            taken += 1;
         }
-        Some(messages)
+        let waiting = taken;
+        while taken < MAX_INPUTS {
+            let patience = if taken == 0 { sleep } else { self.gather.patience(waiting, taken).min(sleep) };
+            match self.receiver.recv_timeout(patience.saturating_sub(begin.elapsed())) {
+                Ok(message) => self.take(message)?,
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(()),
+            }
+            taken += 1;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn take(&mut self, message: Message) -> ControlFlow<()> {
+        match message {
+            Message::Observed(observation) => self.inputs.push((NOBODY, Input::Observed(observation))),
+            Message::Asked(input, answer) => {
+                self.tickets += 1;
+                self.inputs.push((self.tickets, input));
+                self.answers.insert(self.tickets, answer);
+            }
+            Message::Look(look) => look(self.machine.world(), self.clock.now()),
+            Message::Stop => return ControlFlow::Break(()),
+        }
+        ControlFlow::Continue(())
     }
 
     /// One step: decide, append, then answer and act.
-    fn step(&mut self, messages: Vec<Message>) -> Result<Option<DateTime<Utc>>, EngineError> {
-        let mut inputs = std::mem::take(&mut self.left);
-        let now = self.clock.now();
-        for message in messages {
-            match message {
-                Message::Observed(observation) => inputs.push((NOBODY, Input::Observed(observation))),
-                Message::Asked(input, answer) => {
-                    self.tickets += 1;
-                    inputs.push((self.tickets, input));
-                    self.answers.insert(self.tickets, answer);
-                }
-                Message::Look(look) => look(self.machine.world(), now),
-                Message::Stop => {}
-            }
-        }
-        let mut outputs = self.machine.step(now, inputs)?;
+    fn step(&mut self) -> Result<Option<DateTime<Utc>>, EngineError> {
+        let begin = Instant::now();
+        let inputs = std::mem::take(&mut self.inputs);
+        let mut outputs = self.machine.step(self.clock.now(), inputs)?;
+        let took = begin.elapsed();
         perform(&mut outputs, self.executor.as_ref());
-        let Outputs { answers, wake, left, .. } = outputs;
+        let Outputs { answers, wake, left, appended, .. } = outputs;
+        let answered = if appended > 0 { answers.len() } else { 0 };
         for (ticket, reply) in answers {
             if let Some(answer) = self.answers.remove(&ticket) {
                 answer(reply);
             }
         }
-        self.left = left;
+        self.inputs = left;
+        self.gather = Gather::after(took, answered);
         Ok(wake)
     }
 }

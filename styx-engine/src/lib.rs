@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod engine;
 pub mod fake;
+mod gather;
 pub mod local;
 pub mod machine;
 pub mod replay;

@@ -6,37 +6,40 @@
 //!
 //! Each server is this program, started again: the real server on a folder of its own, or a bare route of axum.
 
+mod client;
+mod servers;
+mod slow_disk;
+
 use std::{
     env,
     error::Error,
+    ffi::OsString,
     fs,
-    io::{Read, Write},
-    net::TcpStream,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, Stdio},
+    process::ExitCode,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use axum::{Router, body::Bytes, http::header};
 use chrono::{DateTime, TimeDelta};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Says what this program is to be when it starts itself.
-const ROLE: &str = "BENCH_HTTP_ROLE";
-/// The body of the bare route, in bytes.
-const BODY_BYTES: &str = "BENCH_HTTP_BODY_BYTES";
-/// Where the bare route says what it listens on.
-const ADDRESS_FILE: &str = "BENCH_HTTP_ADDRESS_FILE";
+use self::{
+    client::{Client, Until, load, request},
+    servers::{ROLE, Server, bare},
+    slow_disk::SlowDisk,
+};
 
-/// What is measured, by its name on the command line: on a server whose runs start, and on one where they wait.
-const PARTS: [&str; 5] = ["states", "page", "starting", "reads", "waiting"];
+/// What is measured, by its name on the command line: on a server whose runs start, on one where they wait, and on one where
+/// they wait and whose disk is slow.
+const PARTS: [&str; 6] = ["states", "page", "starting", "reads", "waiting", "slow"];
+/// What a sync of a slow disk takes longer.
+const SLOW: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(10)];
 
 const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 3;
@@ -71,10 +74,11 @@ fn measure() -> Outcome<()> {
         return Err(format!("there is no part {unknown}; there are {}", PARTS.join(", ")).into());
     }
     let is_asked = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
-    for (name, parent) in [("RAM disk", PathBuf::from("/dev/shm")), ("disk", env::temp_dir())] {
+    let ram = PathBuf::from("/dev/shm");
+    for (name, parent) in [("RAM disk", &ram), ("disk", &env::temp_dir())] {
         println!("{name}, {}:", parent.display());
-        if PARTS.iter().any(|name| *name != "waiting" && is_asked(name)) {
-            let folder = TempDir::new_in(&parent)?;
+        if ["states", "page", "starting", "reads"].into_iter().any(is_asked) {
+            let folder = TempDir::new_in(parent)?;
             let server = Server::start(folder.path())?;
             make_workflows(&server)?;
             if is_asked("states") {
@@ -84,21 +88,35 @@ fn measure() -> Outcome<()> {
                 page_of_workflows(&server, folder.path())?;
             }
             if is_asked("starting") {
-                triggers(&server, folder.path(), "triggers that start runs")?;
+                triggers(&server, folder.path(), "triggers that start runs", Duration::ZERO)?;
             }
             if is_asked("reads") {
                 reads_beside_triggers(&server)?;
             }
         }
         if is_asked("waiting") {
-            let folder = TempDir::new_in(&parent)?;
-            let server = Server::start(folder.path())?;
-            make_workflows(&server)?;
-            keep_waiting(&server)?;
-            triggers(&server, folder.path(), "triggers whose runs wait")?;
+            waiting(parent, "triggers whose runs wait", &[], Duration::ZERO)?;
+        }
+    }
+    if is_asked("slow") {
+        println!("RAM disk whose syncs take longer:");
+        let folder = TempDir::new()?;
+        let disk = SlowDisk::compile(folder.path())?;
+        for longer in SLOW {
+            let what = format!("triggers whose runs wait, a sync {} ms longer", longer.as_millis());
+            waiting(&ram, &what, &disk.environment(longer), longer)?;
         }
     }
     Ok(())
+}
+
+/// Triggers on a server of their own that starts nothing.
+fn waiting(parent: &Path, what: &str, environment: &[(&str, OsString)], longer: Duration) -> Outcome<()> {
+    let folder = TempDir::new_in(parent)?;
+    let server = Server::start_with(folder.path(), environment)?;
+    make_workflows(&server)?;
+    keep_waiting(&server)?;
+    triggers(&server, folder.path(), what, longer)
 }
 
 /// 10,000 workflows, 100 in each of 100 components.
@@ -133,8 +151,9 @@ fn trigger(number: u64) -> Vec<u8> {
     request("POST", "/api/v3/scheduler/trigger", &body)
 }
 
-/// Durable triggers, in turns with a bare route that reads and writes as many bytes and keeps nothing.
-fn triggers(server: &Server, folder: &Path, what: &str) -> Outcome<()> {
+/// Durable triggers, in turns with a bare route that reads and writes as many bytes and keeps nothing; the server's syncs take
+/// so much longer than those of this process.
+fn triggers(server: &Server, folder: &Path, what: &str, longer: Duration) -> Outcome<()> {
     let first = trigger(server.triggered.fetch_add(1, Ordering::Relaxed));
     let bytes = Client::connect(&server.address)?.ask(&first)?;
     let bare = Server::bare(&folder.join("bare"), bytes)?;
@@ -148,7 +167,7 @@ fn triggers(server: &Server, folder: &Path, what: &str) -> Outcome<()> {
     sync.append(&mut syncs(folder)?);
     let [our_cost, floor_cost] = [server.work()?.cost_since(begin[0]), bare.work()?.cost_since(begin[1])];
     let (ours, floor) = (ours / ROUNDS as f64, floor / ROUNDS as f64);
-    let sync = quantile(&mut sync, 0.5);
+    let sync = quantile(&mut sync, 0.5) + longer;
     let allowed = CONNECTIONS as f64 / sync.as_secs_f64();
     println!(
         "  {what}, {CONNECTIONS} connections: {ours:.0}/s; bare route: {floor:.0}/s; ratio {:.0} %; \
@@ -272,7 +291,7 @@ fn active_states(server: &Server) -> Outcome<()> {
     let mut client = Client::connect(&server.address)?;
     client.ask(&request("GET", "/api/v3/status/activeStates?component=component-7", ""))?;
     let before = server.memory("VmRSS:")?;
-    fs::write(format!("/proc/{}/clear_refs", server.child.id()), "5")?;
+    fs::write(format!("/proc/{}/clear_refs", server.id()), "5")?;
     let begin = Instant::now();
     let bytes = client.ask(&list)?;
     let took = begin.elapsed();
@@ -283,228 +302,6 @@ fn active_states(server: &Server) -> Outcome<()> {
         took.as_millis()
     );
     Ok(())
-}
-
-/// A server in a process of its own, which ends when this value is dropped.
-struct Server {
-    child: Child,
-    address: String,
-    /// The number of the next trigger.
-    triggered: Arc<AtomicU64>,
-}
-
-impl Server {
-    /// The real one, with all its data in a folder.
-    fn start(folder: &Path) -> Outcome<Self> {
-        let data = folder.join("data");
-        let log = fs::File::create(folder.join("server.log"))?;
-        let mut command = Command::new(env::current_exe()?);
-        command.env(ROLE, "server").args(["--executor", "fake", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
-        let child = command.stdout(Stdio::null()).stderr(log).spawn()?;
-        Self::attach(child, &data.join("address"))
-    }
-
-    /// A route that reads a body and sends one of this size.
-    fn bare(address_file: &Path, bytes: usize) -> Outcome<Self> {
-        // Of an earlier one.
-        let _ = fs::remove_file(address_file);
-        let mut command = Command::new(env::current_exe()?);
-        command.env(ROLE, "bare").env(BODY_BYTES, bytes.to_string()).env(ADDRESS_FILE, address_file);
-        Self::attach(command.spawn()?, address_file)
-    }
-
-    fn attach(child: Child, address_file: &Path) -> Outcome<Self> {
-        let mut server = Self { child, address: String::new(), triggered: Arc::default() };
-        let begin = Instant::now();
-        while begin.elapsed() < Duration::from_secs(60) {
-            let text = fs::read_to_string(address_file).unwrap_or_default();
-            if let Some(address) = text.strip_suffix('\n') {
-                server.address = address.to_owned();
-                return Ok(server);
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        Err("a server doesn't say where it listens".into())
-    }
-
-    /// What it has done so far.
-    fn work(&self) -> Outcome<Work> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // Behind the name of the program, which may hold blanks: the state is field 3.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |field: usize| Outcome::Ok(fields.get(field - 3).ok_or("too few fields")?.parse::<u64>()?);
-        Ok(Work { ticks: ticks(14)? + ticks(15)?, requests: self.triggered.load(Ordering::Relaxed) })
-    }
-
-    fn memory(&self, name: &str) -> Outcome<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The CPU time that a server has taken, and the requests that it was sent.
-#[derive(Clone, Copy)]
-struct Work {
-    ticks: u64,
-    requests: u64,
-}
-
-impl Work {
-    /// Microseconds a request.
-    fn cost_since(self, begin: Self) -> f64 {
-        const TICK_US: f64 = 10_000.0;
-        (self.ticks - begin.ticks) as f64 * TICK_US / (self.requests - begin.requests) as f64
-    }
-}
-
-/// What the bare process does.
-fn bare() -> Outcome<()> {
-    let body = Bytes::from(vec![b'x'; env::var(BODY_BYTES)?.parse()?]);
-    let route = move |sent: Bytes| async move {
-        drop(sent);
-        ([(header::CONTENT_TYPE, "application/json")], body)
-    };
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        fs::write(env::var(ADDRESS_FILE)?, format!("{}\n", listener.local_addr()?))?;
-        Ok(axum::serve(listener, Router::new().fallback(route)).await?)
-    })
-}
-
-/// When a load ends.
-#[derive(Clone, Copy)]
-enum Until {
-    Count(u64),
-    Passed(Duration),
-}
-
-impl Until {
-    fn is_over(self, asked: u64, begin: Instant) -> bool {
-        match self {
-            Self::Count(count) => asked >= count,
-            Self::Passed(time) => begin.elapsed() >= time,
-        }
-    }
-}
-
-/// Requests over so many connections, one at a time on each; gives how many were answered a second.
-fn load(
-    address: &str,
-    next: &Arc<AtomicU64>,
-    until: Until,
-    make: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static,
-) -> Outcome<f64> {
-    let begin = Instant::now();
-    let first = next.load(Ordering::Relaxed);
-    let make = Arc::new(make);
-    let mut answered = 0;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let mut connections = tokio::task::JoinSet::new();
-        for _ in 0..CONNECTIONS {
-            let (address, next, make) = (address.to_owned(), Arc::clone(next), Arc::clone(&make));
-            connections.spawn(async move {
-                let mut stream = tokio::net::TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
-                let (mut buffer, mut answered) = (Vec::new(), 0_u64);
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if until.is_over(number - first, begin) {
-                        return Outcome::Ok(answered);
-                    }
-                    stream.write_all(&make(number)).await?;
-                    buffer.clear();
-                    while Answer::parse(&buffer)?.is_none() {
-                        if stream.read_buf(&mut buffer).await? == 0 {
-                            return Err("the server closed a connection".into());
-                        }
-                    }
-                    answered += 1;
-                }
-            });
-        }
-        while let Some(connection) = connections.join_next().await {
-            answered += connection??;
-        }
-        Outcome::Ok(())
-    })?;
-    Ok(answered as f64 / begin.elapsed().as_secs_f64())
-}
-
-fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
-        .into_bytes()
-}
-
-/// One connection, for one request after the other.
-struct Client {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Client {
-    fn connect(address: &str) -> Outcome<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::new() })
-    }
-
-    /// Asks, and gives the length of the answer's body.
-    fn ask(&mut self, request: &[u8]) -> Outcome<usize> {
-        self.stream.write_all(request)?;
-        self.buffer.clear();
-        let mut part = vec![0; 64 * 1024];
-        loop {
-            if let Some(answer) = Answer::parse(&self.buffer)? {
-                return Ok(answer.body_bytes);
-            }
-            match self.stream.read(&mut part)? {
-                0 => return Err("the server closed a connection".into()),
-                bytes => self.buffer.extend_from_slice(&part[..bytes]),
-            }
-        }
-    }
-
-    fn time(&mut self, request: &[u8]) -> Outcome<Duration> {
-        let begin = Instant::now();
-        self.ask(request)?;
-        Ok(begin.elapsed())
-    }
-}
-
-/// An answer that has come as a whole.
-struct Answer {
-    body_bytes: usize,
-}
-
-impl Answer {
-    /// `None` while some of it is missing; an error when it isn't a success.
-    fn parse(bytes: &[u8]) -> Outcome<Option<Self>> {
-        let Some(head_bytes) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
-            return Ok(None);
-        };
-        let (head, body) = (std::str::from_utf8(&bytes[..head_bytes])?, &bytes[head_bytes + 4..]);
-        if !head.starts_with("HTTP/1.1 2") {
-            return Err(format!("the server refuses: {head} {}", String::from_utf8_lossy(body)).into());
-        }
-        let length = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
-        });
-        let is_whole = match length.transpose()? {
-            Some(length) => body.len() >= length,
-            None => body.ends_with(b"\r\n0\r\n\r\n"),
-        };
-        Ok(is_whole.then_some(Self { body_bytes: body.len() }))
-    }
 }
 
 fn quantile(times: &mut [Duration], part: f64) -> Duration {
