@@ -293,7 +293,8 @@ impl Machine {
             let earlier = self.world.executions().iter().filter(|(_, it)| it.submitted_by <= self.opened_at);
             let awaited: BTreeSet<_> = earlier.map(|(id, _)| id).filter(|id| self.is_reachable(id)).cloned().collect();
             keys.extend(self.world.executions().keys().cloned().map(RowKey::Execution));
-            self.settling = Some(Settling { awaited, until: now + SETTLE }).filter(|s| !s.awaited.is_empty());
+            let until = now.checked_add_signed(SETTLE).unwrap_or(DateTime::<Utc>::MAX_UTC);
+            self.settling = Some(Settling { awaited, until }).filter(|s| !s.awaited.is_empty());
         }
         while let Some((at, id)) = self.relaunch.first().cloned()
             && at <= now

@@ -34,11 +34,11 @@ pub(super) fn read(
             reader.broken_rule(error, configuration);
         }
     }
-    let place = reader.tree.find("id").place.into();
+    let [place, schedule_place] = ["id", "schedule"].map(|field| reader.tree.find(field).place.into());
     match configuration {
         Some(configuration) if reader.problems.is_empty() => {
             let id = WorkflowId::new(component, configuration.id.as_str());
-            Ok(FileWorkflow { id, configuration, enabled, place })
+            Ok(FileWorkflow { id, configuration, enabled, place, schedule_place })
         }
         _ => Err(reader.problems),
     }

@@ -25,6 +25,12 @@ impl FileError {
         Self { path: path.into(), place: None, field: None, text: text.into(), rule: None }
     }
 
+    /// A schedule without an instant to come, where it stands: no rule refuses it, the clock does.
+    pub fn never_fires(path: &str, place: (u64, u64), schedule: &str) -> Self {
+        let text = format!("invalid schedule: `{schedule}` never fires");
+        Self { place: Some(place), field: Some("schedule".into()), ..Self::whole(path, text) }
+    }
+
     pub(crate) fn at(path: &str, problem: Problem) -> Self {
         let Problem { place, field, text, rule } = problem;
         Self { path: path.into(), place: place.map(Place::into), field, text, rule }

@@ -49,6 +49,8 @@ pub struct FileWorkflow {
     pub enabled: bool,
     /// Line and column of its id, counted from 1.
     pub place: (u64, u64),
+    /// Line and column of its schedule.
+    pub schedule_place: (u64, u64),
 }
 
 /// Reads the text of a file. `path` names it in errors, and its component.

@@ -332,7 +332,7 @@ fn a_bad_file_is_told_of_and_stops_no_other() {
     watched.expect_said("a.yaml:5:3: shedule: unknown key, did you mean `schedule`?");
     watched.expect_to_stay(&[("a#one", "years", true), ("b#one", "years", true)]);
     watched.write("a.yaml", &(workflow("one", "monthly") + &workflow("two", "0 0 31 2 *")));
-    watched.expect_said("a.yaml:4:7: workflow a#two: invalid schedule: no matching instant");
+    watched.expect_said("a.yaml:5:13: schedule: invalid schedule: `0 0 31 2 *` never fires");
     watched.expect_to_stay(&[("a#one", "years", true), ("b#one", "years", true)]);
     watched.write("a.yaml", &(workflow("one", "monthly") + &workflow("two", "yearly")));
     watched.write("bad.yaml", &workflow("one", "yearly"));

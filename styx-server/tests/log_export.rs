@@ -8,6 +8,7 @@ mod log_tools_story;
 use std::{
     fs,
     io::Write,
+    os::unix::fs::{MetadataExt, symlink},
     path::Path,
     process::{Command, Stdio},
     thread,
@@ -235,6 +236,25 @@ fn an_import_that_is_killed_leaves_nothing_that_looks_like_a_log() {
     // The name is free, and the next import doesn't mind what is left.
     fs::write(dir.path().join("one"), whole).unwrap();
     done(dir.path(), &["import", "--data", "DIR/new", "DIR/one"]);
+}
+
+#[test]
+fn an_import_into_an_empty_folder_fills_it_where_it_is() {
+    let dir = story();
+    let whole = done(dir.path(), &["export", "--data", "DIR/data"]);
+    fs::write(dir.path().join("one"), &whole).unwrap();
+    fs::write(dir.path().join("cut"), whole.split_inclusive('\n').take(9).collect::<String>()).unwrap();
+    // A volume can't be renamed, and neither can what a link leads to under the link's name.
+    let volume = dir.path().join("volume");
+    fs::create_dir(&volume).unwrap();
+    symlink("volume", dir.path().join("link")).unwrap();
+    let before = fs::metadata(&volume).unwrap().ino();
+    let (code, _, notes) = run(dir.path(), &["import", "--data", "DIR/link", "DIR/cut"]);
+    assert!(code == 2 && notes.ends_with("; nothing was imported\n"), "{notes}");
+    assert_eq!(names(&volume), Vec::<String>::new());
+    done(dir.path(), &["import", "--data", "DIR/link", "DIR/one"]);
+    assert_eq!(fs::metadata(&volume).unwrap().ino(), before);
+    assert!(done(dir.path(), &["verify", "--data", "DIR/volume"]).ends_with("clean\n"));
 }
 
 const CONFIG: &str = "executor = \"fake\"\nmissing_dependencies_delay = \"PT0.1S\"\nbackoff.base = \"PT0.1S\"\n";

@@ -37,7 +37,7 @@ pub(crate) fn lint(
 
 /// What a workflow without errors leads to.
 fn look_ahead(path: &str, workflow: &FileWorkflow, now: DateTime<Utc>, report: &mut Report) {
-    let FileWorkflow { id, configuration, enabled, place } = workflow;
+    let FileWorkflow { id, configuration, enabled, place, schedule_place } = workflow;
     let about = |field: &str, text: &str| FileError {
         place: Some(*place),
         field: Some(field.into()),
@@ -53,8 +53,8 @@ fn look_ahead(path: &str, workflow: &FileWorkflow, now: DateTime<Utc>, report: &
     });
     let next: Vec<_> = next.unwrap_or_default();
     if next.is_empty() {
-        // As the engine says it.
-        return report.errors.push(about("schedule", "invalid schedule: no matching instant"));
+        let never = FileError::never_fires(path, *schedule_place, configuration.schedule.as_str());
+        return report.errors.push(never);
     }
     if configuration.flyte_exec_conf.is_some() {
         let text = "nothing runs Flyte here: its triggers are refused";

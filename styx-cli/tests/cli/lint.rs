@@ -87,7 +87,7 @@ fn errors_are_a_line_each_and_exit_code_1() {
         ("flows/eu/stock.yaml", HOURLY),
         ("flows/us/stock.yaml", HOURLY),
     ]);
-    let never = "flows/never.yaml:1:8: schedule: invalid schedule: no matching instant\n";
+    let never = "flows/never.yaml:1:21: schedule: invalid schedule: `0 0 31 2 *` never fires\n";
     let errors = format!(
         "\
 flows/eu/stock.yaml:1:8: id: the workflow stock#hourly is defined at flows/us/stock.yaml:1:8 as well

@@ -33,12 +33,19 @@ pub(crate) struct Loader {
     said: BTreeSet<FileError>,
 }
 
+/// Where a workflow stands in its file, by line and column.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    id: (u64, u64),
+    schedule: (u64, u64),
+}
+
 /// What is to be asked about a file.
 pub(crate) struct Load {
     pub(super) path: Arc<str>,
     workflows: Vec<(WorkflowId, Arc<StoredWorkflow>)>,
     elsewhere: Vec<WorkflowId>,
-    places: BTreeMap<WorkflowId, (u64, u64)>,
+    places: BTreeMap<WorkflowId, Places>,
     /// Workflows that were made through the API.
     pub(crate) taken_over: Vec<WorkflowId>,
     /// How many are new or changed.
@@ -228,7 +235,8 @@ impl Load {
                 Arc::new(StoredWorkflow { json: configuration.to_json().into(), spec })
             }
         };
-        self.places.insert(workflow.id.clone(), workflow.place);
+        let places = Places { id: workflow.place, schedule: workflow.schedule_place };
+        self.places.insert(workflow.id.clone(), places);
         self.workflows.push((workflow.id.clone(), stored));
         Ok(())
     }
@@ -258,12 +266,16 @@ impl Load {
 
     /// A refusal as an error of the file.
     fn refusal(&self, refusal: &Refusal) -> FileError {
-        let workflow = match refusal {
-            Refusal::InFile { workflow, .. } => Some(workflow),
-            _ => None,
-        };
-        let place = workflow.and_then(|id| self.places.get(id).copied());
-        FileError { place, ..FileError::whole(&self.path, refusal.to_string()) }
+        let whole = FileError::whole(&self.path, refusal.to_string());
+        let Refusal::InFile { workflow, reason } = refusal else { return whole };
+        let Some(places) = self.places.get(workflow) else { return whole };
+        let stored = self.workflows.iter().find(|(id, _)| id == workflow);
+        match (reason.as_ref(), stored) {
+            (Refusal::NoInstant, Some((_, stored))) => {
+                FileError::never_fires(&self.path, places.schedule, &stored.spec.schedule)
+            }
+            _ => FileError { place: Some(places.id), ..whole },
+        }
     }
 }
 

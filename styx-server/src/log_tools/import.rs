@@ -112,13 +112,20 @@ fn import(args: &ImportArgs) -> Result<Imported, Failed> {
     into_folder(args, &file, BufReader::with_capacity(1 << 16, opened))
 }
 
-/// Builds the log in a folder beside the wanted one, which gets its name when all is there.
+/// Builds the log in a folder beside the wanted one, which gets its name when all is there; or in the wanted one, if that is
+/// there already: it may be a link, or a volume, and can't be replaced. No server takes a log that isn't finished.
 fn into_folder(args: &ImportArgs, file: &str, input: impl BufRead) -> Result<Imported, Failed> {
     let reader = ExportReader::begin(input).map_err(|error| Failed::Export(file.to_owned(), error))?;
     if reader.header().first != Position::FIRST {
         return Err(Failed::NoBeginning(file.to_owned(), reader.header().first));
     }
-    check_empty(&args.data)?;
+    if is_there(&args.data)? {
+        let built = build(args, file, reader, &args.data);
+        if built.is_err() {
+            empty(&args.data);
+        }
+        return built;
+    }
     let temporary = temporary(&args.data);
     let built = build(args, file, reader, &temporary).and_then(|imported| {
         let moving = |source| Failed::Io { doing: format!("renaming {}", temporary.display()), source };
@@ -176,14 +183,26 @@ fn fork(importer: &Importer, last: Epoch) -> Result<Record, Failed> {
     ))
 }
 
-fn check_empty(dir: &Path) -> Result<(), Failed> {
+/// Whether the folder is there; it must be empty then.
+fn is_there(dir: &Path) -> Result<bool, Failed> {
     match fs::read_dir(dir) {
         Ok(mut entries) => match entries.next() {
             Some(_) => Err(OpenError::NotEmpty { dir: dir.into() }.into()),
-            None => Ok(()),
+            None => Ok(true),
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(source) => Err(Failed::Io { doing: format!("reading {}", dir.display()), source }),
+    }
+}
+
+/// Takes out what an import left, as far as it can be: whoever tries again is told of the rest.
+fn empty(dir: &Path) {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    for entry in entries {
+        let _ = match entry.file_type() {
+            Ok(kind) if kind.is_dir() => fs::remove_dir_all(entry.path()),
+            _ => fs::remove_file(entry.path()),
+        };
     }
 }
 
