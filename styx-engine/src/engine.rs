@@ -1,7 +1,7 @@
 //! The engine: one thread that owns the machine, and the handle by which all others reach it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -226,10 +226,15 @@ pub fn start(
         clock,
         answers: BTreeMap::new(),
         tickets: 0,
-        inputs: first.into_iter().map(|input| (NOBODY, input)).collect(),
+        is_deciding: false,
+        looks: Vec::new(),
+        waiting: VecDeque::new(),
         gather: Gather::default(),
     };
-    let wake = engine.step()?;
+    for input in first {
+        engine.decide(NOBODY, &input)?;
+    }
+    let wake = engine.finish()?;
     let thread = thread::Builder::new().name("styx-engine".to_owned()).spawn(move || {
         let result = catch_unwind(AssertUnwindSafe(|| engine.run(wake)))
             .unwrap_or_else(|panic| Err(EngineError::Panicked(panic_text(panic.as_ref()))));
@@ -248,74 +253,87 @@ struct Loop {
     /// Who waits for an answer.
     answers: BTreeMap<Ticket, Answer>,
     tickets: Ticket,
-    /// What the next step decides about.
-    inputs: Vec<(Ticket, Input)>,
+    /// The world is ahead of the log: looks have to wait.
+    is_deciding: bool,
+    looks: Vec<Look>,
+    /// Messages that came while the last step was made durable.
+    waiting: VecDeque<Message>,
     gather: Gather,
 }
 
 impl Loop {
     fn run(&mut self, mut wake: Option<DateTime<Utc>>) -> Result<(), EngineError> {
-        while self.receive(wake).is_continue() {
-            wake = self.step()?;
+        while self.receive(wake)?.is_continue() {
+            wake = self.finish()?;
         }
         Ok(())
     }
 
-    /// Waits for a message or for `wake`, then takes all that is there, and those that the last step lets expect.
-    fn receive(&mut self, wake: Option<DateTime<Utc>>) -> ControlFlow<()> {
+    /// Waits for a message or for `wake`, then takes all that is there, and those that the last step lets expect. What it takes
+    /// is decided while the others are on their way.
+    fn receive(&mut self, wake: Option<DateTime<Utc>>) -> Result<ControlFlow<()>, EngineError> {
         let begin = Instant::now();
         let now = self.clock.now();
         let sleep = wake.map_or(MAX_SLEEP, |wake| (wake - now).to_std().unwrap_or(Duration::ZERO).min(MAX_SLEEP));
+        let room = MAX_INPUTS.saturating_sub(self.waiting.len());
+        self.waiting.extend(self.receiver.try_iter().take(room));
+        let waiting = self.waiting.len();
         let mut taken = 0;
-        while taken < MAX_INPUTS
-            && let Ok(message) = self.receiver.try_recv()
-        {
-            self.take(message)?;
-            taken += 1;
-        }
-        let waiting = taken;
-        while taken < MAX_INPUTS {
-            let patience = if taken == 0 { sleep } else { self.gather.patience(waiting, taken).min(sleep) };
-            match self.receiver.recv_timeout(patience.saturating_sub(begin.elapsed())) {
-                Ok(message) => self.take(message)?,
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(()),
+        while taken < MAX_INPUTS && !self.machine.is_full() {
+            let message = match self.waiting.pop_front() {
+                Some(message) => message,
+                None => {
+                    let patience = if taken == 0 { sleep } else { self.gather.patience(waiting, taken).min(sleep) };
+                    match self.receiver.recv_timeout(patience.saturating_sub(begin.elapsed())) {
+                        Ok(message) => message,
+                        Err(RecvTimeoutError::Timeout) => break,
+                        Err(RecvTimeoutError::Disconnected) => return Ok(ControlFlow::Break(())),
+                    }
+                }
+            };
+            if self.take(message)?.is_break() {
+                return Ok(ControlFlow::Break(()));
             }
             taken += 1;
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn take(&mut self, message: Message) -> ControlFlow<()> {
+    fn take(&mut self, message: Message) -> Result<ControlFlow<()>, EngineError> {
         match message {
-            Message::Observed(observation) => self.inputs.push((NOBODY, Input::Observed(observation))),
+            Message::Observed(observation) => self.decide(NOBODY, &Input::Observed(observation))?,
             Message::Asked(input, answer) => {
                 self.tickets += 1;
-                self.inputs.push((self.tickets, input));
                 self.answers.insert(self.tickets, answer);
+                self.decide(self.tickets, &input)?;
             }
+            Message::Look(look) if self.is_deciding => self.looks.push(look),
             Message::Look(look) => look(self.machine.world(), self.clock.now()),
-            Message::Stop => return ControlFlow::Break(()),
+            Message::Stop => return Ok(ControlFlow::Break(())),
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 
-    /// One step: decide, append, then answer and act.
-    fn step(&mut self) -> Result<Option<DateTime<Utc>>, EngineError> {
-        let begin = Instant::now();
-        let inputs = std::mem::take(&mut self.inputs);
-        let mut outputs = self.machine.step(self.clock.now(), inputs)?;
-        let took = begin.elapsed();
+    fn decide(&mut self, ticket: Ticket, input: &Input) -> Result<(), EngineError> {
+        self.is_deciding = true;
+        Ok(self.machine.take(self.clock.now(), ticket, input)?)
+    }
+
+    /// Ends a step: append, then answer and act.
+    fn finish(&mut self) -> Result<Option<DateTime<Utc>>, EngineError> {
+        let mut outputs = self.machine.finish(self.clock.now())?;
+        self.is_deciding = false;
         perform(&mut outputs, self.executor.as_ref());
-        let Outputs { answers, wake, left, appended, .. } = outputs;
-        let answered = if appended > 0 { answers.len() } else { 0 };
+        let Outputs { answers, wake, synced, .. } = outputs;
+        self.gather = Gather::after(synced, answers.len());
         for (ticket, reply) in answers {
             if let Some(answer) = self.answers.remove(&ticket) {
                 answer(reply);
             }
         }
-        self.inputs = left;
-        self.gather = Gather::after(took, answered);
+        for look in self.looks.drain(..) {
+            look(self.machine.world(), self.clock.now());
+        }
         Ok(wake)
     }
 }

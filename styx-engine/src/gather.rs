@@ -2,33 +2,32 @@
 
 use std::time::Duration;
 
-/// Whom the last step answered, and how long it took.
+/// Whom the last step answered, and how long its sync took.
 ///
 /// Clients ask again as soon as they are answered. A step that went off at once would leave them behind: they would split into
 /// groups that wait for each other's syncs, and each sync would carry one group only.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Gather {
-    /// How many answers rested on a sync.
     answered: usize,
-    took: Duration,
+    sync: Duration,
 }
 
 impl Gather {
     /// The longest wait, however slow the disk is.
     const MOST: Duration = Duration::from_millis(10);
 
-    /// After a step that took so long and answered so many, with the sync of what was appended for them.
-    pub(crate) fn after(took: Duration, answered: usize) -> Self {
-        Self { answered, took }
+    /// After a step whose sync took so long, and which answered so many.
+    pub(crate) fn after(sync: Duration, answered: usize) -> Self {
+        Self { answered, sync }
     }
 
     /// How long after the last step the next one may wait until it goes off, now that it has so many inputs, of which so many
     /// were there when the last step ended.
     ///
-    /// As long as those who were answered haven't all come back, and no longer than half of what the last step took: waiting
-    /// costs less than the sync that it saves, also when nobody comes.
+    /// As long as those who were answered haven't all come back, and no longer than half of a sync: that is what somebody who
+    /// waits with it for nobody loses, and half of what the others win if they come.
     pub(crate) fn patience(&self, waiting: usize, taken: usize) -> Duration {
-        if taken < waiting.saturating_add(self.answered) { (self.took / 2).min(Self::MOST) } else { Duration::ZERO }
+        if taken < waiting.saturating_add(self.answered) { (self.sync / 2).min(Self::MOST) } else { Duration::ZERO }
     }
 }
 
@@ -53,10 +52,10 @@ mod tests {
             waiting in 0_usize..2_000,
             taken in 0_usize..2_000,
         ) {
-            let took = Duration::from_micros(micros);
-            let patience = Gather::after(took, answered).patience(waiting, taken);
-            prop_assert!(patience <= took / 2 && patience <= Gather::MOST);
-            prop_assert_eq!(patience.is_zero(), taken >= waiting + answered || (took / 2).is_zero());
+            let sync = Duration::from_micros(micros);
+            let patience = Gather::after(sync, answered).patience(waiting, taken);
+            prop_assert!(patience <= sync / 2 && patience <= Gather::MOST);
+            prop_assert_eq!(patience.is_zero(), taken >= waiting + answered || (sync / 2).is_zero());
         }
     }
 }

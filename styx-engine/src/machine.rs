@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -29,6 +30,7 @@ pub struct Machine {
     reader: Box<dyn LogReader>,
     epoch: Epoch,
     options: MachineOptions,
+    open: OpenStep,
     /// Effects that the executor was asked for in this process and hasn't answered for good.
     asked: BTreeMap<ExecutionId, EffectKind>,
     /// Launches that were refused for now, by when they are asked for again.
@@ -94,6 +96,8 @@ pub struct Outputs {
     pub wake: Option<DateTime<Utc>>,
     /// How many records were appended.
     pub appended: usize,
+    /// How long it took to append them and to sync; nothing is decided by it.
+    pub synced: Duration,
     /// Inputs that this step had no room for: give them to the next one, first.
     pub left: Vec<(Ticket, Input)>,
     /// Living executions that this process must leave alone: another executor has them, or the log they were launched under
@@ -134,6 +138,7 @@ impl Machine {
             reader,
             epoch,
             options,
+            open: OpenStep::default(),
             asked: BTreeMap::new(),
             relaunch: BTreeSet::new(),
             opened_at: tail,
@@ -143,7 +148,7 @@ impl Machine {
         })
     }
 
-    /// The world as the log has it.
+    /// The world as the log has it; within a step, as it will have it.
     pub fn world(&self) -> &World {
         &self.world
     }
@@ -165,35 +170,75 @@ impl Machine {
     ///
     /// When the append failed. Nothing of this step may be answered or done, and the machine can't be used again.
     pub fn step(&mut self, now: DateTime<Utc>, inputs: Vec<(Ticket, Input)>) -> Result<Outputs, MachineError> {
-        let now = now.trunc_subsecs(3).max(self.world.at());
-        let mut open = OpenBatch::default();
-        let mut outputs = Outputs::default();
         let mut inputs = inputs.into_iter();
-        while open.records.len() < self.options.max_records {
-            let Some((ticket, input)) = inputs.next() else {
-                break;
-            };
-            if let Input::Observed(observation) = &input {
-                self.settle(&observation.execution);
-                outputs.effects.extend(self.effect_on_unknown(observation));
-            }
-            if let Some(reply) = self.decide_one(now, &input, &mut open)? {
-                outputs.answers.push((ticket, reply));
-            }
+        while !self.is_full()
+            && let Some((ticket, input)) = inputs.next()
+        {
+            self.take(now, ticket, &input)?;
         }
+        let mut outputs = self.finish(now)?;
         outputs.left = inputs.collect();
-        while open.records.len() < self.options.max_records && self.is_due(now) {
-            let before = open.records.len();
-            self.decide_one(now, &Input::Due, &mut open)?;
-            assert!(open.records.len() > before, "something is due at {now} and nothing follows from it");
+        if !outputs.left.is_empty() {
+            outputs.wake = Some(outputs.wake.map_or(now, |wake| wake.min(now)));
         }
-        outputs.appended = open.records.len();
+        Ok(outputs)
+    }
+
+    /// Decides about an input, as a part of the step that [`finish`](Self::finish) ends. Until then nothing of it is durable,
+    /// and the world is ahead of the log.
+    ///
+    /// # Errors
+    ///
+    /// When the log can't be read. The machine can't be used again.
+    pub fn take(&mut self, now: DateTime<Utc>, ticket: Ticket, input: &Input) -> Result<(), MachineError> {
+        let now = self.time(now);
+        if let Input::Observed(observation) = input {
+            self.settle(&observation.execution);
+            let effect = self.effect_on_unknown(observation);
+            self.open.effects.extend(effect);
+        }
+        if let Some(reply) = self.decide_one(now, input)? {
+            self.open.answers.push((ticket, reply));
+        }
+        Ok(())
+    }
+
+    /// Whether the step has taken as many inputs as one may: what comes now is for the next. A quarter of its records is for
+    /// what is due, however many inputs there are.
+    pub fn is_full(&self) -> bool {
+        let due = self.options.max_records / 4;
+        self.open.records.len() >= (self.options.max_records - due).max(1)
+    }
+
+    /// Ends a step: decides about all that is due, appends the records in one batch, and returns what is to be answered and
+    /// done.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step).
+    pub fn finish(&mut self, now: DateTime<Utc>) -> Result<Outputs, MachineError> {
+        let now = self.time(now);
+        let most = self.open.records.len().max(self.options.max_records - 1);
+        while self.open.records.len() <= most && self.is_due(now) {
+            let before = self.open.records.len();
+            self.decide_one(now, &Input::Due)?;
+            assert!(self.open.records.len() > before, "something is due at {now} and nothing follows from it");
+        }
+        let mut open = std::mem::take(&mut self.open);
+        let (answers, effects) = (std::mem::take(&mut open.answers), std::mem::take(&mut open.effects));
+        let mut outputs = Outputs { answers, effects, appended: open.records.len(), ..Outputs::default() };
+        let begin = Instant::now();
         let dirty = self.commit(open)?;
+        outputs.synced = begin.elapsed();
         self.collect_effects(now, dirty, &mut outputs)?;
         let relaunch = self.relaunch.first().map(|(at, _)| *at);
-        let left = Some(now).filter(|_| !outputs.left.is_empty());
-        outputs.wake = [relaunch, self.next_due(), left].into_iter().flatten().min();
+        outputs.wake = [relaunch, self.next_due()].into_iter().flatten().min();
         Ok(outputs)
+    }
+
+    /// The time as records have it; it never goes back.
+    fn time(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now.trunc_subsecs(3).max(self.world.at())
     }
 
     fn is_due(&self, now: DateTime<Utc>) -> bool {
@@ -230,14 +275,9 @@ impl Machine {
         }
     }
 
-    fn decide_one(
-        &mut self,
-        now: DateTime<Utc>,
-        input: &Input,
-        open: &mut OpenBatch,
-    ) -> Result<Option<Reply>, MachineError> {
+    fn decide_one(&mut self, now: DateTime<Utc>, input: &Input) -> Result<Option<Reply>, MachineError> {
         let seed = Seed(self.world.root_seed().unwrap_or(Uuid::nil()));
-        let facts = self.facts(needs(&self.world, input, now), open)?;
+        let facts = self.facts(needs(&self.world, input, now))?;
         let decisions = decide(&self.world, &facts, input, now, seed);
         for draft in decisions.drafts {
             let record = draft.into_record(&self.world, now, self.epoch);
@@ -245,16 +285,16 @@ impl Machine {
                 Ok(changes) => changes,
                 Err(refused) => panic!("decided a record that the world refuses: {refused}: {record:?}"),
             };
-            open.dirty.extend(std::mem::take(&mut changes.dirty));
-            open.others.extend(changes.into_rows());
-            open.records.push(record);
+            self.open.dirty.extend(std::mem::take(&mut changes.dirty));
+            self.open.others.extend(changes.into_rows());
+            self.open.records.push(record);
         }
         Ok(decisions.reply)
     }
 
-    fn facts(&self, keys: Vec<RowKey>, open: &OpenBatch) -> Result<Facts, LogError> {
+    fn facts(&self, keys: Vec<RowKey>) -> Result<Facts, LogError> {
         let read = |key: RowKey| {
-            let row = match open.others.get(&key) {
+            let row = match self.open.others.get(&key) {
                 Some(row) => row.clone(),
                 None => self.reader.get(&key)?,
             };
@@ -264,7 +304,7 @@ impl Machine {
     }
 
     /// Appends what was decided; returns the keys that changed.
-    fn commit(&mut self, open: OpenBatch) -> Result<BTreeSet<RowKey>, MachineError> {
+    fn commit(&mut self, open: OpenStep) -> Result<BTreeSet<RowKey>, MachineError> {
         let Some(first) = open.records.first() else {
             return Ok(open.dirty);
         };
@@ -378,9 +418,11 @@ impl Machine {
     }
 }
 
-/// Records that are decided and applied, and not yet in the log.
+/// A step that goes on: records that are decided and applied, and not yet in the log, and what waits for them to be there.
 #[derive(Default)]
-struct OpenBatch {
+struct OpenStep {
+    answers: Vec<(Ticket, Reply)>,
+    effects: Vec<Effect>,
     records: Vec<Record>,
     dirty: BTreeSet<RowKey>,
     /// Rows that aren't part of the world.

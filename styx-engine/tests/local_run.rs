@@ -178,6 +178,10 @@ fn the_termination_log_decides_where_it_is_used() {
         (r#"echo '{"exit_code":20}' > "$STYX_TERMINATION_LOG""#, Some(20)),
         (r#"echo '{"exit_code":0}' > "$STYX_TERMINATION_LOG"; exit 3"#, Some(3)),
         ("exit 0", None),
+        // What is no file says nothing, and is not waited for.
+        (r#"mkfifo "$STYX_TERMINATION_LOG""#, None),
+        (r#"ln -s /dev/zero "$STYX_TERMINATION_LOG""#, None),
+        (r#"mkdir "$STYX_TERMINATION_LOG""#, None),
     ];
     for (n, (script, code)) in cases.into_iter().enumerate() {
         let id = execution(n as u128);
@@ -199,6 +203,20 @@ fn output_beyond_the_limit_is_dropped_and_said_so() {
     executor.expect(&id, &[Observed::Launched, Observed::Started, exited(4)]);
     let note = "[styx: the output is longer than 10 bytes, the rest is dropped]";
     assert_eq!(executor.output(&id), format!("1234\n5678\n\n{note}\n"));
+}
+
+#[test]
+fn a_job_goes_on_when_the_disk_of_its_output_is_full() {
+    let place = Place::new();
+    let mut options = place.options();
+    // A shim whose every file is on a full disk; the run folder is its last argument.
+    let script = r#"ln -s /dev/full "$1/output" && exec "$0" "$1" 2> /dev/full"#;
+    let shim = std::mem::replace(&mut options.shim.program, "sh".into());
+    options.shim.args = vec!["-c".into(), script.into(), shim.into()];
+    let executor = Watched::new(options);
+    let id = execution(1);
+    executor.launch(place.launch(&id, &["sh", "-ec", "seq 1 100000; sleep 0.1; seq 1 100000; exit 4"]));
+    executor.expect(&id, &[Observed::Launched, Observed::Started, exited(4)]);
 }
 
 #[test]

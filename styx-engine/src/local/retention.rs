@@ -59,7 +59,8 @@ impl Retention {
             Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {}
             Err(error) => return Err(error),
         }
-        ended.remove_old(keep_runs, now)
+        ended.remove_old(keep_runs, now);
+        Ok(())
     }
 }
 
@@ -93,21 +94,30 @@ impl Ended {
         place.push_back((at, run));
     }
 
-    fn remove_old(&mut self, keep_runs: usize, now: SystemTime) -> io::Result<()> {
-        while self.whole.len() > keep_runs
-            && let Some((at, run)) = self.whole.pop_front()
-        {
-            strip(run.path())?;
-            let place = self.notes.partition_point(|(other, _)| *other <= at);
-            self.notes.insert(place, (at, run));
+    /// Removes what is too old. What can't be removed is tried again after all others: it isn't the business of the execution
+    /// that has just ended.
+    fn remove_old(&mut self, keep_runs: usize, now: SystemTime) {
+        for _ in keep_runs..self.whole.len() {
+            let Some((at, run)) = self.whole.pop_front() else { break };
+            match strip(run.path()) {
+                Ok(()) => {
+                    let place = self.notes.partition_point(|(other, _)| *other <= at);
+                    self.notes.insert(place, (at, run));
+                }
+                Err(error) => {
+                    tracing::warn!("can't remove the output of an old run, {}: {error}", run.path().display());
+                    self.whole.push_back((at, run));
+                }
+            }
         }
-        while let Some((at, _)) = self.notes.front()
-            && now.duration_since(*at).is_ok_and(|age| age >= NOTES_STAY)
-            && let Some((_, run)) = self.notes.pop_front()
-        {
-            absent_is_fine(fs::remove_dir_all(run.path()))?;
+        let old = |at: &SystemTime| now.duration_since(*at).is_ok_and(|age| age >= NOTES_STAY);
+        let count = self.notes.iter().take_while(|(at, _)| old(at)).count();
+        for (_, run) in self.notes.drain(..count).collect::<Vec<_>>() {
+            if let Err(error) = absent_is_fine(fs::remove_dir_all(run.path())) {
+                tracing::warn!("can't remove the notes of an old run, {}: {error}", run.path().display());
+                self.notes.push_back((now, run));
+            }
         }
-        Ok(())
     }
 }
 

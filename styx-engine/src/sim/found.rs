@@ -127,3 +127,25 @@ fn a_refusal_that_is_heard_in_time_leads_to_another_launch_when_it_said() {
     let outputs = story.machine.step(retry_at, Vec::new()).unwrap();
     assert_eq!(outputs.effects.iter().map(Effect::kind).collect::<Vec<_>>(), [EffectKind::Launch]);
 }
+
+/// However many ask, what is due comes to its turn: inputs filled step after step, and no natural trigger was decided.
+#[test]
+fn inputs_that_fill_every_step_leave_room_for_what_is_due() {
+    let mut story = Launching::new();
+    let patch = Request::PatchWorkflow {
+        id: WorkflowId::new("c", "w"),
+        enabled: Some(true),
+        next_instant: None,
+        next_fires_at: None,
+    };
+    story.machine.step(story.now, vec![asked(patch)]).unwrap();
+    let natural = story.machine.world().workflows()[&WorkflowId::new("c", "w")].cursor.unwrap();
+    let asks: Vec<_> = (1..=28)
+        .flat_map(|day| (0..24).flat_map(move |hour| (1..=4).map(move |month| (month, day, hour))))
+        .map(|(month, day, hour)| trigger(&format!("2024-{month:02}-{day:02}T{hour:02}")))
+        .collect();
+    let outputs = story.machine.step(natural.fires_at, asks).unwrap();
+    assert!(!outputs.left.is_empty(), "more was asked than fits in a step");
+    let moved = story.machine.world().workflows()[&WorkflowId::new("c", "w")].cursor.unwrap();
+    assert!(moved.fires_at > natural.fires_at, "the trigger was due and isn't decided: {moved:?}");
+}

@@ -15,7 +15,8 @@ mod output;
 
 use std::{
     ffi::OsString,
-    fs, io,
+    fs,
+    io::{self, Read, Write},
     os::{fd::OwnedFd, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
@@ -40,7 +41,7 @@ use output::Pump;
 pub const ALREADY_CLAIMED: u8 = 97;
 
 /// How much of a termination log counts.
-const MAX_TERMINATION_LOG: usize = 64 << 10;
+const MAX_TERMINATION_LOG: u64 = 64 << 10;
 
 /// Does the work of a shim and returns when the job has ended. `args` is the run folder; the request is on standard input.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -48,7 +49,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(ALREADY_CLAIMED),
         Err(error) => {
-            eprintln!("styx shim: {error}");
+            let _ = writeln!(io::stderr(), "styx shim: {error}");
             ExitCode::FAILURE
         }
     }
@@ -196,8 +197,16 @@ fn open_signal(folder: &Path) -> io::Result<Option<OwnedFd>> {
     }
 }
 
+/// What the job left in its termination log. The job made it: it may be no file at all, or one without an end.
 fn termination_log(folder: &Path) -> String {
-    let mut text = fs::read(folder.join(TERMINATION_LOG)).unwrap_or_default();
-    text.truncate(MAX_TERMINATION_LOG);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut text = Vec::new();
+    if let Ok(opened) = rustix::fs::open(folder.join(TERMINATION_LOG), flags, Mode::empty()) {
+        let file = fs::File::from(opened);
+        if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            // What could be read counts.
+            let _ = file.take(MAX_TERMINATION_LOG).read_to_end(&mut text);
+        }
+    }
     String::from_utf8_lossy(&text).into_owned()
 }

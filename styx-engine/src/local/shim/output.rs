@@ -21,6 +21,7 @@ pub(super) struct Pump {
     left: u64,
     limit: u64,
     is_full: bool,
+    has_failed: bool,
 }
 
 /// A pump at work.
@@ -30,7 +31,7 @@ impl Pump {
     /// Opens the file.
     pub(super) fn open(path: &Path, limit: u64) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-        Ok(Self { file, left: limit, limit, is_full: false })
+        Ok(Self { file, left: limit, limit, is_full: false, has_failed: false })
     }
 
     /// Copies from the pipe until its last writer is gone. What is beyond the limit is read and dropped: a job must not
@@ -66,9 +67,11 @@ impl Pump {
             let line = format!("\n[styx: the output is longer than {} bytes, the rest is dropped]\n", self.limit);
             written = written.and_then(|()| self.file.write_all(line.as_bytes()));
         }
-        if let Err(error) = written {
-            // Not the job's business: it goes on.
-            eprintln!("styx shim: writing output: {error}");
+        if let Err(error) = written
+            && !std::mem::replace(&mut self.has_failed, true)
+        {
+            // Not the job's business: it goes on. On a full disk this can't be written either.
+            let _ = writeln!(io::stderr(), "styx shim: writing output: {error}; some of it is missing");
         }
     }
 }
