@@ -210,7 +210,7 @@ fn a_job_goes_on_when_the_disk_of_its_output_is_full() {
     let place = Place::new();
     let mut options = place.options();
     // A shim whose every file is on a full disk; the run folder is its last argument.
-    let script = r#"ln -s /dev/full "$1/output" && exec "$0" "$1" 2> /dev/full"#;
+    let script = r#"ln -s /dev/full "$1/output.log" && exec "$0" "$1" 2> /dev/full"#;
     let shim = std::mem::replace(&mut options.shim.program, "sh".into());
     options.shim.args = vec!["-c".into(), script.into(), shim.into()];
     let executor = Watched::new(options);
