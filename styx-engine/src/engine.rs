@@ -226,7 +226,6 @@ pub fn start(
         clock,
         answers: BTreeMap::new(),
         tickets: 0,
-        is_deciding: false,
         looks: Vec::new(),
         waiting: VecDeque::new(),
         gather: Gather::default(),
@@ -253,8 +252,7 @@ struct Loop {
     /// Who waits for an answer.
     answers: BTreeMap<Ticket, Answer>,
     tickets: Ticket,
-    /// The world is ahead of the log: looks have to wait.
-    is_deciding: bool,
+    /// Within a step the world is ahead of the log: looks wait for its end.
     looks: Vec<Look>,
     /// Messages that came while the last step was made durable.
     waiting: VecDeque<Message>,
@@ -307,22 +305,19 @@ impl Loop {
                 self.answers.insert(self.tickets, answer);
                 self.decide(self.tickets, &input)?;
             }
-            Message::Look(look) if self.is_deciding => self.looks.push(look),
-            Message::Look(look) => look(self.machine.world(), self.clock.now()),
+            Message::Look(look) => self.looks.push(look),
             Message::Stop => return Ok(ControlFlow::Break(())),
         }
         Ok(ControlFlow::Continue(()))
     }
 
     fn decide(&mut self, ticket: Ticket, input: &Input) -> Result<(), EngineError> {
-        self.is_deciding = true;
         Ok(self.machine.take(self.clock.now(), ticket, input)?)
     }
 
     /// Ends a step: append, then answer and act.
     fn finish(&mut self) -> Result<Option<DateTime<Utc>>, EngineError> {
         let mut outputs = self.machine.finish(self.clock.now())?;
-        self.is_deciding = false;
         perform(&mut outputs, self.executor.as_ref());
         let Outputs { answers, wake, synced, .. } = outputs;
         self.gather = Gather::after(synced, answers.len());

@@ -35,7 +35,7 @@ use crate::{
     disk::Disk,
     executor::{Counted, Runner},
     folder::{Keeper, Surroundings},
-    http::{self, App, Guard, Limits, Revised},
+    http::{self, App, Aside, Guard, Limits, Revised},
     logging,
     metrics::{self, LogMetrics, Metrics},
     settings::Settings,
@@ -60,7 +60,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     logging::start(settings.log_format);
     logging::log_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .max_blocking_threads(16)
+        .max_blocking_threads(Aside::THREADS)
         .enable_all()
         .build()
         .context("starting the runtime")?;
@@ -121,6 +121,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         lists: Revised::default(),
         present: Revised::default(),
         waits: Semaphore::new(settings.http.max_waits()),
+        aside: Aside::default(),
         checkpoints,
         watched,
         metrics,

@@ -290,6 +290,20 @@ fn a_folder_that_is_named_from_where_the_server_runs_is_watched_as_any() {
     watched.expect(&[("a#one", "months", true), ("b#one", "years", true)]);
 }
 
+/// Jobs run in the folder of their workflow's file, and write there.
+#[test]
+fn what_is_no_workflow_file_holds_nothing_up() {
+    let watched = Watched::start(&[("a.yaml", &workflow("one", "yearly")), ("b.yaml", &workflow("two", "yearly"))]);
+    watched.remove("a.yaml");
+    let mut written = 0;
+    while watched.workflows()["a#one"].1 {
+        written += 1;
+        assert!(written < 60, "six times as long as a file that is gone is waited for");
+        watched.write("output.txt", &written.to_string());
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
 #[test]
 fn a_file_that_is_being_written_keeps_what_it_held() {
     let text = workflow("one", "yearly") + &workflow("two", "yearly");

@@ -72,6 +72,37 @@ fn waiting_for_records_locks_nobody_out() {
     }
 }
 
+/// Who did it stands in the server's log for every record that a request led to, also if nobody waited for the answer.
+#[test]
+fn a_client_that_hangs_up_is_told_of_in_the_log() {
+    const CLIENTS: u32 = 200;
+    let Limited { server, data, _dir, .. } = limited("");
+    server.store("c", "w", "hours", LONG);
+    for client in 0..CLIENTS {
+        let body = trigger(&format!("2026-01-{:02}T{:02}", 1 + client / 24, client % 24));
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "POST /api/v3/scheduler/trigger HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        stream.shutdown(Shutdown::Both).unwrap();
+    }
+    let triggered = || {
+        let records = server.get("/api/v4/records?from=1&limit=1000").body;
+        records.lines().filter(|line| line.contains("triggerExecution")).count()
+    };
+    let told = || server.log().lines().filter(|line| line.contains("[AUDIT] POST /api/v3/scheduler/trigger")).count();
+    let deadline = Instant::now() + PATIENCE;
+    // Those whose request was read at all.
+    while triggered() == 0 || told() < triggered() {
+        assert!(Instant::now() < deadline, "{} were done, {} are told of\n{}", triggered(), told(), server.log());
+        thread::sleep(Duration::from_millis(50));
+    }
+    drop((server, data));
+}
+
 /// Whatever a refusal says of a body, it is one line of the log, and a short one.
 #[test]
 fn a_body_writes_no_lines_of_the_log() {

@@ -103,25 +103,34 @@ impl Keeper {
     fn keep(&mut self, surroundings: &Surroundings) -> io::Result<()> {
         let mut debounce = Debounce::default();
         let mut repeats = 0;
+        // When it is tried again or looked up, whatever is seen meanwhile.
+        let mut idle = Instant::now() + LOOK_UP;
         loop {
             let waits = self.is_missing || !self.pending.is_empty();
-            let idle = Instant::now() + if waits { TRY_AGAIN } else { LOOK_UP };
+            if waits {
+                idle = idle.min(Instant::now() + TRY_AGAIN);
+            }
             let wake = [debounce.due(), self.gone.due(Instant::now())].into_iter().flatten().min();
-            let woken = self.watch.wait(wake.map_or(idle, |due| due.min(idle)))?;
+            let wake = wake.map_or(idle, |due| due.min(idle));
+            let woken = self.watch.wait(wake)?;
             let now = Instant::now();
-            let mut may_ask = true;
+            let mut may_ask = now >= wake;
             match woken {
                 Woken::Stop => return Ok(()),
+                // What jobs write beside their files.
+                Woken::Seen(all) if all.is_empty() => {}
                 Woken::Seen(all) => {
                     all.into_iter().for_each(|seen| debounce.note(seen, now));
                     self.gone.note(now);
                     // Soon, with what is seen when it is looked at.
                     may_ask = false;
                 }
-                Woken::Time => {
-                    if now >= idle && (self.is_missing || !self.is_watched || self.watch.is_elsewhere()) {
-                        debounce.note(Seen::Any, now);
-                    }
+                Woken::Time => may_ask = true,
+            }
+            if now >= idle {
+                idle = now + LOOK_UP;
+                if self.is_missing || !self.is_watched || self.watch.is_elsewhere() {
+                    debounce.note(Seen::Any, now);
                 }
             }
             if let Some(look) = debounce.take(now) {

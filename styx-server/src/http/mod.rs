@@ -1,5 +1,6 @@
 //! The HTTP side: from a request to an answer.
 
+mod aside;
 mod evidence;
 mod guard;
 mod listener;
@@ -13,8 +14,13 @@ mod revised;
 mod router;
 mod routes;
 mod seats;
+mod unanswered;
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -43,6 +49,13 @@ use styx_engine::{
 use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 
+pub(crate) use self::{
+    aside::Aside,
+    guard::Guard,
+    listener::{Limits, serve},
+    request::new_request_id,
+    revised::Revised,
+};
 use self::{
     evidence::request_json,
     once::Once,
@@ -51,12 +64,7 @@ use self::{
     request::Payload,
     response::{ApiError, one_line},
     router::{Resolved, Route, resolve},
-};
-pub(crate) use self::{
-    guard::Guard,
-    listener::{Limits, serve},
-    request::new_request_id,
-    revised::Revised,
+    unanswered::Unanswered,
 };
 use crate::{
     auth::{Access, Caller, Refused},
@@ -98,6 +106,8 @@ pub(crate) struct App {
     pub(crate) present: Revised<WorkflowId, Arc<Definition>>,
     /// How many requests more may wait for records, so that others find a connection.
     pub(crate) waits: Semaphore,
+    /// Threads that may wait for the disk.
+    pub(crate) aside: Aside,
     /// Makes checkpoints of the log.
     pub(crate) checkpoints: Arc<Checkpoints>,
     /// Where the log ends, what decisions follow now, and the revision of what workflows are.
@@ -138,7 +148,7 @@ impl Call {
         let engine = self.app.engine.clone();
         let request_id = &self.operator.request_id;
         let span = tracing::Span::current();
-        match tokio::task::spawn_blocking(move || span.in_scope(|| read(engine.reader()))).await {
+        match self.app.aside.read(move || span.in_scope(|| read(engine.reader()))).await {
             Ok(result) => result.map_err(|error| ApiError::internal(request_id, "LogError", error)),
             Err(panic) => Err(ApiError::internal(request_id, "Panic", panic)),
         }
@@ -265,11 +275,20 @@ async fn answer_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>,
         Route::Index => response::text(routes::INDEX),
         // Without a request id: nobody looks for one scrape among thousands.
         Route::Metrics => match admit(&app, &parts, route) {
-            Ok(_) => routes::metrics(app).await.unwrap_or_else(|error| refused(error, None, false)),
+            Ok(_) => {
+                let scraped = in_time(app.http.request_timeout.std(), routes::metrics(Arc::clone(&app))).await;
+                scraped.unwrap_or_else(|error| refused(error, None, false))
+            }
             Err(error) => refused(error, None, false),
         },
         route => handle_route(app, parts, body, route, began).await,
     }
+}
+
+/// A request that takes longer than it may fails.
+async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    let timeout = || ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Timeout");
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(timeout()))
 }
 
 /// Whether a request is for our own API, which says what is wrong in a form of its own.
@@ -295,11 +314,20 @@ async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>,
     let admitted = admit(&app, &parts, route);
     let caller = admitted.as_ref().map_or_else(|_| Caller::anonymous(false), Caller::clone);
     let span = tracing::info_span!("request", request_id, route = route.pattern(), actor = &*caller.name);
+    let mut unanswered = Unanswered {
+        metrics: Arc::clone(&app.metrics),
+        route: route.pattern(),
+        method: parts.method.clone(),
+        uri: parts.uri.clone(),
+        request_id: request_id.clone(),
+        actor: Arc::clone(&caller.name),
+        began,
+        is_answered: false,
+    };
     let answered = match admitted {
         Ok(caller) => {
             let work = dispatch(app, &parts, body, route, &request_id, caller).instrument(span);
-            let timeout = || ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Timeout");
-            tokio::time::timeout(time_limit, work).await.unwrap_or_else(|_| Err(timeout()))
+            in_time(time_limit, work).await
         }
         Err(error) => Err(error),
     };
@@ -312,6 +340,7 @@ async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>,
     if let Some(id) = echoed {
         response.headers_mut().insert(response::REQUEST_ID, id);
     }
+    unanswered.is_answered = true;
     audit(&parts, &request_id, &caller.name, &response, refusal.as_deref(), began);
     response
 }

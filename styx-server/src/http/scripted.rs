@@ -33,7 +33,7 @@ use tokio::{
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::{App, Guard, Revised, router};
+use super::{App, Aside, Guard, Revised, router};
 use crate::{
     auth::Access,
     checkpoints::Checkpoints,
@@ -153,6 +153,7 @@ impl ScriptedServer {
             lists: Revised::default(),
             present: Revised::default(),
             waits: Semaphore::new(HttpSettings::default().max_waits()),
+            aside: Aside::default(),
             checkpoints,
             watched,
             metrics: Arc::new(Metrics::new(World::default(), &LogMetrics::default())),

@@ -135,7 +135,11 @@ impl Counts {
                 }
             }
             Event::Terminate { exit_code } => {
-                let code = exit_code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+                // A termination log may hold any number, and each one would be a series for ever.
+                let code = match exit_code {
+                    None => "none".to_owned(),
+                    Some(code) => u8::try_from(*code).map_or_else(|_| "other".to_owned(), |code| code.to_string()),
+                };
                 self.exit_codes.get_or_create(&[("exit_code", code)]).inc();
             }
             _ => {}

@@ -44,7 +44,7 @@ async fn with_checkpoints<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let checkpoints = Arc::clone(&call.app.checkpoints);
     let internal = |kind, error: &dyn std::fmt::Display| ApiError::internal(&call.operator.request_id, kind, error);
-    match tokio::task::spawn_blocking(move || work(&checkpoints)).await {
+    match call.app.aside.read(move || work(&checkpoints)).await {
         Ok(result) => result.map_err(|error| internal("CheckpointError", &error)),
         Err(panic) => Err(internal("Panic", &panic)),
     }

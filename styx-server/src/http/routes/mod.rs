@@ -41,8 +41,9 @@ Or with curl:
 
 /// All that is measured; the text is made where waiting for the counting thread holds up nobody.
 pub(super) async fn metrics(app: Arc<App>) -> Result<Response, ApiError> {
-    let text = tokio::task::spawn_blocking(move || app.metrics.encode()).await;
-    let text = text.map_err(|panic| ApiError::internal("-", "Panic", panic))?;
+    let metrics = Arc::clone(&app.metrics);
+    let text = app.aside.scrape(move || metrics.encode()).await;
+    let text = text.map_err(|error| ApiError::internal("-", "Aside", error))?;
     let text = text.map_err(|error| ApiError::internal("-", "Metrics", error))?;
     Ok(plain(metrics::CONTENT_TYPE, text))
 }

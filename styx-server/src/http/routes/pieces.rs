@@ -44,9 +44,9 @@ fn pieces<P: Pieces>(call: &Call, first: String, list: P) -> impl Stream<Item = 
             if list.has_ended() {
                 return Ok(None);
             }
-            let read =
-                tokio::task::spawn_blocking(move || (list.next_piece(app.engine.reader(), &app.descriptions()), list));
-            let (piece, list) = read.await?;
+            let reading = Arc::clone(&app);
+            let read = move || (list.next_piece(reading.engine.reader(), &reading.descriptions()), list);
+            let (piece, list) = app.aside.read(read).await?;
             let piece = piece.inspect_err(|error| {
                 tracing::error!(request_id = &*operator.request_id, "a list is cut: {error}");
             })?;
