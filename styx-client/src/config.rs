@@ -73,7 +73,7 @@ pub enum ConfigSource {
 /// assert_eq!(RuntimeConfigPatch::from_slice(text.as_bytes()).unwrap(), patch);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "an object with what is to change")]
 pub struct RuntimeConfigPatch {
     /// Whether anything is triggered or run at all.
     #[serde(skip_serializing_if = "Change::is_keep")]

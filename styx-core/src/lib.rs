@@ -1,6 +1,10 @@
 //! The pure core of Styx: workflows and schedules, the run graph, records, the world they fold to, and all decisions.
 //!
 //! No clock, no randomness, no I/O: time and seed are arguments, and what they decided stands in the record.
+//!
+//! `examples/embed.rs` is a complete use, with a store, a clock and an executor of its own. Whoever wants those as well takes
+//! `styx-engine` and `styx-store`. The world of a past moment is [`World::default`](world::World) to which the records up to it
+//! were [applied](world::World::apply).
 
 pub mod condition;
 pub mod config;

@@ -112,6 +112,9 @@ pub enum MachineError {
     /// The log can't be written or read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// Something was asked of a log that hasn't begun.
+    #[error("the log is empty: the first input must be Input::Start, which gives it its name")]
+    NotStarted,
     /// The rows of the world don't make one.
     #[error("the rows of the world don't fit together: {0}")]
     Rows(String),
@@ -189,8 +192,11 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// When the log can't be read. The machine can't be used again.
+    /// When the log can't be read, or hasn't begun and this isn't [`Input::Start`]. The machine can't be used again.
     pub fn take(&mut self, now: DateTime<Utc>, ticket: Ticket, input: &Input) -> Result<(), MachineError> {
+        if self.is_new() && !matches!(input, Input::Start { .. }) {
+            return Err(MachineError::NotStarted);
+        }
         let now = self.time(now);
         if let Input::Observed(observation) = input {
             self.settle(&observation.execution);

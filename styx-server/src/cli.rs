@@ -60,6 +60,9 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "DIR", env = "STYX_SERVER_WORKFLOWS")]
     pub(crate) workflows: Option<PathBuf>,
     /// What runs executions: processes on this machine, or nothing at all [default: local]
+    ///
+    /// With `fake`, executions end at once with exit code 0, or as the workflow's env says: STYX_FAKE_EXIT_CODES=1,20,0 are the
+    /// exit codes of its tries, STYX_FAKE_DURATION_MS=5000 how long each takes.
     #[arg(long, value_name = "NAME", env = "STYX_SERVER_EXECUTOR", value_enum)]
     pub(crate) executor: Option<ExecutorKind>,
     /// Let workflows that are made through the API run on this machine, not only those of the workflow folder
@@ -115,7 +118,7 @@ pub(crate) enum Command {
 pub(crate) enum ExecutorKind {
     /// Processes on this machine.
     Local,
-    /// Nothing; executions end as their environment says.
+    /// Nothing; executions end as STYX_FAKE_EXIT_CODES and STYX_FAKE_DURATION_MS in their environment say.
     Fake,
 }
 

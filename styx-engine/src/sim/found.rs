@@ -9,14 +9,14 @@ use styx_core::{
     decide::{Input, Reply, Request},
     event::TriggerParameters,
     executor::{Effect, EffectKind, Observation, Observed},
-    id::{ExecutionId, WorkflowId},
+    id::{ExecutionId, Position, WorkflowId},
     record::{Operator, Origin, StoredWorkflow},
     workflow::WorkflowConfiguration,
 };
 use uuid::Uuid;
 
 use super::log::SimLog;
-use crate::machine::{Machine, MachineOptions, Outputs, Ticket};
+use crate::machine::{Machine, MachineError, MachineOptions, Outputs, Ticket};
 
 /// A machine with one workflow, and a run of it whose launch was asked for.
 struct Launching {
@@ -79,6 +79,16 @@ fn asked(request: Request) -> (Ticket, Input) {
 fn trigger(parameter: &str) -> (Ticket, Input) {
     let (workflow, parameters) = (WorkflowId::new("c", "w"), TriggerParameters::default());
     asked(Request::Trigger { workflow, parameter: parameter.into(), parameters, allow_future: false })
+}
+
+/// Records before the one that names the log can't be mended: nothing is launched for them, and the log can't begin any more.
+#[test]
+fn a_log_begins_with_its_start() {
+    let mut machine = Machine::open(SimLog::default().writer(), MachineOptions::default()).unwrap();
+    let now = "2024-05-06T07:08:09Z".parse().unwrap();
+    let refused = machine.step(now, vec![trigger("2024-05-06T05")]).unwrap_err();
+    assert!(matches!(refused, MachineError::NotStarted), "{refused}");
+    assert_eq!(machine.world().tail(), Position(0));
 }
 
 /// What the first step launched was taken for what an earlier process left: nothing fell due until it had reported.

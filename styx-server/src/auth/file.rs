@@ -127,6 +127,9 @@ impl TokenFile {
         now: DateTime<Utc>,
     ) -> anyhow::Result<(String, &Entry)> {
         check_name(name)?;
+        if lifetime.is_some_and(|lifetime| lifetime <= TimeDelta::zero()) {
+            bail!("the token would have expired before it is used: it must be good for longer than nothing");
+        }
         let (mut id, mut secret) = ([0; 8], [0; 32]);
         let drawn = getrandom::fill(&mut id).and_then(|()| getrandom::fill(&mut secret));
         drawn.map_err(|error| anyhow!("drawing a token: {error}"))?;
@@ -264,6 +267,16 @@ mod tests {
         assert!(text.contains(r#""expires": "2026-05-01T07:00:00Z""#), "{text}");
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_token_that_would_be_good_for_nothing_is_not_made() {
+        let mut file = TokenFile::default();
+        for lifetime in [TimeDelta::zero(), TimeDelta::seconds(-1)] {
+            let refused = file.create("ann", Some(lifetime), at("2026-01-31T07:00:00Z")).map(|_| ()).unwrap_err();
+            assert!(refused.to_string().contains("longer than nothing"), "{refused}");
+        }
+        assert!(file.tokens.is_empty());
     }
 
     #[test]

@@ -40,7 +40,7 @@ Examples:
   styx-server log show --instance sales#report#2026-03-29
       What happened to the instance, from its trigger to its end.
 
-  styx-server log show --actor ann --since -2d
+  styx-server log show --actor ann@example.org --since -2d
       What ann asked for in the last two days, and what followed from it at once.
 
   styx-server log show --workflow sales#report --event terminate,timeout --tail 20

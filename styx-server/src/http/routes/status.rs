@@ -6,9 +6,10 @@ use axum::response::Response;
 use styx_client::{EventsPayload, Explanation, TestServiceAccountUsageRequest, TestServiceAccountUsageResponse, json};
 use styx_core::{
     explain,
-    id::InstanceId,
+    id::{InstanceId, Position},
     log::{LogError, LogReader},
-    world::{Row, RowKey, RowScope},
+    record::Subject,
+    world::{Row, RowKey, RowScope, World},
 };
 
 use super::pieces::{self, PIECE, Pieces};
@@ -44,11 +45,26 @@ pub(super) async fn active_states(call: &Call) -> Result<Response, ApiError> {
     pieces::answer(call, States { scopes, after: None, opened: false, begun: false, ended: false }).await
 }
 
-/// Why an instance waits, in words.
+/// Why an instance waits, in words; of one that isn't active, why there is nothing to wait for.
 pub(super) async fn explain(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
-    let reasons = call.look(move |world, now| explain::explain(world, &instance, now)).await?;
-    let reasons = reasons.ok_or_else(|| ApiError::not_found("the instance isn't active"))?;
-    Ok(ok(&Explanation { reasons: reasons.iter().map(ToString::to_string).collect() }))
+    let asked = instance.clone();
+    let look = move |world: &World, now| {
+        (explain::explain(world, &asked, now), explain::explain_workflow(world, asked.workflow()))
+    };
+    let (reasons, of_workflow) = call.look(look).await?;
+    if let Some(reasons) = reasons {
+        return Ok(ok(&Explanation { reasons: reasons.iter().map(ToString::to_string).collect() }));
+    }
+    let subject = Subject::Run(instance.clone());
+    let has_run = !call.read_now(|reader| reader.history(&subject, Position::FIRST, 1))?.is_empty();
+    Err(ApiError::not_found(match of_workflow {
+        _ if has_run => format!("{instance} isn't active: its run has ended, its events say how"),
+        None => format!("{instance} isn't active: there is no workflow {}", instance.workflow()),
+        Some(reasons) => {
+            let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+            format!("{instance} was never triggered; of its workflow: {}", reasons.join("; "))
+        }
+    }))
 }
 
 /// Active runs, made piece by piece, by component, workflow and parameter.
