@@ -433,6 +433,6 @@ pub struct Operator {
     pub actor: Arc<str>,
     /// The id of the request, for logs and people; what comes twice is told by the record's idempotency key.
     pub request_id: Arc<str>,
-    /// What was asked, as JSON.
+    /// What was asked, as JSON of at most [`Cause::MAX_EVIDENCE`] bytes; whoever makes it keeps to that.
     pub request: Arc<str>,
 }

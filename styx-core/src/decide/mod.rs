@@ -107,7 +107,7 @@ pub struct Decisions {
     pub drafts: Vec<Draft>,
     /// What to answer whoever asked, once the records are durable.
     pub reply: Option<Reply>,
-    /// The bound was reached or more became due: ask again at once.
+    /// One decision about what is due does what comes first: there may be more, so ask again at once. Never after other inputs.
     pub again: bool,
 }
 
