@@ -87,6 +87,8 @@ fn a_client_that_hangs_up_is_told_of_in_the_log() {
             "POST /api/v3/scheduler/trigger HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
         )
         .unwrap();
+        // Before it is read, while it is done, or after that.
+        thread::sleep(Duration::from_micros(u64::from(client % 16) * 200));
         stream.shutdown(Shutdown::Both).unwrap();
     }
     let triggered = || {
