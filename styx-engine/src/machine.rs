@@ -224,17 +224,18 @@ impl Machine {
     /// As [`step`](Self::step).
     pub fn finish(&mut self, now: DateTime<Utc>) -> Result<Outputs, MachineError> {
         let now = self.time(now);
-        let most = self.open.records.len().max(self.options.max_records - 1);
-        while self.open.records.len() <= most && self.is_due(now) {
+        while self.is_due(now) {
             let before = self.open.records.len();
             self.decide_one(now, &Input::Due)?;
             assert!(self.open.records.len() > before, "something is due at {now} and nothing follows from it");
+            if self.open.records.len() >= self.options.max_records {
+                break;
+            }
         }
-        let mut open = std::mem::take(&mut self.open);
-        let (answers, effects) = (std::mem::take(&mut open.answers), std::mem::take(&mut open.effects));
-        let mut outputs = Outputs { answers, effects, appended: open.records.len(), ..Outputs::default() };
+        let OpenStep { answers, effects, records, dirty, others } = std::mem::take(&mut self.open);
+        let mut outputs = Outputs { answers, effects, appended: records.len(), ..Outputs::default() };
         let begin = Instant::now();
-        let dirty = self.commit(open)?;
+        self.commit(records, &dirty, others)?;
         outputs.synced = begin.elapsed();
         self.collect_effects(now, dirty, &mut outputs)?;
         let relaunch = self.relaunch.first().map(|(at, _)| *at);
@@ -309,16 +310,21 @@ impl Machine {
         keys.into_iter().filter_map(|key| read(key).transpose()).collect()
     }
 
-    /// Appends what was decided; returns the keys that changed.
-    fn commit(&mut self, open: OpenStep) -> Result<BTreeSet<RowKey>, MachineError> {
-        let Some(first) = open.records.first() else {
-            return Ok(open.dirty);
+    /// Appends what was decided, with the rows of the world that changed and those that aren't part of it.
+    fn commit(
+        &mut self,
+        records: Vec<Record>,
+        dirty: &BTreeSet<RowKey>,
+        others: BTreeMap<RowKey, Option<Row>>,
+    ) -> Result<(), MachineError> {
+        let Some(first) = records.first() else {
+            return Ok(());
         };
         let expected_tail = Position(first.position.0 - 1);
-        let rows = open.dirty.iter().map(|key| (key.clone(), self.world.row(key)));
-        let batch = Batch { rows: rows.chain(open.others).collect(), records: open.records };
+        let rows = dirty.iter().map(|key| (key.clone(), self.world.row(key)));
+        let batch = Batch { rows: rows.chain(others).collect(), records };
         self.log.append(self.epoch, expected_tail, &batch)?;
-        Ok(open.dirty)
+        Ok(())
     }
 
     /// The effects that are owed and weren't asked for in this process.

@@ -76,7 +76,7 @@ fn waiting_for_records_locks_nobody_out() {
 #[test]
 fn a_client_that_hangs_up_is_told_of_in_the_log() {
     const CLIENTS: u32 = 200;
-    let Limited { server, data, _dir, .. } = limited("");
+    let Limited { server, _dir, .. } = limited("");
     server.store("c", "w", "hours", LONG);
     for client in 0..CLIENTS {
         let body = trigger(&format!("2026-01-{:02}T{:02}", 1 + client / 24, client % 24));
@@ -102,7 +102,6 @@ fn a_client_that_hangs_up_is_told_of_in_the_log() {
         assert!(Instant::now() < deadline, "{} were done, {} are told of\n{}", triggered(), told(), server.log());
         thread::sleep(Duration::from_millis(50));
     }
-    drop((server, data));
 }
 
 /// Whatever a refusal says of a body, it is one line of the log, and a short one.

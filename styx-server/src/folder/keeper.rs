@@ -117,15 +117,14 @@ impl Keeper {
             let mut may_ask = now >= wake;
             match woken {
                 Woken::Stop => return Ok(()),
-                // What jobs write beside their files.
-                Woken::Seen(all) if all.is_empty() => {}
-                Woken::Seen(all) => {
+                Woken::Seen(all) if !all.is_empty() => {
                     all.into_iter().for_each(|seen| debounce.note(seen, now));
                     self.gone.note(now);
                     // Soon, with what is seen when it is looked at.
                     may_ask = false;
                 }
-                Woken::Time => may_ask = true,
+                // Only what jobs write beside their files, or nothing.
+                Woken::Seen(_) | Woken::Time => {}
             }
             if now >= idle {
                 idle = now + LOOK_UP;

@@ -2,24 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::{
-    sync::{AcquireError, Semaphore},
-    task::JoinError,
-};
+use tokio::{sync::Semaphore, task::JoinError};
 
 /// How many of them scrapes have for themselves: what is measured is wanted most when all others are taken.
 const SCRAPES: usize = 2;
-
-/// Why work wasn't done.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AsideError {
-    /// It panicked.
-    #[error(transparent)]
-    Panicked(#[from] JoinError),
-    /// Nothing is worked on any more.
-    #[error(transparent)]
-    Closed(#[from] AcquireError),
-}
 
 /// Hands work to threads. Whoever goes away before a thread is free has cost none: the queue is of those who still wait.
 pub(crate) struct Aside {
@@ -42,7 +28,7 @@ impl Aside {
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, AsideError> {
+    ) -> Result<T, JoinError> {
         run(&self.reads, work).await
     }
 
@@ -50,7 +36,7 @@ impl Aside {
     pub(crate) async fn scrape<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, AsideError> {
+    ) -> Result<T, JoinError> {
         run(&self.scrapes, work).await
     }
 }
@@ -58,13 +44,14 @@ impl Aside {
 async fn run<T: Send + 'static>(
     threads: &Arc<Semaphore>,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, AsideError> {
-    let thread = Arc::clone(threads).acquire_owned().await?;
+) -> Result<T, JoinError> {
+    // Nobody closes it.
+    let thread = Arc::clone(threads).acquire_owned().await.ok();
     let work = move || {
         let _thread = thread;
         work()
     };
-    Ok(tokio::task::spawn_blocking(work).await?)
+    tokio::task::spawn_blocking(work).await
 }
 
 #[cfg(test)]

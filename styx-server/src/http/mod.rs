@@ -1,6 +1,7 @@
 //! The HTTP side: from a request to an answer.
 
 mod aside;
+mod audit;
 mod evidence;
 mod guard;
 mod listener;
@@ -14,7 +15,6 @@ mod revised;
 mod router;
 mod routes;
 mod seats;
-mod unanswered;
 
 use std::{
     net::SocketAddr,
@@ -57,14 +57,14 @@ pub(crate) use self::{
     revised::Revised,
 };
 use self::{
+    audit::Audited,
     evidence::request_json,
     once::Once,
     path::segments,
     query::Query,
     request::Payload,
-    response::{ApiError, one_line},
+    response::ApiError,
     router::{Resolved, Route, resolve},
-    unanswered::Unanswered,
 };
 use crate::{
     auth::{Access, Caller, Refused},
@@ -311,16 +311,16 @@ async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>,
     if matches!(route, Route::Records) {
         time_limit += routes::log::LONGEST_WAIT;
     }
+    let metrics = Arc::clone(&app.metrics);
     let admitted = admit(&app, &parts, route);
     let caller = admitted.as_ref().map_or_else(|_| Caller::anonymous(false), Caller::clone);
     let span = tracing::info_span!("request", request_id, route = route.pattern(), actor = &*caller.name);
-    let mut unanswered = Unanswered {
-        metrics: Arc::clone(&app.metrics),
+    let mut audited = Audited {
+        metrics: &metrics,
         route: route.pattern(),
-        method: parts.method.clone(),
-        uri: parts.uri.clone(),
-        request_id: request_id.clone(),
-        actor: Arc::clone(&caller.name),
+        parts: &parts,
+        request_id: &request_id,
+        actor: &caller.name,
         began,
         is_answered: false,
     };
@@ -340,8 +340,7 @@ async fn handle_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>,
     if let Some(id) = echoed {
         response.headers_mut().insert(response::REQUEST_ID, id);
     }
-    unanswered.is_answered = true;
-    audit(&parts, &request_id, &caller.name, &response, refusal.as_deref(), began);
+    audited.answered(&response, refusal.as_deref());
     response
 }
 
@@ -428,25 +427,6 @@ pub(crate) fn is_write(method: &Method) -> bool {
 /// Where a request comes from: the other end of its connection, which may be a proxy.
 #[derive(Debug, Clone, Copy)]
 struct Peer(SocketAddr);
-
-/// One line for each write, who asked and what came of it; bodies may hold secrets and are not shown.
-fn audit(parts: &Parts, request_id: &str, actor: &str, response: &Response, refusal: Option<&str>, began: Instant) {
-    let (method, uri, status) = (&parts.method, &parts.uri, response.status().as_u16());
-    let ms = began.elapsed().as_millis() as u64;
-    let refusal = refusal.map(|text| format!(": {}", one_line(without_payload(text)))).unwrap_or_default();
-    if is_write(method) {
-        let effect = if response::is_without_effect(response.headers()) { " (nothing to do)" } else { "" };
-        tracing::info!(request_id, actor, ms, "[AUDIT] {method} {uri} {status}{effect}{refusal}");
-    } else {
-        tracing::debug!(request_id, actor, ms, "{method} {uri} {status}{refusal}");
-    }
-}
-
-/// A refusal as the log has it: what is wrong with a body is told with pieces of the body, and they may be secrets.
-fn without_payload(refusal: &str) -> &str {
-    let prefixes = ["Invalid payload.", "Payload parsing failed"];
-    prefixes.into_iter().find(|prefix| refusal.starts_with(prefix)).unwrap_or(refusal)
-}
 
 #[cfg(test)]
 mod recorded;

@@ -43,7 +43,7 @@ Or with curl:
 pub(super) async fn metrics(app: Arc<App>) -> Result<Response, ApiError> {
     let metrics = Arc::clone(&app.metrics);
     let text = app.aside.scrape(move || metrics.encode()).await;
-    let text = text.map_err(|error| ApiError::internal("-", "Aside", error))?;
+    let text = text.map_err(|panic| ApiError::internal("-", "Panic", panic))?;
     let text = text.map_err(|error| ApiError::internal("-", "Metrics", error))?;
     Ok(plain(metrics::CONTENT_TYPE, text))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use axum::response::Response;
 use styx_client::{EventsPayload, Explanation, TestServiceAccountUsageRequest, TestServiceAccountUsageResponse, json};
 use styx_core::{
-    explain,
+    explain::{self, Reason},
     id::{InstanceId, Position},
     log::{LogError, LogReader},
     record::Subject,
@@ -49,20 +49,21 @@ pub(super) async fn active_states(call: &Call) -> Result<Response, ApiError> {
 pub(super) async fn explain(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
     let asked = instance.clone();
     let look = move |world: &World, now| {
-        (explain::explain(world, &asked, now), explain::explain_workflow(world, asked.workflow()))
+        let reasons = explain::explain(world, &asked, now);
+        reasons.ok_or_else(|| explain::explain_workflow(world, asked.workflow()))
     };
-    let (reasons, of_workflow) = call.look(look).await?;
-    if let Some(reasons) = reasons {
-        return Ok(ok(&Explanation { reasons: reasons.iter().map(ToString::to_string).collect() }));
-    }
+    let in_words = |reasons: Vec<Reason>| reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let of_workflow = match call.look(look).await? {
+        Ok(reasons) => return Ok(ok(&Explanation { reasons: in_words(reasons) })),
+        Err(of_workflow) => of_workflow,
+    };
     let subject = Subject::Run(instance.clone());
     let has_run = !call.read_now(|reader| reader.history(&subject, Position::FIRST, 1))?.is_empty();
     Err(ApiError::not_found(match of_workflow {
         _ if has_run => format!("{instance} isn't active: its run has ended, its events say how"),
         None => format!("{instance} isn't active: there is no workflow {}", instance.workflow()),
         Some(reasons) => {
-            let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
-            format!("{instance} was never triggered; of its workflow: {}", reasons.join("; "))
+            format!("{instance} was never triggered; of its workflow: {}", in_words(reasons).join("; "))
         }
     }))
 }
