@@ -113,7 +113,7 @@ impl Log for Timed {
         let tail = self.inner.append(epoch, expected_tail, batch)?;
         let now = SystemClock.now();
         for record in &batch.records {
-            if let Fact::Workflow(id, WorkflowEvent::CursorMoved { to: Some(to), why }) = &record.fact {
+            if let Fact::Workflow(id, WorkflowEvent::CursorMoved { to: Some(to), why, .. }) = &record.fact {
                 let due = self.cursors.insert(id.clone(), to.fires_at);
                 if let (CursorMove::Triggered, Some(due), Ok(mut lateness)) = (why, due, self.lateness.lock()) {
                     lateness.extend((now - due).to_std());

@@ -8,6 +8,7 @@ use styx_core::{
     decide::{Facts, Input, Request, decide},
     event::TriggerParameters,
     executor::{Observation, Observed},
+    extensions::Extensions,
     id::{Epoch, ExecutionId, WorkflowId},
     log::Batch,
     record::{Operator, Origin, StoredWorkflow},
@@ -99,7 +100,14 @@ impl Runs {
     fn see(&mut self, execution: Option<ExecutionId>, what: Observed, batch: &mut Batch) {
         if let Some(execution) = execution {
             let evidence = b"{\"pid\":4711}".as_slice().into();
-            let seen = Observation { execution, runner: "default".into(), what, observed_at: None, evidence };
+            let seen = Observation {
+                execution,
+                runner: "default".into(),
+                what,
+                observed_at: None,
+                evidence,
+                extensions: Extensions::default(),
+            };
             self.take(&Input::Observed(seen), batch);
         }
     }

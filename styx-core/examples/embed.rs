@@ -9,6 +9,7 @@ use styx_core::{
     config::Config,
     decide::{Draft, Facts, Input, Request, decide, needs},
     executor::{EffectKind, Observation, Observed},
+    extensions::Extensions,
     id::{Epoch, ExecutionId, WorkflowId},
     owed::owed,
     record::{Operator, Origin, Record, StoredWorkflow},
@@ -87,7 +88,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let runner = store.world.config().executor.runner.clone();
         let evidence = b"{}".as_slice().into();
-        let seen = Input::Observed(Observation { execution, runner, what, observed_at: None, evidence });
+        let seen = Input::Observed(Observation {
+            execution,
+            runner,
+            what,
+            observed_at: None,
+            evidence,
+            extensions: Extensions::default(),
+        });
         effects.extend(store.take(&seen, now));
         // Nothing to do: sleep until something is due.
         if effects.is_empty()

@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::run::State;
+use crate::{extensions::Extensions, run::State};
 
 /// The configuration that decisions follow; changed only by a record, so that a replay knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +29,16 @@ pub struct Config {
     pub backoff: Backoff,
     /// Delays after failures of the infrastructure.
     pub infrastructure_backoff: Backoff,
+    /// When failures of the infrastructure, which cost nothing, end a run.
+    pub infrastructure_limit: FailureLimit,
     /// How long a run may stay in a state.
     pub timeouts: Timeouts,
     /// What the executor can do.
     pub executor: ExecutorCapabilities,
     /// What operators set at run time, and no file.
     pub runtime: Runtime,
+    /// Later fields.
+    pub extensions: Extensions,
 }
 
 impl Config {
@@ -67,9 +71,11 @@ impl Default for Config {
             missing_dependencies_delay: TimeDelta::minutes(10),
             backoff: Backoff { base: TimeDelta::minutes(3), max_exponent: 4 },
             infrastructure_backoff: Backoff { base: TimeDelta::seconds(30), max_exponent: 5 },
+            infrastructure_limit: FailureLimit::default(),
             timeouts: Timeouts::default(),
             executor: ExecutorCapabilities { runner: "default".into(), runs_api_workflows: true, mounts_secrets: true },
             runtime: Runtime::default(),
+            extensions: Extensions::default(),
         }
     }
 }
@@ -159,6 +165,22 @@ pub struct Backoff {
 impl Backoff {
     /// The largest exponent that counts.
     pub const MAX_EXPONENT: u32 = 30;
+}
+
+/// When failures that cost nothing end a run: more than so many in a row, that last longer than this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailureLimit {
+    /// As many in a row are never too many.
+    pub count: u32,
+    /// How long they may last, from the first of them to the last.
+    pub span: TimeDelta,
+}
+
+impl Default for FailureLimit {
+    /// 200 in a row over two days.
+    fn default() -> Self {
+        Self { count: 200, span: TimeDelta::days(2) }
+    }
 }
 
 /// How long a run may stay in a state (spec SM §21).

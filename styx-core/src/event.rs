@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
+    extensions::Extensions,
     id::{ExecutionId, Position},
     run::State,
 };
@@ -20,6 +21,8 @@ pub enum Event {
         parameters: TriggerParameters,
         /// The instant was overtaken by a later one before it fired: the run belongs to a catch-up and counts against its pace.
         missed: bool,
+        /// Later fields.
+        extensions: Extensions,
     },
     /// A note for the reader, e.g. why the run waits.
     Info {
@@ -44,6 +47,8 @@ pub enum Event {
         /// When the run is tried again if this try fails, as the workflow said at this moment; `None` is always. What is
         /// spelled out inline has its own.
         retry_condition: Option<Arc<str>>,
+        /// Later fields: what the try is launched and judged with.
+        extensions: Extensions,
     },
     /// The executor took the execution.
     Submitted {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     event::Trigger,
+    extensions::Extensions,
     id::{ExecutionId, InstanceId},
     record::Origin,
 };
@@ -132,6 +133,8 @@ pub struct Observation {
     /// The raw observation as valid JSON, shortened by the executor to
     /// [`Cause::MAX_EVIDENCE`](crate::record::Cause::MAX_EVIDENCE) bytes; longer evidence is dropped.
     pub evidence: Arc<[u8]>,
+    /// Later fields.
+    pub extensions: Extensions,
 }
 
 /// What an executor saw.

@@ -170,10 +170,10 @@ impl Position {
     /// The place of the first record.
     pub const FIRST: Self = Self(1);
 
-    /// The place right after this one.
+    /// The place right after this one; a log ends long before the last one that there is.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
@@ -188,10 +188,10 @@ impl fmt::Display for Position {
 pub struct Epoch(pub u64);
 
 impl Epoch {
-    /// The epoch of the writer that comes after this one.
+    /// The epoch of the writer that comes after this one; the last one that there is has no other.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
@@ -207,10 +207,10 @@ impl fmt::Display for Epoch {
 pub struct Counter(pub u64);
 
 impl Counter {
-    /// The number of the event after this one.
+    /// The number of the event after this one; the last one that there is has no other.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

@@ -13,6 +13,7 @@ pub mod event;
 pub mod execution;
 pub mod executor;
 pub mod explain;
+pub mod extensions;
 pub mod history;
 pub mod id;
 pub mod log;

@@ -1,17 +1,22 @@
 //! Records: facts in their place in the one log.
 
 mod backfill;
+mod bounds;
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-pub use self::backfill::{BackfillEvent, BackfillMove, BackfillSpec, ResourceEvent};
+pub use self::{
+    backfill::{BackfillEvent, BackfillMove, BackfillSpec, ResourceEvent},
+    bounds::{Bounds, OutOfBounds},
+};
 use crate::{
     config::{Config, Runtime},
     event::Event,
     executor::Observed,
+    extensions::Extensions,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     run::Rules,
     schedule::NaturalTrigger,
@@ -203,6 +208,8 @@ pub enum WorkflowEvent {
         to: Option<Cursor>,
         /// Why it moved.
         why: CursorMove,
+        /// Later fields.
+        extensions: Extensions,
     },
 }
 
@@ -241,6 +248,8 @@ pub struct WorkflowSpec {
     pub mounts_secret: bool,
     /// Where it comes from.
     pub origin: Origin,
+    /// Later fields.
+    pub extensions: Extensions,
 }
 
 impl WorkflowSpec {
@@ -261,6 +270,7 @@ impl WorkflowSpec {
             retry_condition: configuration.retry_condition.as_deref().map(Into::into),
             mounts_secret: configuration.secret.is_some(),
             origin,
+            extensions: Extensions::default(),
         }
     }
 
@@ -413,6 +423,8 @@ pub enum Cause {
         observed_at: Option<DateTime<Utc>>,
         /// The raw observation: JSON, at most [`Cause::MAX_EVIDENCE`] bytes.
         evidence: Arc<[u8]>,
+        /// Later fields.
+        extensions: Extensions,
     },
     /// An event of another system's history.
     Imported {

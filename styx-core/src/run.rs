@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     event::{Description, Event, EventKind, ExecutionDescription, FailureClass, Note, Trigger, TriggerParameters},
+    extensions::Extensions,
     id::{Counter, ExecutionId},
     verdict::{EXIT_MISSING_DEPENDENCIES, EXIT_SUCCESS, cost_tenths},
 };
@@ -157,6 +158,8 @@ pub struct Run {
     pub consecutive_failures: u32,
     /// Failures of the infrastructure since an execution last ended by itself.
     pub infrastructure_failures: u32,
+    /// When the first of them happened; none when there are none.
+    pub infrastructure_since: Option<DateTime<Utc>>,
     /// What the tries have cost, in tenths.
     pub cost_tenths: u32,
     /// How the last try ended.
@@ -167,6 +170,8 @@ pub struct Run {
     pub parameters: Option<TriggerParameters>,
     /// The run belongs to a catch-up.
     pub missed: bool,
+    /// Later fields of the trigger.
+    pub trigger_extensions: Extensions,
     /// The last event was imported: nothing is done about the run until a record of ours takes it up, since the system that
     /// it comes from may still be running it.
     pub imported: bool,
@@ -180,6 +185,8 @@ pub struct Run {
     pub running_timeout: Option<TimeDelta>,
     /// When the run is tried again if this try fails, as `submit` says; [`condition`](Self::condition) is what counts.
     pub retry_condition: Option<Arc<str>>,
+    /// Later fields of the try's `submit`.
+    pub submit_extensions: Extensions,
     /// Resources held since `dequeue`; none, or present and perhaps empty.
     pub resources: Option<Arc<[Arc<str>]>>,
     /// What the last events left for the reader.
@@ -200,17 +207,20 @@ impl Run {
             tries: 0,
             consecutive_failures: 0,
             infrastructure_failures: 0,
+            infrastructure_since: None,
             cost_tenths: 0,
             last_exit: None,
             trigger: None,
             parameters: None,
             missed: false,
+            trigger_extensions: Extensions::default(),
             imported: false,
             execution: None,
             runner: None,
             description: None,
             running_timeout: None,
             retry_condition: None,
+            submit_extensions: Extensions::default(),
             resources: None,
             note: None,
         }
@@ -220,7 +230,11 @@ impl Run {
     ///
     /// ```
     /// use chrono::DateTime;
-    /// use styx_core::{event::{Event, Trigger, TriggerParameters}, run::{Rules, Run, State}};
+    /// use styx_core::{
+    ///     event::{Event, Trigger, TriggerParameters},
+    ///     extensions::Extensions,
+    ///     run::{Rules, Run, State},
+    /// };
     ///
     /// let at = DateTime::UNIX_EPOCH;
     /// let mut run = Run::new(None, at);
@@ -228,6 +242,7 @@ impl Run {
     ///     trigger: Trigger::Natural,
     ///     parameters: TriggerParameters::default(),
     ///     missed: false,
+    ///     extensions: Extensions::default(),
     /// };
     /// run.apply(&trigger, at, Rules::Ours)?;
     /// assert_eq!(run.state, State::Queued);
@@ -298,7 +313,8 @@ impl Run {
     /// Everything but state, times and counter (spec SM §10).
     fn update(&mut self, event: &Event, at: DateTime<Utc>, rules: Rules) {
         match event {
-            Event::TriggerExecution { trigger, parameters, missed } => {
+            Event::TriggerExecution { trigger, parameters, missed, extensions } => {
+                self.trigger_extensions.clone_from(extensions);
                 self.trigger = Some(trigger.clone());
                 self.parameters = Some(parameters.clone());
                 self.missed = *missed;
@@ -309,7 +325,8 @@ impl Run {
                 self.eligible_at = None;
                 self.resources = Some(Arc::clone(resources));
             }
-            Event::Submit { description, execution, running_timeout, retry_condition, .. } => {
+            Event::Submit { description, execution, running_timeout, retry_condition, extensions, .. } => {
+                self.submit_extensions.clone_from(extensions);
                 self.description = Some(description.clone());
                 self.execution.clone_from(execution);
                 self.running_timeout = *running_timeout;
@@ -326,6 +343,7 @@ impl Run {
                 self.cost_tenths = self.cost_tenths.saturating_add(cost_tenths(*exit_code));
                 self.last_exit = *exit_code;
                 self.infrastructure_failures = 0;
+                self.infrastructure_since = None;
                 self.consecutive_failures = match *exit_code {
                     Some(EXIT_SUCCESS | EXIT_MISSING_DEPENDENCIES) => 0,
                     _ => self.consecutive_failures.saturating_add(1),
@@ -336,6 +354,7 @@ impl Run {
                 match class {
                     FailureClass::Infrastructure if rules == Rules::Ours => {
                         self.infrastructure_failures = self.infrastructure_failures.saturating_add(1);
+                        self.infrastructure_since.get_or_insert(at);
                     }
                     _ => self.count_failure(),
                 }
@@ -355,6 +374,7 @@ impl Run {
                 self.description = None;
                 self.running_timeout = None;
                 self.retry_condition = None;
+                self.submit_extensions = Extensions::default();
                 self.resources = None;
             }
             Event::TimeTrigger => self.trigger = Some(Trigger::Unknown("UNKNOWN".into())),
@@ -362,6 +382,7 @@ impl Run {
                 self.tries = self.tries.saturating_add(1);
                 self.execution = Some(execution.clone());
                 self.retry_condition = None;
+                self.submit_extensions = Extensions::default();
                 let docker_image = Some(docker_image.to_string());
                 self.description =
                     Some(Description::Inline(Arc::new(ExecutionDescription { docker_image, ..Default::default() })));
@@ -377,6 +398,7 @@ impl Run {
 
     fn count_failure(&mut self) {
         self.infrastructure_failures = 0;
+        self.infrastructure_since = None;
         self.cost_tenths = self.cost_tenths.saturating_add(cost_tenths(None));
         self.consecutive_failures = self.consecutive_failures.saturating_add(1);
     }

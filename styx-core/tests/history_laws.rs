@@ -9,6 +9,7 @@ use styx_core::{
     event::{
         Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Trigger, TriggerParameters,
     },
+    extensions::Extensions,
     history::{History, PastTrigger, Ran, StatusKind, trigger_status},
     id::{ExecutionId, Position},
     run::{Rules, Run, State},
@@ -20,7 +21,12 @@ fn at(minute: usize) -> DateTime<Utc> {
 
 fn trigger(trigger: Trigger) -> Event {
     let env = BTreeMap::from([("BY".to_owned(), trigger.id().to_owned())]);
-    Event::TriggerExecution { trigger, parameters: TriggerParameters { env: Arc::new(env) }, missed: false }
+    Event::TriggerExecution {
+        trigger,
+        parameters: TriggerParameters { env: Arc::new(env) },
+        missed: false,
+        extensions: Extensions::default(),
+    }
 }
 
 fn description() -> impl Strategy<Value = Description> {
@@ -58,6 +64,7 @@ fn event() -> impl Strategy<Value = Event> {
             runner: None,
             running_timeout: None,
             retry_condition: None,
+            extensions: Extensions::default(),
         }),
         execution().prop_map(|execution| Event::Created {
             execution: execution.unwrap_or_else(|| ExecutionId::parse("")),
@@ -180,6 +187,7 @@ fn what_became_of_a_trigger() {
                 runner: None,
                 running_timeout: None,
                 retry_condition: None,
+                extensions: Extensions::default(),
             },
             Event::Submitted { execution: Some(ExecutionId::parse("e")), runner: Some("r".into()) },
             Event::Started,

@@ -12,6 +12,7 @@ use std::{
 
 use styx_core::{
     executor::{Effect, Executor, Launch, Observation, Observed},
+    extensions::Extensions,
     id::ExecutionId,
 };
 
@@ -191,5 +192,12 @@ fn report_again(execution: &ExecutionId, fake: Fake) -> Observation {
 
 fn report(execution: &ExecutionId, what: Observed) -> Observation {
     let evidence: Arc<[u8]> = Arc::from(&b"{}"[..]);
-    Observation { execution: execution.clone(), runner: "fake".into(), what, observed_at: None, evidence }
+    Observation {
+        execution: execution.clone(),
+        runner: "fake".into(),
+        what,
+        observed_at: None,
+        evidence,
+        extensions: Extensions::default(),
+    }
 }

@@ -10,6 +10,7 @@ use styx_core::{
     decide::{Facts, Input, Request, decide, needs},
     event::{Event, EventKind, FailureClass, TriggerParameters},
     executor::{Observation, Observed},
+    extensions::Extensions,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{Cause, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow},
     run::{Rules, State},
@@ -99,6 +100,7 @@ impl Teller {
             what,
             observed_at: None,
             evidence,
+            extensions: Extensions::default(),
         }));
     }
 
@@ -280,6 +282,7 @@ fn imported_events_are_folded_under_other_rules() {
         trigger: styx_core::event::Trigger::Natural,
         parameters: TriggerParameters::default(),
         missed: false,
+        extensions: Extensions::default(),
     };
     let failed = Event::RunError { message: "no node".into(), class: FailureClass::Infrastructure };
     let history = [trigger, Event::Created { execution: ExecutionId::parse("x"), docker_image: "b".into() }, failed];

@@ -40,8 +40,8 @@ pub enum OpenError {
     },
     /// It was written by a version that was never released: until 0.1.0 no format is kept.
     #[error(
-        "data folder {} has format {found}, of an unreleased version before 0.1.0: import an export of it, or begin anew \
-         in another folder",
+        "data folder {} has format {found}, of an unreleased version before 0.1.0: export it with the program that \
+         wrote it and import that, or begin anew in another folder",
         dir.display()
     )]
     Unreleased {

@@ -115,7 +115,7 @@ fn records_that_do_not_follow_are_refused_and_change_nothing() {
     let gap = importer.add(second.clone()).unwrap_err();
     assert!(matches!(gap, AddError::Refused(_)), "{gap}");
     let last = importer.add(Record { epoch: Epoch(u64::MAX), ..first.clone() }).unwrap_err();
-    assert!(matches!(last, AddError::LastEpoch(_)), "{last}");
+    assert!(matches!(last, AddError::OutOfBounds(_)), "{last}");
     importer.add(first.clone()).unwrap();
     let older = importer.add(Record { epoch: Epoch(2), ..second.clone() }).unwrap_err();
     assert_eq!(older.to_string(), "epoch 2 follows epoch 3");

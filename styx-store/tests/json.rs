@@ -84,7 +84,7 @@ fn an_error_names_the_member_the_value_and_the_rule() {
     assert_eq!(
         error(r#""runner":"#, r#""ruhner":"#),
         "fact.run.event.submit.ruhner: unknown field `ruhner`, expected one of `description`, `execution`, `runner`, \
-         `running_timeout`, `retry_condition`"
+         `running_timeout`, `retry_condition`, `extensions`"
     );
     assert_eq!(error(r#""epoch":3,"#, ""), "missing field `epoch`");
     assert_eq!(
@@ -106,12 +106,31 @@ fn an_error_names_the_member_the_value_and_the_rule() {
 fn a_configuration_without_what_came_later_has_none_of_it() {
     let (_, set) = common::records().into_iter().find(|(name, _)| name == "config-set").unwrap();
     let text = record_to_json(&set);
-    let later = r#""dequeue_rate_thousandths":1000000,"#;
-    assert!(text.contains(later) && !text.contains("runtime"), "{text}");
-    let Fact::Config(ConfigEvent::Set(config)) = record_from_json(&text.replace(later, "")).unwrap().fact else {
+    let (rate, limit) =
+        (r#""dequeue_rate_thousandths":1000000,"#, r#""infrastructure_limit":{"count":200,"span":"PT48H"},"#);
+    assert!(text.contains(rate) && text.contains(limit) && !text.contains("runtime"), "{text}");
+    let before = text.replace(rate, "").replace(limit, "");
+    let Fact::Config(ConfigEvent::Set(config)) = record_from_json(&before).unwrap().fact else {
         panic!("a configuration is set");
     };
     assert_eq!(*config, Config { dequeue_rate: None, ..Config::default() });
+}
+
+#[test]
+fn later_fields_have_one_form_and_bounds() {
+    let (_, moved) = common::records().into_iter().find(|(name, _)| name == "workflow-cursor-extended").unwrap();
+    let text = record_to_json(&moved);
+    let extensions = r#""extensions":[{"tag":64,"hex":""},{"tag":1000,"hex":"deadbeef"}]"#;
+    assert!(text.contains(extensions), "{text}");
+    let error = |with: &str| record_from_json(&text.replace(extensions, with)).unwrap_err().to_string();
+    let at = "fact.workflow.event.cursorMoved.extensions";
+    let order = format!("{at}: tag 64 doesn't ascend from 64, the tag before it");
+    assert!(error(r#""extensions":[{"tag":64,"hex":""},{"tag":64,"hex":""}]"#).starts_with(&order));
+    let hex = error(r#""extensions":[{"tag":64,"hex":"DE"}]"#);
+    assert!(hex.contains("\"DE\" isn't pairs of hexadecimal digits in lower case"), "{hex}");
+    assert!(error(r#""extensions":[{"tag":-1,"hex":""}]"#).contains("invalid value: integer `-1`, expected u32"));
+    let long = error(&format!(r#""extensions":[{{"tag":9,"hex":"{}"}}]"#, "00".repeat(64 * 1024 + 1)));
+    assert!(long.contains("the bytes of the tags up to 9 are longer than 65536"), "{long}");
 }
 
 fn started(position: u64) -> Record {

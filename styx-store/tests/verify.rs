@@ -129,10 +129,10 @@ fn another_format_is_refused_in_one_line() {
     let dir = folder::temporary();
     let mut story = Story::new(6);
     folder::tell(dir.path(), &mut story, 2, 5);
-    let newer = "has format 7; this program knows format 3: use a newer program";
-    let older =
-        "has format 2, of an unreleased version before 0.1.0: import an export of it, or begin anew in another folder";
-    for (format, expected) in [(7_u32, newer), (2, older)] {
+    let newer = "has format 7; this program knows format 4: use a newer program";
+    let older = "has format 3, of an unreleased version before 0.1.0: export it with the program that wrote it and \
+                 import that, or begin anew in another folder";
+    for (format, expected) in [(7_u32, newer), (3, older)] {
         with_database(dir.path(), |db| {
             db.put_cf(db.cf_handle("meta").unwrap(), b"format", format.to_be_bytes()).unwrap();
         });

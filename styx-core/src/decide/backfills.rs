@@ -7,8 +7,9 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use super::{BOUND, Context, Decisions, Plan, Refusal, Reply, operator::actor, unfit};
 use crate::{
     event::{Event, Trigger, TriggerParameters},
+    extensions::Extensions,
     id::{InstanceId, WorkflowId, generated_id},
-    record::{BackfillEvent, BackfillMove, BackfillSpec, Cause, Fact},
+    record::{BackfillEvent, BackfillMove, BackfillSpec, Bounds, Cause, Fact},
     schedule::Schedule,
     world::{Backfill, World},
 };
@@ -49,6 +50,7 @@ pub(super) fn create(
         return Err(Refusal::EmptyRange);
     }
     for (instant, name) in [(start, "start"), (end, "end")] {
+        Bounds::time(name, instant)?;
         if !calendar.is_aligned(instant) {
             return Err(Refusal::Unaligned { name });
         }
@@ -218,7 +220,7 @@ pub(super) fn due(context: Context<'_>, out: &mut Decisions) {
         free -= 1;
         let parameters = backfill.spec.parameters.clone().unwrap_or_default();
         let trigger = Trigger::Backfill(Arc::clone(id));
-        let event = Event::TriggerExecution { trigger, parameters, missed: false };
+        let event = Event::TriggerExecution { trigger, parameters, missed: false, extensions: Extensions::default() };
         let mut plan = Plan::of_new(context, instance, event, Cause::Engine);
         plan.also(advanced);
         plan.commit(out);
@@ -259,9 +261,14 @@ impl Iterator for Steps<'_> {
         let instance = InstanceId::new(workflow.clone(), self.calendar.parameter(self.at));
         let next = match reverse {
             false => self.calendar.next(self.at).filter(|next| next < end).unwrap_or(*end),
-            true => self.calendar.previous(self.at).unwrap_or(*start - TimeDelta::minutes(1)),
+            true => self
+                .calendar
+                .previous(self.at)
+                .unwrap_or_else(|| start.checked_sub_signed(TimeDelta::minutes(1)).unwrap_or(*start)),
         };
         let instant = std::mem::replace(&mut self.at, next);
-        Some(Step { instant, instance, next, is_last: !(*start..*end).contains(&next) })
+        // At the edge of the calendar there is nothing before the first instant.
+        let is_last = next == instant || !(*start..*end).contains(&next);
+        Some(Step { instant, instance, next, is_last })
     }
 }

@@ -72,7 +72,7 @@ fn ending(what: &Observed) -> Option<Ending> {
 }
 
 fn cause(observation: &Observation) -> Cause {
-    let Observation { runner, what, observed_at, evidence, .. } = observation.clone();
+    let Observation { runner, what, observed_at, evidence, extensions, .. } = observation.clone();
     let evidence = if evidence.len() > Cause::MAX_EVIDENCE { Arc::default() } else { evidence };
-    Cause::Executor { runner, what, observed_at, evidence }
+    Cause::Executor { runner, what, observed_at, evidence, extensions }
 }

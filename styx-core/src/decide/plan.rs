@@ -6,6 +6,7 @@ use super::{Context, Decisions, Refusal, condition::unmet, workflows::foreign};
 use crate::{
     config::Config,
     event::{Description, Event, FailureClass, Trigger},
+    extensions::Extensions,
     id::{Counter, ExecutionId, InstanceId},
     record::{Cause, Ending, ExecutionEvent, Fact, RunEvent, Runs},
     run::{IllegalTransition, Rules, Run, State},
@@ -96,6 +97,7 @@ impl<'a> Plan<'a> {
             runner: Some(Arc::clone(&config.executor.runner)),
             running_timeout: Some(config.timeouts.limit(State::Running, workflow.spec.running_timeout)),
             retry_condition: workflow.spec.retry_condition.clone(),
+            extensions: Extensions::default(),
         });
         true
     }

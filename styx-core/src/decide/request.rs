@@ -8,7 +8,7 @@ use crate::{
     config::{Config, Limit, Rate},
     event::{Event, TriggerParameters},
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId, number},
-    record::{BackfillEvent, Fact, Record, RunEvent, StoredWorkflow, WorkflowEvent},
+    record::{BackfillEvent, Fact, OutOfBounds, Record, RunEvent, StoredWorkflow, WorkflowEvent},
     run::IllegalTransition,
 };
 
@@ -269,6 +269,9 @@ pub enum Refusal {
     /// A cursor that isn't an instant of the schedule.
     #[error("next_natural_trigger not aligned with schedule")]
     UnalignedCursor,
+    /// A number or a time that no record may hold.
+    #[error(transparent)]
+    OutOfBounds(#[from] OutOfBounds),
     /// It runs in Flyte.
     #[error("Flyte workflows can't be run yet")]
     Flyte,

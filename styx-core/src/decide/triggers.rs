@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     event::{Event, Trigger, TriggerParameters},
+    extensions::Extensions,
     id::{InstanceId, WorkflowId, generated_id},
     record::{Cause, Cursor, CursorMove, Fact, Runs, WorkflowEvent},
     run::State,
@@ -62,11 +63,18 @@ fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, room: &mut R
         return move_cursor(id, next, why, Cause::Schedule, out);
     }
     let missed = next.is_some_and(|next| next.fires_at <= now);
-    let trigger =
-        Event::TriggerExecution { trigger: Trigger::Natural, parameters: TriggerParameters::default(), missed };
+    let trigger = Event::TriggerExecution {
+        trigger: Trigger::Natural,
+        parameters: TriggerParameters::default(),
+        missed,
+        extensions: Extensions::default(),
+    };
     let lives = world.index().living(&instance).is_some();
     let mut plan = Plan::of_new(context, instance, trigger, Cause::Schedule);
-    plan.also(Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to: next, why }));
+    plan.also(Fact::Workflow(
+        id.clone(),
+        WorkflowEvent::CursorMoved { to: next, why, extensions: Extensions::default() },
+    ));
     if !lives && room.allows(&workflow.spec.resources) && plan.admit(Some(workflow)) {
         room.take(&workflow.spec.resources);
     }
@@ -110,6 +118,7 @@ pub(super) fn asked(
         trigger: Trigger::AdHoc(Arc::clone(&trigger_id)),
         parameters: asked.parameters.clone(),
         missed: false,
+        extensions: Extensions::default(),
     };
     let queue_waits = admission::next(world, now).is_some();
     let has_room = Room::new(context).allows(&workflow.spec.resources);
@@ -139,7 +148,10 @@ pub(super) fn parse(schedule: &str, offset: Option<&str>) -> Result<(Schedule, O
 
 /// Drafts a move of a cursor.
 pub(super) fn move_cursor(id: &WorkflowId, to: Option<Cursor>, why: CursorMove, cause: Cause, out: &mut Decisions) {
-    out.draft(Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to, why }), cause);
+    out.draft(
+        Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to, why, extensions: Extensions::default() }),
+        cause,
+    );
 }
 
 fn natural_instance(id: &WorkflowId, workflow: &Workflow) -> Option<InstanceId> {

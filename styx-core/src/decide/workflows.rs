@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use super::{Context, Decisions, Refusal, Reply, backfills, triggers::parse, unfit};
 use crate::{
     config::Config,
+    extensions::Extensions,
     id::WorkflowId,
-    record::{Cause, Cursor, CursorMove, Fact, Origin, StoredWorkflow, WorkflowEvent, WorkflowSpec},
+    record::{Bounds, Cause, Cursor, CursorMove, Fact, Origin, StoredWorkflow, WorkflowEvent, WorkflowSpec},
     schedule::Schedule,
     world::{Workflow, digest},
 };
@@ -140,6 +141,9 @@ fn patched_cursor(context: Context<'_>, workflow: &Workflow, patch: &Patch) -> R
     if patch.instant.is_some_and(|instant| !schedule.is_aligned(instant)) {
         return Err(Refusal::UnalignedCursor);
     }
+    for (field, at) in [("next_natural_trigger", patch.instant), ("next_natural_offset_trigger", patch.fires_at)] {
+        at.map_or(Ok(()), |at| Bounds::time(field, at))?;
+    }
     let before = match workflow.cursor {
         Some(cursor) => cursor,
         None => first_cursor(&workflow.spec, context.now)?,
@@ -158,5 +162,5 @@ pub fn first_cursor(spec: &WorkflowSpec, now: DateTime<Utc>) -> Result<Cursor, R
 }
 
 pub(super) fn moved(id: &WorkflowId, to: Cursor, why: CursorMove) -> Fact {
-    Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to: Some(to), why })
+    Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to: Some(to), why, extensions: Extensions::default() })
 }

@@ -26,11 +26,19 @@ const UNKNOWN: &str = "UNKNOWN";
 ///
 /// ```
 /// use chrono::{DateTime, TimeDelta};
-/// use styx_core::{event::{Event, Trigger, TriggerParameters}, history::{History, StatusKind}};
+/// use styx_core::{
+///     event::{Event, Trigger, TriggerParameters},
+///     extensions::Extensions,
+///     history::{History, StatusKind},
+/// };
 ///
 /// let at = DateTime::UNIX_EPOCH;
-/// let trigger =
-///     Event::TriggerExecution { trigger: Trigger::Natural, parameters: TriggerParameters::default(), missed: false };
+/// let trigger = Event::TriggerExecution {
+///     trigger: Trigger::Natural,
+///     parameters: TriggerParameters::default(),
+///     missed: false,
+///     extensions: Extensions::default(),
+/// };
 /// let mut history = History::new();
 /// history.apply(&trigger, at, None);
 /// history.apply(&Event::Halt { reason: None }, at + TimeDelta::minutes(1), None);

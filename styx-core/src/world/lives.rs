@@ -194,7 +194,7 @@ impl Lives<'_> {
         rules: Rules,
         changes: &mut Changes,
     ) -> Result<(), RefusedRecord> {
-        let expected = run.counter.and_then(|counter| counter.0.checked_add(1)).map(Counter);
+        let expected = run.counter.map(Counter::next);
         if rules == Rules::Ours && expected != Some(counter) {
             return Err(RefusedRecord::WrongCounter { instance: id.clone(), expected, found: counter });
         }

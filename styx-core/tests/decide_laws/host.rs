@@ -12,6 +12,7 @@ use styx_core::{
     decide::{Decisions, Draft, Facts, Input, Reply, Request, RuntimePatch, Setting, decide, needs},
     event::TriggerParameters,
     executor::{Observation, Observed},
+    extensions::Extensions,
     id::{Epoch, ExecutionId, InstanceId, WorkflowId},
     record::{Cause, Fact, Operator, Origin, Record, Runs, StoredWorkflow},
     run::State,
@@ -241,7 +242,14 @@ impl Host {
             Op::Observe { execution, what } => {
                 let execution = self.execution(*execution);
                 let (runner, observed_at, evidence) = ("default".into(), Some(self.now), Arc::from(&b"{}"[..]));
-                let observation = Observation { execution, runner, what: what.clone(), observed_at, evidence };
+                let observation = Observation {
+                    execution,
+                    runner,
+                    what: what.clone(),
+                    observed_at,
+                    evidence,
+                    extensions: Extensions::default(),
+                };
                 self.take(&Input::Observed(observation));
             }
             op => drop(self.request(op).map(|request| self.ask(request))),

@@ -8,6 +8,7 @@ use styx_core::{
     decide::{Facts, Input, Reply, Request, decide, needs},
     event::Event,
     executor::{Observation, Observed},
+    extensions::Extensions,
     id::{Epoch, InstanceId, WorkflowId},
     record::{
         BackfillEvent, Cause, ExecutionEvent, Fact, Operator, Origin, ResourceEvent, RunEvent, StoredWorkflow,
@@ -122,7 +123,14 @@ impl Teller {
     fn see_of(&mut self, execution: styx_core::id::ExecutionId, what: Observed) {
         let runner = "default".into();
         let evidence = b"{}".as_slice().into();
-        self.take(&Input::Observed(Observation { execution, runner, what, observed_at: None, evidence }));
+        self.take(&Input::Observed(Observation {
+            execution,
+            runner,
+            what,
+            observed_at: None,
+            evidence,
+            extensions: Extensions::default(),
+        }));
     }
 
     /// Lets time pass, stopping wherever something is due.
@@ -212,7 +220,7 @@ fn line(fact: &Fact, cause: &Cause) -> String {
             WorkflowEvent::Deleted => format!("{id} deleted"),
             WorkflowEvent::FileRemoved { path } => format!("{id} isn't in {path} any more"),
             WorkflowEvent::Switched { enabled } => format!("{id} enabled: {enabled}"),
-            WorkflowEvent::CursorMoved { to, why } => {
+            WorkflowEvent::CursorMoved { to, why, .. } => {
                 let to =
                     to.map(|to| format!("{} fires {}", to.instant.format("%dT%H:%M"), to.fires_at.format("%dT%H:%M")));
                 format!("{id} cursor {} ({why:?})", to.as_deref().unwrap_or("none"))

@@ -9,6 +9,7 @@ use styx_core::{
         Description, Event, EventKind, ExecutionDescription, FailureClass, Message, MessageLevel, Note, Trigger,
         TriggerParameters,
     },
+    extensions::Extensions,
     id::{Counter, ExecutionId, Position},
     run::{Rules, Run, State},
     workflow::Span,
@@ -122,6 +123,7 @@ fn ours(event: Event) -> Event {
             runner: Some("default".into()),
             running_timeout: None,
             retry_condition: None,
+            extensions: Extensions::default(),
         },
         other => other,
     }
@@ -162,6 +164,7 @@ pub(crate) fn event(value: &Value) -> Event {
             trigger: trigger(&value["trigger"]),
             parameters: parameters(&value["trigger_parameters"]),
             missed: false,
+            extensions: Extensions::default(),
         },
         "info" => Event::Info { message: read_message(&value["message"]) },
         "dequeue" => Event::Dequeue { resources: strings(&value["resource_ids"]) },
@@ -171,6 +174,7 @@ pub(crate) fn event(value: &Value) -> Event {
             runner: None,
             running_timeout: None,
             retry_condition: None,
+            extensions: Extensions::default(),
         },
         "submitted" => {
             Event::Submitted { execution: execution(&value["execution_id"]), runner: text(&value["runner_id"]) }

@@ -20,6 +20,7 @@ use rustix::{
 use serde_json::{Value, json};
 use styx_core::{
     executor::{Effect, Launch, Observation, Observed},
+    extensions::Extensions,
     id::ExecutionId,
 };
 use uuid::Uuid;
@@ -370,7 +371,14 @@ impl Followed {
         evidence["runFolder"] = self.run.name().into();
         let evidence: Arc<[u8]> = evidence.to_string().into_bytes().into();
         let (execution, runner) = (self.execution.clone(), Arc::clone(&shared.options.runner));
-        shared.report(Observation { execution, runner, what, observed_at: None, evidence });
+        shared.report(Observation {
+            execution,
+            runner,
+            what,
+            observed_at: None,
+            evidence,
+            extensions: Extensions::default(),
+        });
     }
 
     /// Opens our end of the shim's pipe. `false` if there is none any more.

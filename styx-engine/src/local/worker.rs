@@ -15,6 +15,7 @@ use rustix::{
 };
 use styx_core::{
     executor::{Effect, Observation, Observed},
+    extensions::Extensions,
     id::ExecutionId,
 };
 use uuid::Uuid;
@@ -226,6 +227,7 @@ impl Worker {
             what,
             observed_at: None,
             evidence: b"{}".as_slice().into(),
+            extensions: Extensions::default(),
         });
     }
 }

@@ -74,13 +74,13 @@ fn start(decision: &[Record]) -> Option<Input> {
 }
 
 fn observation(world: &World, first: &Record) -> Option<Observation> {
-    let Cause::Executor { runner, what, observed_at, evidence } = first.cause.clone() else { return None };
+    let Cause::Executor { runner, what, observed_at, evidence, extensions } = first.cause.clone() else { return None };
     let execution = match &first.fact {
         Fact::Execution(id, _) => id.clone(),
         Fact::Run(instance, _) => execution_of(world, instance)?,
         _ => return None,
     };
-    Some(Observation { execution, runner, what, observed_at, evidence })
+    Some(Observation { execution, runner, what, observed_at, evidence, extensions })
 }
 
 /// The execution that the run of an instance follows.
@@ -200,7 +200,7 @@ type Instant = chrono::DateTime<chrono::Utc>;
 /// The cursor that an operator set, as far as it differs from the one before.
 fn moved(decision: &[Record], before: Option<Cursor>) -> (Option<Instant>, Option<Instant>) {
     let to = decision.iter().find_map(|record| match &record.fact {
-        Fact::Workflow(_, WorkflowEvent::CursorMoved { to, why: CursorMove::Operator }) => *to,
+        Fact::Workflow(_, WorkflowEvent::CursorMoved { to, why: CursorMove::Operator, .. }) => *to,
         _ => None,
     });
     let changed = |of: fn(Cursor) -> Instant| to.map(of).filter(|to| Some(*to) != before.map(of));

@@ -53,10 +53,10 @@ fn workflow_event(event: &WorkflowEvent) -> String {
         WorkflowEvent::Deleted => "deleted".to_owned(),
         WorkflowEvent::FileRemoved { path } => format!("isn't in {path} any more"),
         WorkflowEvent::Switched { enabled } => format!("switched to {enabled}"),
-        WorkflowEvent::CursorMoved { to: Some(to), why } => {
+        WorkflowEvent::CursorMoved { to: Some(to), why, .. } => {
             format!("cursor to {}, fires at {} ({why:?})", to.instant.to_rfc3339(), to.fires_at.to_rfc3339())
         }
-        WorkflowEvent::CursorMoved { to: None, why } => format!("cursor to nothing ({why:?})"),
+        WorkflowEvent::CursorMoved { to: None, why, .. } => format!("cursor to nothing ({why:?})"),
     }
 }
 

@@ -9,6 +9,7 @@ use styx_core::{
     decide::{Input, Reply, Request},
     event::TriggerParameters,
     executor::{Effect, EffectKind, Observation, Observed},
+    extensions::Extensions,
     id::{ExecutionId, Position, WorkflowId},
     record::{Operator, Origin, StoredWorkflow},
     workflow::WorkflowConfiguration,
@@ -66,6 +67,7 @@ impl Launching {
             what,
             observed_at: None,
             evidence: Arc::default(),
+            extensions: Extensions::default(),
         };
         self.machine.step(self.now, vec![(0, Input::Observed(observation))]).unwrap()
     }

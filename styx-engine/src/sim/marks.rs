@@ -136,7 +136,7 @@ impl Marks {
             WorkflowEvent::Stored(_) if !self.world.workflows().contains_key(id) && has_runs() => {
                 coverage.reach(Situation::RecreatedWhileActive);
             }
-            WorkflowEvent::CursorMoved { to, why } => {
+            WorkflowEvent::CursorMoved { to, why, .. } => {
                 match why {
                     CursorMove::AlreadyActive => coverage.reach(Situation::AlreadyActive),
                     CursorMove::AlreadyCompleted => coverage.reach(Situation::AlreadyCompleted),

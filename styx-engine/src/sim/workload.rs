@@ -79,6 +79,7 @@ impl Workload {
             infrastructure_backoff: Backoff { base: random.millis(100, 5_000), max_exponent: 2 },
             timeouts: Timeouts { by_state, max_running: Some(TimeDelta::minutes(20)), ..Timeouts::default() },
             executor,
+            ..Config::default()
         }
     }
 

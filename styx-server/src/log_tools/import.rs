@@ -164,7 +164,7 @@ fn build(
         let record = fork(&importer, epoch)?;
         let position = record.position;
         let refused = |source| Failed::Record { file: file.to_owned(), line: reader.line(), position, source };
-        importer.add(record).map_err(refused)?;
+        importer.add_own(record).map_err(refused)?;
     }
     let log_id = importer.world().log_id();
     let head = importer.finish()?;

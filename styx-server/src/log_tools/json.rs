@@ -7,6 +7,7 @@ use styx_core::{
     config::{Limit, Rate, Runtime},
     event::{Description, Event, ExecutionDescription, FailureClass},
     executor::Observed,
+    extensions::Extensions,
     id::WorkflowId,
     record::{
         BackfillEvent, BackfillSpec, Cause, ConfigEvent, Ending, ExecutionEvent, Fact, LogEvent, Origin, Record,
@@ -64,6 +65,21 @@ fn parts(id: &WorkflowId) -> (&str, &str) {
     (id.component(), id.workflow())
 }
 
+/// Later fields: their tags, and how many bytes they have. This program doesn't know what is in them, so it shows none of
+/// it; `None` where there are none.
+pub(super) fn extensions(extensions: &Extensions) -> Option<Value> {
+    let fields = || extensions.iter().map(|(tag, bytes)| json!({ "tag": tag, "bytes": bytes.len() }));
+    (!extensions.is_empty()).then(|| fields().collect())
+}
+
+/// The fields, with the later ones where there are any.
+fn extended(mut fields: Value, more: &Extensions) -> Value {
+    if let (Some(more), Value::Object(fields)) = (extensions(more), &mut fields) {
+        fields.insert("extensions".into(), more);
+    }
+    fields
+}
+
 /// A cause.
 pub(super) fn cause(cause: &Cause) -> Value {
     match cause {
@@ -77,13 +93,16 @@ pub(super) fn cause(cause: &Cause) -> Value {
             "request_id": *operator.request_id,
             "request": redact::json(operator.request.as_bytes()),
         }),
-        Cause::Executor { runner, what, observed_at, evidence } => json!({
-            "kind": "executor",
-            "runner": **runner,
-            "observed": observed(what),
-            "observed_at": observed_at.map(millis),
-            "evidence": redact::json(evidence),
-        }),
+        Cause::Executor { runner, what, observed_at, evidence, extensions: more } => extended(
+            json!({
+                "kind": "executor",
+                "runner": **runner,
+                "observed": observed(what),
+                "observed_at": observed_at.map(millis),
+                "evidence": redact::json(evidence),
+            }),
+            more,
+        ),
         Cause::Imported { at } => json!({ "kind": "imported", "at": millis(*at) }),
     }
 }
@@ -172,16 +191,21 @@ fn workflow(event: &WorkflowEvent) -> Value {
                 Origin::Api => ("api", None),
                 Origin::RemovedFile { path } => ("removed file", Some(&**path)),
             };
-            json!({ "configuration": redact::json(stored.json.as_bytes()), "origin": origin, "path": path })
+            let stored_json = redact::json(stored.json.as_bytes());
+            let fields = json!({ "configuration": stored_json, "origin": origin, "path": path });
+            extended(fields, &stored.spec.extensions)
         }
         WorkflowEvent::Deleted => json!({}),
         WorkflowEvent::FileRemoved { path } => json!({ "path": **path }),
         WorkflowEvent::Switched { enabled } => json!({ "enabled": enabled }),
-        WorkflowEvent::CursorMoved { to, why } => json!({
-            "next_natural_trigger": to.map(|cursor| wording::instant(cursor.instant)),
-            "next_natural_offset_trigger": to.map(|cursor| wording::instant(cursor.fires_at)),
-            "why": wording::move_name(*why),
-        }),
+        WorkflowEvent::CursorMoved { to, why, extensions: more } => extended(
+            json!({
+                "next_natural_trigger": to.map(|cursor| wording::instant(cursor.instant)),
+                "next_natural_offset_trigger": to.map(|cursor| wording::instant(cursor.fires_at)),
+                "why": wording::move_name(*why),
+            }),
+            more,
+        ),
     }
 }
 
@@ -209,25 +233,32 @@ pub(super) fn ending(ending: &Ending) -> (&'static str, Option<i32>) {
 /// The fields of Styx's own JSON, and those that only ours has.
 fn styx(event: &Event) -> Value {
     match event {
-        Event::TriggerExecution { trigger, parameters, missed } => json!({
-            "trigger": { "kind": trigger.kind(), "id": trigger.id() },
-            "parameters": { "env": redact::env(&parameters.env) },
-            "missed": missed,
-        }),
+        Event::TriggerExecution { trigger, parameters, missed, extensions: more } => extended(
+            json!({
+                "trigger": { "kind": trigger.kind(), "id": trigger.id() },
+                "parameters": { "env": redact::env(&parameters.env) },
+                "missed": missed,
+            }),
+            more,
+        ),
         Event::Info { message } => json!({ "message": { "level": message.level.as_str(), "line": *message.line } }),
         Event::Dequeue { resources } => {
             json!({ "resource_ids": resources.iter().map(|id| id.to_string()).collect::<Vec<_>>() })
         }
-        Event::Submit { description, execution, runner, running_timeout, retry_condition } => json!({
-            "execution_id": execution.as_ref().map(ToString::to_string),
-            "runner_id": runner.as_deref(),
-            "execution_description": match description {
+        Event::Submit { description, execution, runner, running_timeout, retry_condition, extensions: more } => {
+            let description = match description {
                 Description::Stored(position) => json!({ "record": position.0 }),
                 Description::Inline(description) => inline(description),
-            },
-            "running_timeout": running_timeout.map(|timeout| Span::from(timeout).to_string()),
-            "retry_condition": retry_condition.as_deref(),
-        }),
+            };
+            let fields = json!({
+                "execution_id": execution.as_ref().map(ToString::to_string),
+                "runner_id": runner.as_deref(),
+                "execution_description": description,
+                "running_timeout": running_timeout.map(|timeout| Span::from(timeout).to_string()),
+                "retry_condition": retry_condition.as_deref(),
+            });
+            extended(fields, more)
+        }
         Event::Submitted { execution, runner } => {
             json!({ "execution_id": execution.as_ref().map(ToString::to_string), "runner_id": runner.as_deref() })
         }

@@ -1,10 +1,16 @@
-//! A record without the values of environments: the mark stands in their place, and everything else is as it was.
+//! A record without the values of environments: the mark stands in their place. Later fields, of which nobody here knows
+//! whether they hold secrets, are left out. Everything else is as it was.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use styx_core::{
+    config::Config,
     event::{Description, Event, ExecutionDescription, TriggerParameters},
-    record::{BackfillEvent, BackfillSpec, Cause, Fact, Operator, Record, RunEvent, StoredWorkflow, WorkflowEvent},
+    extensions::Extensions,
+    record::{
+        BackfillEvent, BackfillSpec, Cause, ConfigEvent, Fact, Operator, Record, RunEvent, StoredWorkflow,
+        WorkflowEvent, WorkflowSpec,
+    },
 };
 
 use super::redact;
@@ -14,8 +20,12 @@ pub(super) fn record(record: &Record) -> Record {
     let mut record = record.clone();
     match &mut record.fact {
         Fact::Workflow(_, WorkflowEvent::Stored(stored)) => {
-            let json = text(&stored.json);
-            *stored = Arc::new(StoredWorkflow { json, ..StoredWorkflow::clone(stored) });
+            let spec = WorkflowSpec { extensions: Extensions::default(), ..stored.spec.clone() };
+            *stored = Arc::new(StoredWorkflow { json: text(&stored.json), spec });
+        }
+        Fact::Workflow(_, WorkflowEvent::CursorMoved { extensions, .. }) => *extensions = Extensions::default(),
+        Fact::Config(ConfigEvent::Set(config)) if !config.extensions.is_empty() => {
+            *config = Arc::new(Config { extensions: Extensions::default(), ..Config::clone(config) });
         }
         Fact::Run(_, RunEvent::Styx { event, .. } | RunEvent::Ignored { event, .. }) => hide(event),
         Fact::Backfill(_, BackfillEvent::Created(spec)) => {
@@ -30,8 +40,11 @@ pub(super) fn record(record: &Record) -> Record {
             let request = text(&operator.request);
             *operator = Arc::new(Operator { request, ..Operator::clone(operator) });
         }
-        Cause::Executor { evidence, .. } if !evidence.is_empty() => {
-            *evidence = redact::json(evidence).to_string().into_bytes().into();
+        Cause::Executor { evidence, extensions, .. } => {
+            *extensions = Extensions::default();
+            if !evidence.is_empty() {
+                *evidence = redact::json(evidence).to_string().into_bytes().into();
+            }
         }
         _ => {}
     }
@@ -40,11 +53,16 @@ pub(super) fn record(record: &Record) -> Record {
 
 fn hide(event: &mut Event) {
     match event {
-        Event::TriggerExecution { parameters, .. } => {
+        Event::TriggerExecution { parameters, extensions, .. } => {
             *parameters = TriggerParameters { env: Arc::new(env(&parameters.env)) };
+            *extensions = Extensions::default();
         }
-        Event::Submit { description: Description::Inline(inline), .. } => {
-            *inline = Arc::new(ExecutionDescription { env: env(&inline.env), ..ExecutionDescription::clone(inline) });
+        Event::Submit { description, extensions, .. } => {
+            if let Description::Inline(inline) = description {
+                let env = env(&inline.env);
+                *inline = Arc::new(ExecutionDescription { env, ..ExecutionDescription::clone(inline) });
+            }
+            *extensions = Extensions::default();
         }
         _ => {}
     }

@@ -4,9 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use owo_colors::Style;
 use serde_json::{Map, Value, json};
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Rate, Timeouts},
+    config::{Backoff, Config, ExecutorCapabilities, FailureLimit, Rate, Timeouts},
     event::{Description, TriggerParameters},
     execution::{Execution, Phase},
+    extensions::Extensions,
     record::{BackfillSpec, Origin, Runs, WorkflowSpec},
     run::{Run, State},
     workflow::Span,
@@ -63,16 +64,18 @@ pub(super) fn config(config: &Config) -> View {
         missing_dependencies_delay,
         backoff,
         infrastructure_backoff,
+        infrastructure_limit: FailureLimit { count, span: limit_span },
         timeouts: Timeouts { default, by_state, max_running },
         executor: ExecutorCapabilities { runner, runs_api_workflows, mounts_secrets },
         runtime,
+        extensions,
     } = config;
     let mut timeouts = fields(json!({ "default": span(*default), "max_running": max_running.map(span) }));
     let by_state = by_state.iter().map(|(state, limit)| (state.as_str().to_lowercase(), span(*limit)));
     timeouts.extend(by_state);
     let delays =
         |Backoff { base, max_exponent }: &Backoff| json!({ "base": span(*base), "max_exponent": max_exponent });
-    fields(json!({
+    let view = fields(json!({
         "scheduling": scheduling,
         "max_executions": max_executions,
         "dequeue_rate": dequeue_rate.map(Rate::to_per_second),
@@ -81,25 +84,27 @@ pub(super) fn config(config: &Config) -> View {
         "missing_dependencies_delay": span(*missing_dependencies_delay),
         "backoff": delays(backoff),
         "infrastructure_backoff": delays(infrastructure_backoff),
+        "infrastructure_limit": { "failures": count, "span": span(*limit_span) },
         "timeouts": timeouts,
         "runner": **runner,
         "runs_api_workflows": runs_api_workflows,
         "mounts_secrets": mounts_secrets,
         "operated": json::operated(runtime),
-    }))
+    }));
+    extended(view, &[("extensions", extensions)])
 }
 
 /// The fields of a workflow; its configuration is in the record that `stored_at` names.
 pub(super) fn workflow(workflow: &Workflow) -> View {
     let Workflow { stored_at, deployed_at, json_digest, spec, enabled, cursor } = workflow;
-    let WorkflowSpec { schedule, offset, running_timeout, runs, resources, retry_condition, mounts_secret, origin } =
-        spec;
+    let WorkflowSpec { schedule, offset, running_timeout, runs, resources, .. } = spec;
+    let WorkflowSpec { retry_condition, mounts_secret, origin, extensions, .. } = spec;
     let runs = match runs {
         Runs::Nothing => None,
         Runs::Image => Some("image"),
         Runs::Flyte => Some("flyte"),
     };
-    fields(json!({
+    let view = fields(json!({
         "enabled": enabled,
         "next_natural_trigger": cursor.map(|cursor| wording::instant(cursor.instant)),
         "next_natural_offset_trigger": cursor.map(|cursor| wording::instant(cursor.fires_at)),
@@ -114,7 +119,8 @@ pub(super) fn workflow(workflow: &Workflow) -> View {
         "stored_at": stored_at.0,
         "deployed_at": json::millis(*deployed_at),
         "configuration_digest": json_digest.to_string(),
-    }))
+    }));
+    extended(view, &[("extensions", extensions)])
 }
 
 /// The fields of a run.
@@ -130,17 +136,20 @@ pub(super) fn run(run: &Run) -> View {
         tries,
         consecutive_failures,
         infrastructure_failures,
+        infrastructure_since,
         cost_tenths,
         last_exit,
         trigger,
         parameters,
         missed,
+        trigger_extensions,
         imported,
         execution,
         runner,
         description,
         running_timeout,
         retry_condition,
+        submit_extensions,
         resources,
         note,
     } = run;
@@ -153,7 +162,7 @@ pub(super) fn run(run: &Run) -> View {
         let message = note.message();
         json!({ "level": message.level.as_str(), "line": *message.line })
     });
-    fields(json!({
+    let view = fields(json!({
         "state": state.as_str(),
         "since": json::millis(*since),
         "began_at": json::millis(*began_at),
@@ -164,6 +173,7 @@ pub(super) fn run(run: &Run) -> View {
         "tries": tries,
         "consecutive_failures": consecutive_failures,
         "infrastructure_failures": infrastructure_failures,
+        "infrastructure_since": infrastructure_since.map(json::millis),
         "retry_cost": tenths(*cost_tenths),
         "last_exit": last_exit,
         "retry_delay_millis": retry_delay_millis,
@@ -177,7 +187,8 @@ pub(super) fn run(run: &Run) -> View {
         "message": message,
         "counter": counter.map(|counter| counter.0),
         "last_event_at": json::millis(*last_event_at),
-    }))
+    }));
+    extended(view, &[("trigger_extensions", trigger_extensions), ("submit_extensions", submit_extensions)])
 }
 
 /// The fields of an execution.
@@ -300,6 +311,14 @@ fn fields(value: Value) -> View {
         Value::Object(fields) => fields,
         _ => View::new(),
     }
+}
+
+/// The fields, with the later ones where there are any.
+fn extended(mut view: View, more: &[(&str, &Extensions)]) -> View {
+    for (name, more) in more {
+        view.extend(json::extensions(more).map(|more| ((*name).to_owned(), more)));
+    }
+    view
 }
 
 fn names(names: &[std::sync::Arc<str>]) -> Vec<&str> {

@@ -106,7 +106,7 @@ fn exit_text(code: Option<i32>) -> String {
 
 fn event_text(event: &Event) -> String {
     match event {
-        Event::TriggerExecution { trigger, parameters, missed } => {
+        Event::TriggerExecution { trigger, parameters, missed, .. } => {
             let missed = if *missed { ", missed" } else { "" };
             format!("Trigger id: {}, Parameters: {}{missed}", trigger.id(), parameters_text(parameters))
         }
@@ -237,8 +237,8 @@ fn workflow_text(event: &WorkflowEvent) -> String {
         WorkflowEvent::Deleted => String::new(),
         WorkflowEvent::FileRemoved { path } => format!("File: {path}"),
         WorkflowEvent::Switched { enabled } => on_off(*enabled).into(),
-        WorkflowEvent::CursorMoved { to: None, why } => format!("No further trigger ({})", move_name(*why)),
-        WorkflowEvent::CursorMoved { to: Some(cursor), why } => {
+        WorkflowEvent::CursorMoved { to: None, why, .. } => format!("No further trigger ({})", move_name(*why)),
+        WorkflowEvent::CursorMoved { to: Some(cursor), why, .. } => {
             format!("Next: {}, fires: {} ({})", instant(cursor.instant), instant(cursor.fires_at), move_name(*why))
         }
     }

@@ -135,7 +135,9 @@ impl File {
                 runs_api_workflows: runs_api_workflows || executor != ExecutorKind::Local,
                 mounts_secrets: executor != ExecutorKind::Local,
             },
+            infrastructure_limit: defaults.infrastructure_limit,
             runtime: defaults.runtime,
+            extensions: defaults.extensions,
         }
     }
 }

@@ -10,6 +10,7 @@ use styx_core::{
     decide::{Input, Reply, Request},
     event::{Event, Trigger, TriggerParameters},
     executor::{Effect, Observation, Observed},
+    extensions::Extensions,
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
     log::{Batch, Log},
     record::{BackfillSpec, Cause, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow, Subject},
@@ -121,7 +122,14 @@ impl Host {
         for what in [Observed::Started, Observed::Exited { code: Some(code) }, Observed::Cleaned] {
             let (runner, evidence) = ("default".into(), [].as_slice().into());
             let execution = execution.clone();
-            self.step(Some(Input::Observed(Observation { execution, runner, what, observed_at: None, evidence })));
+            self.step(Some(Input::Observed(Observation {
+                execution,
+                runner,
+                what,
+                observed_at: None,
+                evidence,
+                extensions: Extensions::default(),
+            })));
         }
     }
 
@@ -214,7 +222,7 @@ fn an_imported_run_is_found_in_its_history() {
     let event = |event| Fact::Run(instance(1), RunEvent::Styx { counter: Counter(0), event });
     let trigger = |id: &str| {
         let (trigger, parameters) = (Trigger::Backfill(id.into()), TriggerParameters::default());
-        event(Event::TriggerExecution { trigger, parameters, missed: false })
+        event(Event::TriggerExecution { trigger, parameters, missed: false, extensions: Extensions::default() })
     };
     let halt = || event(Event::Halt { reason: None });
     let of_others = ["a", "b", "c"].repeat(RUN_PAGE).into_iter().flat_map(|id| [trigger(id), halt()]);

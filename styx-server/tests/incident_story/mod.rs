@@ -8,6 +8,7 @@ use styx_core::{
     config::{Config, ExecutorCapabilities},
     decide::{Input, Reply, Request},
     executor::{Effect, Launch, Observation, Observed},
+    extensions::Extensions,
     id::{ExecutionId, WorkflowId},
     record::{Operator, Origin, StoredWorkflow},
     workflow::WorkflowConfiguration,
@@ -130,7 +131,17 @@ impl Shop {
     fn see(&mut self, at: DateTime<Utc>, execution: &ExecutionId, what: Observed, evidence: &serde_json::Value) {
         let evidence = evidence.to_string().into_bytes().into();
         let (execution, runner) = (execution.clone(), "local".into());
-        self.later(at, Input::Observed(Observation { execution, runner, what, observed_at: Some(at), evidence }));
+        self.later(
+            at,
+            Input::Observed(Observation {
+                execution,
+                runner,
+                what,
+                observed_at: Some(at),
+                evidence,
+                extensions: Extensions::default(),
+            }),
+        );
     }
 }
 

@@ -9,6 +9,7 @@ use styx_core::{
     decide::{Facts, Input, Reply, Request, RuntimePatch, Setting, decide, needs},
     event::TriggerParameters,
     executor::{Observation, Observed},
+    extensions::Extensions,
     id::{Epoch, ExecutionId, WorkflowId},
     log::{Batch, Log},
     record::{IdempotencyKey, Operator, Origin, StoredWorkflow},
@@ -89,7 +90,14 @@ impl Story {
         self.now += TimeDelta::milliseconds(500);
         let evidence = br#"{"pid":4711}"#.as_slice().into();
         let (execution, runner) = (execution.clone(), "default".into());
-        self.take(&Input::Observed(Observation { execution, runner, what, observed_at: None, evidence }));
+        self.take(&Input::Observed(Observation {
+            execution,
+            runner,
+            what,
+            observed_at: None,
+            evidence,
+            extensions: Extensions::default(),
+        }));
     }
 
     fn ask(&mut self, request: Request) {

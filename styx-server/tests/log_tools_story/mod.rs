@@ -8,6 +8,7 @@ use styx_core::{
     decide::Draft,
     event::{Description, Event, Trigger, TriggerParameters},
     executor::Observed,
+    extensions::Extensions,
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
     log::{Batch, Log},
     record::{
@@ -63,6 +64,7 @@ impl Story {
             retry_condition: None,
             mounts_secret: false,
             origin: Origin::File { path: "examples.yaml".into(), enabled: true },
+            extensions: Extensions::default(),
         };
         let json = format!(r#"{{"id":"best-product","schedule":"hours","env":{{"TOKEN":"{SECRET}"}}}}"#);
         let stored = WorkflowEvent::Stored(Arc::new(StoredWorkflow { json: json.into(), spec }));
@@ -77,6 +79,7 @@ impl Story {
             trigger: Trigger::Natural,
             parameters: TriggerParameters::default(),
             missed: false,
+            extensions: Extensions::default(),
         };
         let facts = vec![
             self.event(&run, trigger),
@@ -114,6 +117,7 @@ impl Story {
             trigger: Trigger::AdHoc("ad-hoc-cli-1774767660000-00042".into()),
             parameters: TriggerParameters { env: Arc::new(env) },
             missed: false,
+            extensions: Extensions::default(),
         };
         let facts = vec![self.event(&run, trigger)];
         self.decide(asked(&format!(r#"{{"trigger_parameters":{{"env":{{"TOKEN":"{SECRET}"}}}}}}"#)), facts);
@@ -161,7 +165,11 @@ fn instance(parameter: &str) -> InstanceId {
 
 fn moved(hour: u32, why: CursorMove) -> WorkflowEvent {
     let at = |hour: u32| time(&format!("{hour:02}:00:00"));
-    WorkflowEvent::CursorMoved { to: Some(Cursor { instant: at(hour), fires_at: at(hour + 1) }), why }
+    WorkflowEvent::CursorMoved {
+        to: Some(Cursor { instant: at(hour), fires_at: at(hour + 1) }),
+        why,
+        extensions: Extensions::default(),
+    }
 }
 
 fn submit(execution: &str) -> Event {
@@ -171,12 +179,19 @@ fn submit(execution: &str) -> Event {
         runner: Some("local".into()),
         running_timeout: None,
         retry_condition: None,
+        extensions: Extensions::default(),
     }
 }
 
 fn seen(what: Observed) -> Cause {
     let evidence = format!(r#"{{"pid":4711,"env":[{{"name":"TOKEN","value":"{SECRET}"}}]}}"#);
-    Cause::Executor { runner: "local".into(), what, observed_at: None, evidence: evidence.as_bytes().into() }
+    Cause::Executor {
+        runner: "local".into(),
+        what,
+        observed_at: None,
+        evidence: evidence.as_bytes().into(),
+        extensions: Extensions::default(),
+    }
 }
 
 fn asked(request: &str) -> Cause {

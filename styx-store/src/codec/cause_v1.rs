@@ -8,7 +8,7 @@ use styx_core::{
     record::{Cause, Operator},
 };
 
-use super::primitives::InstantV1;
+use super::primitives::{ExtensionsV1, InstantV1};
 use crate::texts::shared;
 
 #[derive(Debug, Encode, BorrowDecode)]
@@ -17,9 +17,21 @@ pub(super) enum CauseV1<'a> {
     Schedule = 0,
     Timer = 1,
     Engine = 2,
-    Operator { actor: &'a str, request_id: &'a str, request: &'a str } = 3,
-    Executor { runner: &'a str, what: ObservedV1<'a>, observed_at: Option<InstantV1>, evidence: &'a [u8] } = 4,
-    Imported { at: InstantV1 } = 5,
+    Operator {
+        actor: &'a str,
+        request_id: &'a str,
+        request: &'a str,
+    } = 3,
+    Executor {
+        runner: &'a str,
+        what: ObservedV1<'a>,
+        observed_at: Option<InstantV1>,
+        evidence: &'a [u8],
+        extensions: ExtensionsV1,
+    } = 4,
+    Imported {
+        at: InstantV1,
+    } = 5,
     Decision = 6,
 }
 
@@ -32,9 +44,13 @@ impl<'a> From<&'a Cause> for CauseV1<'a> {
             Cause::Operator(operator) => {
                 Self::Operator { actor: &operator.actor, request_id: &operator.request_id, request: &operator.request }
             }
-            Cause::Executor { runner, what, observed_at, evidence } => {
-                Self::Executor { runner, what: what.into(), observed_at: observed_at.map(Into::into), evidence }
-            }
+            Cause::Executor { runner, what, observed_at, evidence, extensions } => Self::Executor {
+                runner,
+                what: what.into(),
+                observed_at: observed_at.map(Into::into),
+                evidence,
+                extensions: extensions.into(),
+            },
             Cause::Imported { at } => Self::Imported { at: (*at).into() },
             Cause::Decision => Self::Decision,
         }
@@ -52,11 +68,12 @@ impl From<CauseV1<'_>> for Cause {
                 request_id: request_id.into(),
                 request: request.into(),
             })),
-            CauseV1::Executor { runner, what, observed_at, evidence } => Self::Executor {
+            CauseV1::Executor { runner, what, observed_at, evidence, extensions } => Self::Executor {
                 runner: shared(runner),
                 what: what.into(),
                 observed_at: observed_at.map(Into::into),
                 evidence: evidence.into(),
+                extensions: extensions.into(),
             },
             CauseV1::Imported { at } => Self::Imported { at: at.into() },
             CauseV1::Decision => Self::Decision,

@@ -4,13 +4,13 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use bincode::{BorrowDecode, Encode};
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Limit, Rate, Runtime, Timeouts},
+    config::{Backoff, Config, ExecutorCapabilities, FailureLimit, Limit, Rate, Runtime, Timeouts},
     record::ConfigEvent,
 };
 
 use super::{
     parts::StateV1,
-    primitives::{Ascending, SpanV1},
+    primitives::{Ascending, ExtensionsV1, SpanV1},
 };
 use crate::texts::shared;
 
@@ -61,6 +61,24 @@ impl From<BackoffV1> for Backoff {
 }
 
 #[derive(Debug, Encode, BorrowDecode)]
+struct FailureLimitV1 {
+    count: u32,
+    span: SpanV1,
+}
+
+impl From<FailureLimit> for FailureLimitV1 {
+    fn from(limit: FailureLimit) -> Self {
+        Self { count: limit.count, span: limit.span.into() }
+    }
+}
+
+impl From<FailureLimitV1> for FailureLimit {
+    fn from(stored: FailureLimitV1) -> Self {
+        Self { count: stored.count, span: stored.span.into() }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
 pub(super) struct ConfigV1<'a> {
     scheduling: bool,
     max_executions: Option<u32>,
@@ -78,6 +96,8 @@ pub(super) struct ConfigV1<'a> {
     runs_api_workflows: bool,
     mounts_secrets: bool,
     runtime: RuntimeV1<'a>,
+    infrastructure_limit: FailureLimitV1,
+    extensions: ExtensionsV1,
 }
 
 impl<'a> From<&'a Config> for ConfigV1<'a> {
@@ -99,6 +119,8 @@ impl<'a> From<&'a Config> for ConfigV1<'a> {
             runs_api_workflows: config.executor.runs_api_workflows,
             mounts_secrets: config.executor.mounts_secrets,
             runtime: (&config.runtime).into(),
+            infrastructure_limit: config.infrastructure_limit.into(),
+            extensions: (&config.extensions).into(),
         }
     }
 }
@@ -126,6 +148,8 @@ impl From<ConfigV1<'_>> for Config {
                 mounts_secrets: stored.mounts_secrets,
             },
             runtime: stored.runtime.into(),
+            infrastructure_limit: stored.infrastructure_limit.into(),
+            extensions: stored.extensions.into(),
         }
     }
 }

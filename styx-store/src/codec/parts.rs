@@ -11,7 +11,7 @@ use styx_core::{
 };
 use uuid::Uuid;
 
-use super::primitives::{InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1};
+use super::primitives::{ExtensionsV1, InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1};
 use crate::texts::shared;
 
 #[derive(Debug, Encode, BorrowDecode)]
@@ -259,6 +259,7 @@ pub(super) struct WorkflowSpecV1<'a> {
     retry_condition: Option<&'a str>,
     mounts_secret: bool,
     origin: OriginV1<'a>,
+    extensions: ExtensionsV1,
 }
 
 impl<'a> From<&'a WorkflowSpec> for WorkflowSpecV1<'a> {
@@ -276,6 +277,7 @@ impl<'a> From<&'a WorkflowSpec> for WorkflowSpecV1<'a> {
                 Origin::Api => OriginV1::Api,
                 Origin::RemovedFile { path } => OriginV1::RemovedFile { path },
             },
+            extensions: (&workflow.extensions).into(),
         }
     }
 }
@@ -295,6 +297,7 @@ impl From<WorkflowSpecV1<'_>> for WorkflowSpec {
                 OriginV1::Api => Origin::Api,
                 OriginV1::RemovedFile { path } => Origin::RemovedFile { path: path.into() },
             },
+            extensions: stored.extensions.into(),
         }
     }
 }

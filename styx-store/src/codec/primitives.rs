@@ -9,6 +9,7 @@ use bincode::{
     error::{DecodeError, EncodeError},
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use styx_core::extensions::Extensions;
 
 use super::CodecError;
 use crate::texts::shared;
@@ -78,6 +79,38 @@ pub(super) fn variables_v1(variables: &BTreeMap<String, String>) -> VariablesV1<
 
 pub(super) fn variables(stored: VariablesV1<'_>) -> BTreeMap<String, String> {
     stored.0.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+/// Later fields: tags and bytes, ascending by tag.
+#[derive(Debug)]
+pub(super) struct ExtensionsV1(Extensions);
+
+impl Encode for ExtensionsV1 {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        let fields = self.0.iter();
+        (fields.len() as u64).encode(encoder)?;
+        fields.into_iter().try_for_each(|field| field.encode(encoder))
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for ExtensionsV1 {
+    /// Keeps what it doesn't know, within the bounds.
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let Seq(fields) = Seq::<(u32, &[u8])>::borrow_decode(decoder)?;
+        Extensions::new(fields).map(Self).map_err(|error| DecodeError::OtherString(error.to_string()))
+    }
+}
+
+impl From<&Extensions> for ExtensionsV1 {
+    fn from(extensions: &Extensions) -> Self {
+        Self(extensions.clone())
+    }
+}
+
+impl From<ExtensionsV1> for Extensions {
+    fn from(stored: ExtensionsV1) -> Self {
+        stored.0
+    }
 }
 
 /// A point in time: twice the milliseconds since 1970, plus one when nanoseconds beyond the millisecond follow.

@@ -19,7 +19,9 @@ use super::{
         CursorV1, DescriptionV1, EndingV1, ExecutionIdV1, InstanceIdV1, MessageV1, StoredWorkflowV1, TriggerV1,
         WorkflowIdV1, frozen,
     },
-    primitives::{InstantV1, Seq, SpanV1, VariablesV1, from_millis, variables, variables_v1, whole_millis},
+    primitives::{
+        ExtensionsV1, InstantV1, Seq, SpanV1, VariablesV1, from_millis, variables, variables_v1, whole_millis,
+    },
 };
 use crate::texts::shared;
 
@@ -174,7 +176,7 @@ enum WorkflowEventV1<'a> {
     Stored(Box<StoredWorkflowV1<'a>>) = 0,
     Deleted = 1,
     Switched { enabled: bool } = 2,
-    CursorMoved { to: Option<CursorV1>, why: CursorMoveV1 } = 3,
+    CursorMoved { to: Option<CursorV1>, why: CursorMoveV1, extensions: ExtensionsV1 } = 3,
     FileRemoved { path: &'a str } = 4,
 }
 
@@ -184,7 +186,9 @@ impl<'a> From<&'a WorkflowEvent> for WorkflowEventV1<'a> {
             WorkflowEvent::Stored(stored) => Self::Stored(Box::new((&**stored).into())),
             WorkflowEvent::Deleted => Self::Deleted,
             WorkflowEvent::Switched { enabled } => Self::Switched { enabled: *enabled },
-            WorkflowEvent::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: (*why).into() },
+            WorkflowEvent::CursorMoved { to, why, extensions } => {
+                Self::CursorMoved { to: to.map(Into::into), why: (*why).into(), extensions: extensions.into() }
+            }
             WorkflowEvent::FileRemoved { path } => Self::FileRemoved { path },
         }
     }
@@ -196,7 +200,9 @@ impl From<WorkflowEventV1<'_>> for WorkflowEvent {
             WorkflowEventV1::Stored(stored) => Self::Stored(Arc::new((*stored).into())),
             WorkflowEventV1::Deleted => Self::Deleted,
             WorkflowEventV1::Switched { enabled } => Self::Switched { enabled },
-            WorkflowEventV1::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: why.into() },
+            WorkflowEventV1::CursorMoved { to, why, extensions } => {
+                Self::CursorMoved { to: to.map(Into::into), why: why.into(), extensions: extensions.into() }
+            }
             WorkflowEventV1::FileRemoved { path } => Self::FileRemoved { path: path.into() },
         }
     }
@@ -245,6 +251,7 @@ enum EventV1<'a> {
         trigger: TriggerV1<'a>,
         env: VariablesV1<'a>,
         missed: bool,
+        extensions: ExtensionsV1,
     } = 0,
     Info {
         message: MessageV1<'a>,
@@ -258,6 +265,7 @@ enum EventV1<'a> {
         runner: Option<&'a str>,
         running_timeout: Option<SpanV1>,
         retry_condition: Option<&'a str>,
+        extensions: ExtensionsV1,
     } = 3,
     Submitted {
         execution: Option<ExecutionIdV1<'a>>,
@@ -295,18 +303,24 @@ enum EventV1<'a> {
 impl<'a> From<&'a Event> for EventV1<'a> {
     fn from(event: &'a Event) -> Self {
         match event {
-            Event::TriggerExecution { trigger, parameters, missed } => {
-                Self::TriggerExecution { trigger: trigger.into(), env: variables_v1(&parameters.env), missed: *missed }
-            }
+            Event::TriggerExecution { trigger, parameters, missed, extensions } => Self::TriggerExecution {
+                trigger: trigger.into(),
+                env: variables_v1(&parameters.env),
+                missed: *missed,
+                extensions: extensions.into(),
+            },
             Event::Info { message } => Self::Info { message: message.into() },
             Event::Dequeue { resources } => Self::Dequeue { resources: Seq::of_texts(resources.iter()) },
-            Event::Submit { description, execution, runner, running_timeout, retry_condition } => Self::Submit {
-                description: description.into(),
-                execution: execution.as_ref().map(Into::into),
-                runner: runner.as_deref(),
-                running_timeout: running_timeout.map(Into::into),
-                retry_condition: retry_condition.as_deref(),
-            },
+            Event::Submit { description, execution, runner, running_timeout, retry_condition, extensions } => {
+                Self::Submit {
+                    description: description.into(),
+                    execution: execution.as_ref().map(Into::into),
+                    runner: runner.as_deref(),
+                    running_timeout: running_timeout.map(Into::into),
+                    retry_condition: retry_condition.as_deref(),
+                    extensions: extensions.into(),
+                }
+            }
             Event::Submitted { execution, runner } => {
                 Self::Submitted { execution: execution.as_ref().map(Into::into), runner: runner.as_deref() }
             }
@@ -328,20 +342,24 @@ impl<'a> From<&'a Event> for EventV1<'a> {
 impl From<EventV1<'_>> for Event {
     fn from(stored: EventV1<'_>) -> Self {
         match stored {
-            EventV1::TriggerExecution { trigger, env, missed } => Self::TriggerExecution {
+            EventV1::TriggerExecution { trigger, env, missed, extensions } => Self::TriggerExecution {
                 trigger: trigger.into(),
                 parameters: TriggerParameters { env: Arc::new(variables(env)) },
                 missed,
+                extensions: extensions.into(),
             },
             EventV1::Info { message } => Self::Info { message: message.into() },
             EventV1::Dequeue { resources } => Self::Dequeue { resources: resources.shared() },
-            EventV1::Submit { description, execution, runner, running_timeout, retry_condition } => Self::Submit {
-                description: description.into(),
-                execution: execution.map(Into::into),
-                runner: runner.map(shared),
-                running_timeout: running_timeout.map(Into::into),
-                retry_condition: retry_condition.map(shared),
-            },
+            EventV1::Submit { description, execution, runner, running_timeout, retry_condition, extensions } => {
+                Self::Submit {
+                    description: description.into(),
+                    execution: execution.map(Into::into),
+                    runner: runner.map(shared),
+                    running_timeout: running_timeout.map(Into::into),
+                    retry_condition: retry_condition.map(shared),
+                    extensions: extensions.into(),
+                }
+            }
             EventV1::Submitted { execution, runner } => {
                 Self::Submitted { execution: execution.map(Into::into), runner: runner.map(shared) }
             }

@@ -18,7 +18,7 @@ use super::{
     parts::{
         CursorV1, DescriptionV1, EndingV1, ExecutionIdV1, InstanceIdV1, MessageV1, StateV1, TriggerV1, WorkflowSpecV1,
     },
-    primitives::{InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1},
+    primitives::{ExtensionsV1, InstantV1, Seq, SpanV1, VariablesV1, variables, variables_v1},
 };
 use crate::texts::shared;
 
@@ -155,6 +155,9 @@ pub(super) struct RunV1<'a> {
     retry_condition: Option<&'a str>,
     resources: Option<Seq<&'a str>>,
     note: Option<NoteV1<'a>>,
+    infrastructure_since: Option<InstantV1>,
+    trigger_extensions: ExtensionsV1,
+    submit_extensions: ExtensionsV1,
 }
 
 impl<'a> From<&'a Run> for RunV1<'a> {
@@ -183,6 +186,9 @@ impl<'a> From<&'a Run> for RunV1<'a> {
             retry_condition: run.retry_condition.as_deref(),
             resources: run.resources.as_ref().map(|resources| Seq::of_texts(resources.iter())),
             note: run.note.as_ref().map(Into::into),
+            infrastructure_since: run.infrastructure_since.map(Into::into),
+            trigger_extensions: (&run.trigger_extensions).into(),
+            submit_extensions: (&run.submit_extensions).into(),
         }
     }
 }
@@ -213,6 +219,9 @@ impl From<RunV1<'_>> for Run {
             retry_condition: stored.retry_condition.map(shared),
             resources: stored.resources.map(|resources| resources.shared()),
             note: stored.note.map(Into::into),
+            infrastructure_since: stored.infrastructure_since.map(Into::into),
+            trigger_extensions: stored.trigger_extensions.into(),
+            submit_extensions: stored.submit_extensions.into(),
         }
     }
 }

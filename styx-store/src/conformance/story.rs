@@ -11,6 +11,7 @@ use styx_core::{
     event::{Description, Event, FailureClass, Message, MessageLevel, Trigger, TriggerParameters},
     execution::Phase,
     executor::Observed,
+    extensions::Extensions,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     log::Batch,
     record::{
@@ -157,7 +158,8 @@ impl Story {
                 return (Fact::Config(ConfigEvent::SchedulingSwitched { enabled }), cause);
             }
             2 => {
-                let config = Config { catch_up: dice.below(5) as u32, ..Config::default() };
+                let config =
+                    Config { catch_up: dice.below(5) as u32, extensions: extensions(dice), ..Config::default() };
                 return (Fact::Config(ConfigEvent::Set(Arc::new(config))), cause);
             }
             3 => return (Fact::Config(ConfigEvent::Operated(runtime(dice))), cause),
@@ -199,7 +201,11 @@ impl Story {
             2 if exists => {
                 let instant = at + TimeDelta::hours(1);
                 let cursor = Cursor { instant, fires_at: instant + TimeDelta::minutes(5) };
-                WorkflowEvent::CursorMoved { to: Some(cursor), why: CursorMove::Triggered }
+                WorkflowEvent::CursorMoved {
+                    to: Some(cursor),
+                    why: CursorMove::Triggered,
+                    extensions: extensions(dice),
+                }
             }
             _ => WorkflowEvent::Stored(Arc::new(StoredWorkflow {
                 json: format!(r#"{{"id":"{}","schedule":"HOURLY"}}"#, id.workflow().escape_default()).into(),
@@ -216,6 +222,7 @@ impl Story {
                     } else {
                         Origin::File { path: "workflows/a.yaml".into(), enabled: true }
                     },
+                    extensions: extensions(dice),
                 },
             })),
         }
@@ -316,6 +323,7 @@ impl Story {
                     runner: Some("default".into()),
                     running_timeout: dice.chance(50).then(|| TimeDelta::hours(1)),
                     retry_condition: dice.chance(50).then(|| "#exitCode == 1".into()),
+                    extensions: extensions(dice),
                 },
                 _ => Event::Halt { reason: None },
             },
@@ -350,7 +358,13 @@ fn trigger(dice: &mut Dice) -> Event {
     };
     let parameters = parameters(dice);
     let missed = trigger == Trigger::Natural && dice.chance(10);
-    Event::TriggerExecution { trigger, parameters, missed }
+    Event::TriggerExecution { trigger, parameters, missed, extensions: extensions(dice) }
+}
+
+/// Later fields, now and then.
+fn extensions(dice: &mut Dice) -> Extensions {
+    let fields = dice.chance(20).then(|| (dice.below(1_000) as u32, "später"));
+    Extensions::new(fields).expect("it is one tag with a few bytes")
 }
 
 fn parameters(dice: &mut Dice) -> TriggerParameters {
@@ -384,6 +398,7 @@ fn cause(dice: &mut Dice) -> Cause {
             what: Observed::Exited { code: Some(0) },
             observed_at: dice.chance(50).then_some(DateTime::UNIX_EPOCH),
             evidence: Arc::from(&br#"{"exit":0}"#[..]),
+            extensions: extensions(dice),
         },
         _ => Cause::Engine,
     }

@@ -8,7 +8,7 @@ use styx_core::{
     record::{Cause, Operator},
 };
 
-use super::values::{EvidenceJson, InstantJson};
+use super::values::{EvidenceJson, ExtensionsJson, InstantJson};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -29,6 +29,8 @@ pub(super) enum CauseJson {
         #[serde(skip_serializing_if = "Option::is_none")]
         observed_at: Option<InstantJson>,
         evidence: EvidenceJson,
+        #[serde(default, skip_serializing_if = "ExtensionsJson::is_empty")]
+        extensions: ExtensionsJson,
     },
     Imported {
         at: InstantJson,
@@ -47,11 +49,12 @@ impl From<&Cause> for CauseJson {
                 request_id: operator.request_id.to_string(),
                 request: operator.request.to_string(),
             },
-            Cause::Executor { runner, what, observed_at, evidence } => Self::Executor {
+            Cause::Executor { runner, what, observed_at, evidence, extensions } => Self::Executor {
                 runner: runner.to_string(),
                 observed: what.into(),
                 observed_at: observed_at.map(InstantJson),
                 evidence: EvidenceJson(evidence.to_vec()),
+                extensions: extensions.into(),
             },
             Cause::Imported { at } => Self::Imported { at: InstantJson(*at) },
         }
@@ -70,11 +73,12 @@ impl From<CauseJson> for Cause {
                 request_id: request_id.into(),
                 request: request.into(),
             })),
-            CauseJson::Executor { runner, observed, observed_at, evidence } => Self::Executor {
+            CauseJson::Executor { runner, observed, observed_at, evidence, extensions } => Self::Executor {
                 runner: runner.into(),
                 what: observed.into(),
                 observed_at: observed_at.map(|InstantJson(at)| at),
                 evidence: evidence.0.into(),
+                extensions: extensions.into(),
             },
             CauseJson::Imported { at } => Self::Imported { at: at.0 },
         }

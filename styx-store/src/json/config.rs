@@ -6,13 +6,14 @@ use std::{
     sync::Arc,
 };
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Limit, Rate, Runtime, Timeouts},
+    config::{Backoff, Config, ExecutorCapabilities, FailureLimit, Limit, Rate, Runtime, Timeouts},
     record::ConfigEvent,
 };
 
-use super::values::{SpanJson, StateJson};
+use super::values::{ExtensionsJson, SpanJson, StateJson};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -63,6 +64,32 @@ impl From<BackoffJson> for Backoff {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct FailureLimitJson {
+    count: u32,
+    span: SpanJson,
+}
+
+impl Default for FailureLimitJson {
+    /// Frozen, unlike the default of the configuration.
+    fn default() -> Self {
+        Self { count: 200, span: SpanJson(TimeDelta::days(2)) }
+    }
+}
+
+impl From<FailureLimit> for FailureLimitJson {
+    fn from(limit: FailureLimit) -> Self {
+        Self { count: limit.count, span: SpanJson(limit.span) }
+    }
+}
+
+impl From<FailureLimitJson> for FailureLimit {
+    fn from(json: FailureLimitJson) -> Self {
+        Self { count: json.count, span: json.span.0 }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ConfigJson {
     scheduling: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,11 +101,16 @@ pub(super) struct ConfigJson {
     missing_dependencies_delay: SpanJson,
     backoff: BackoffJson,
     infrastructure_backoff: BackoffJson,
+    /// Exports from before there was one lack it.
+    #[serde(default)]
+    infrastructure_limit: FailureLimitJson,
     timeouts: TimeoutsJson,
     executor: CapabilitiesJson,
     /// Left out when operators have set nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     runtime: Option<RuntimeJson>,
+    #[serde(default, skip_serializing_if = "ExtensionsJson::is_empty")]
+    extensions: ExtensionsJson,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -110,6 +142,7 @@ impl From<&Config> for ConfigJson {
             missing_dependencies_delay: SpanJson(config.missing_dependencies_delay),
             backoff: config.backoff.into(),
             infrastructure_backoff: config.infrastructure_backoff.into(),
+            infrastructure_limit: config.infrastructure_limit.into(),
             timeouts: TimeoutsJson {
                 default: SpanJson(*default),
                 by_state: by_state.iter().map(|(state, limit)| (StateJson(*state), SpanJson(*limit))).collect(),
@@ -121,6 +154,7 @@ impl From<&Config> for ConfigJson {
                 mounts_secrets: config.executor.mounts_secrets,
             },
             runtime: (config.runtime != Runtime::default()).then(|| (&config.runtime).into()),
+            extensions: (&config.extensions).into(),
         }
     }
 }
@@ -137,6 +171,7 @@ impl From<ConfigJson> for Config {
             missing_dependencies_delay: json.missing_dependencies_delay.0,
             backoff: json.backoff.into(),
             infrastructure_backoff: json.infrastructure_backoff.into(),
+            infrastructure_limit: json.infrastructure_limit.into(),
             timeouts: Timeouts {
                 default: default.0,
                 by_state: by_state.into_iter().map(|(state, limit)| (state.0, limit.0)).collect(),
@@ -148,6 +183,7 @@ impl From<ConfigJson> for Config {
                 mounts_secrets: json.executor.mounts_secrets,
             },
             runtime: json.runtime.map(Into::into).unwrap_or_default(),
+            extensions: json.extensions.into(),
         }
     }
 }

@@ -4,7 +4,10 @@ use std::io::{self, BufRead, Read};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use styx_core::{id::Position, record::Record};
+use styx_core::{
+    id::Position,
+    record::{Bounds, OutOfBounds, Record},
+};
 
 use super::{
     JsonError, VERSION,
@@ -96,6 +99,15 @@ impl<R: BufRead> ExportReader<R> {
             let problem = format!("{} lies before the first, {}", header.last, header.first);
             return Err(of_header(JsonError { path: "styx_log.last".into(), problem }));
         }
+        for (path, position) in [("styx_log.first", header.first), ("styx_log.last", header.last)] {
+            let bounds = Bounds::IMPORTED.check_number("it", position.0);
+            let problem = match bounds {
+                Ok(()) if position >= Position::FIRST => continue,
+                Ok(()) => format!("{position} lies before the first record of any log, {}", Position::FIRST),
+                Err(OutOfBounds { value, bound, .. }) => format!("{value} must be {bound}"),
+            };
+            return Err(of_header(JsonError { path: path.into(), problem }));
+        }
         let next = Some(header.first);
         Ok(Self { input, line: 1, hash: Sha256::new_with_prefix(&text), header, next })
     }
@@ -133,9 +145,7 @@ impl<R: BufRead> ExportReader<R> {
             return Err(self.at_line(JsonError { path: "position".into(), problem }));
         }
         self.hash.update(&text);
-        self.next = Some(next.0.checked_add(1).map(Position).ok_or_else(|| {
-            self.at_line(JsonError { path: "position".into(), problem: "no record can follow it".into() })
-        })?);
+        self.next = Some(next.next());
         Ok(Some(record))
     }
 

@@ -9,7 +9,7 @@ use styx_core::{
     record::{Cursor, CursorMove, Ending, Origin, Runs, StoredWorkflow, WorkflowSpec},
 };
 
-use super::values::{InstantJson, SpanJson};
+use super::values::{ExtensionsJson, InstantJson, SpanJson};
 
 /// Enums without members: the frozen copy, and the way there and back.
 macro_rules! frozen {
@@ -204,6 +204,8 @@ pub(super) struct StoredWorkflowJson {
     retry_condition: Option<String>,
     mounts_secret: bool,
     origin: OriginJson,
+    #[serde(default, skip_serializing_if = "ExtensionsJson::is_empty")]
+    extensions: ExtensionsJson,
 }
 
 impl From<&StoredWorkflow> for StoredWorkflowJson {
@@ -219,6 +221,7 @@ impl From<&StoredWorkflow> for StoredWorkflowJson {
             retry_condition: spec.retry_condition.as_ref().map(ToString::to_string),
             mounts_secret: spec.mounts_secret,
             origin: (&spec.origin).into(),
+            extensions: (&spec.extensions).into(),
         }
     }
 }
@@ -234,6 +237,7 @@ impl From<StoredWorkflowJson> for StoredWorkflow {
             retry_condition: json.retry_condition.map(Into::into),
             mounts_secret: json.mounts_secret,
             origin: json.origin.into(),
+            extensions: json.extensions.into(),
         };
         Self { json: json.json.into(), spec }
     }

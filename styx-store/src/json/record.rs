@@ -17,7 +17,7 @@ use super::{
         CursorJson, CursorMoveJson, DescriptionJson, EndingJson, FailureClassJson, MessageJson, StoredWorkflowJson,
         TriggerJson, shared, texts,
     },
-    values::{ExecutionIdJson, InstantJson, MillisJson, SpanJson, UuidJson},
+    values::{ExecutionIdJson, ExtensionsJson, InstantJson, MillisJson, SpanJson, UuidJson},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -228,6 +228,8 @@ enum WorkflowEventJson {
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<CursorJson>,
         why: CursorMoveJson,
+        #[serde(default, skip_serializing_if = "ExtensionsJson::is_empty")]
+        extensions: ExtensionsJson,
     },
 }
 
@@ -238,7 +240,9 @@ impl From<&WorkflowEvent> for WorkflowEventJson {
             WorkflowEvent::Deleted => Self::Deleted,
             WorkflowEvent::FileRemoved { path } => Self::FileRemoved { path: path.to_string() },
             WorkflowEvent::Switched { enabled } => Self::Switched { enabled: *enabled },
-            WorkflowEvent::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: (*why).into() },
+            WorkflowEvent::CursorMoved { to, why, extensions } => {
+                Self::CursorMoved { to: to.map(Into::into), why: (*why).into(), extensions: extensions.into() }
+            }
         }
     }
 }
@@ -250,7 +254,9 @@ impl From<WorkflowEventJson> for WorkflowEvent {
             WorkflowEventJson::Deleted => Self::Deleted,
             WorkflowEventJson::FileRemoved { path } => Self::FileRemoved { path: path.into() },
             WorkflowEventJson::Switched { enabled } => Self::Switched { enabled },
-            WorkflowEventJson::CursorMoved { to, why } => Self::CursorMoved { to: to.map(Into::into), why: why.into() },
+            WorkflowEventJson::CursorMoved { to, why, extensions } => {
+                Self::CursorMoved { to: to.map(Into::into), why: why.into(), extensions: extensions.into() }
+            }
         }
     }
 }
@@ -263,6 +269,8 @@ enum EventJson {
         trigger: TriggerJson,
         env: BTreeMap<String, String>,
         missed: bool,
+        #[serde(default, skip_serializing_if = "ExtensionsJson::is_empty")]
+        extensions: ExtensionsJson,
     },
     Info {
         message: MessageJson,
@@ -280,6 +288,8 @@ enum EventJson {
         running_timeout: Option<SpanJson>,
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_condition: Option<String>,
+        #[serde(default, skip_serializing_if = "ExtensionsJson::is_empty")]
+        extensions: ExtensionsJson,
     },
     Submitted {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -324,20 +334,24 @@ impl From<&Event> for EventJson {
     fn from(event: &Event) -> Self {
         let text = |text: &Option<Arc<str>>| text.as_ref().map(ToString::to_string);
         match event {
-            Event::TriggerExecution { trigger, parameters, missed } => Self::TriggerExecution {
+            Event::TriggerExecution { trigger, parameters, missed, extensions } => Self::TriggerExecution {
                 trigger: trigger.into(),
                 env: BTreeMap::clone(&parameters.env),
                 missed: *missed,
+                extensions: extensions.into(),
             },
             Event::Info { message } => Self::Info { message: message.into() },
             Event::Dequeue { resources } => Self::Dequeue { resources: texts(resources) },
-            Event::Submit { description, execution, runner, running_timeout, retry_condition } => Self::Submit {
-                description: description.into(),
-                execution: execution.clone().map(ExecutionIdJson),
-                runner: text(runner),
-                running_timeout: running_timeout.map(SpanJson),
-                retry_condition: text(retry_condition),
-            },
+            Event::Submit { description, execution, runner, running_timeout, retry_condition, extensions } => {
+                Self::Submit {
+                    description: description.into(),
+                    execution: execution.clone().map(ExecutionIdJson),
+                    runner: text(runner),
+                    running_timeout: running_timeout.map(SpanJson),
+                    retry_condition: text(retry_condition),
+                    extensions: extensions.into(),
+                }
+            }
             Event::Submitted { execution, runner } => {
                 Self::Submitted { execution: execution.clone().map(ExecutionIdJson), runner: text(runner) }
             }
@@ -363,20 +377,24 @@ impl From<&Event> for EventJson {
 impl From<EventJson> for Event {
     fn from(json: EventJson) -> Self {
         match json {
-            EventJson::TriggerExecution { trigger, env, missed } => Self::TriggerExecution {
+            EventJson::TriggerExecution { trigger, env, missed, extensions } => Self::TriggerExecution {
                 trigger: trigger.into(),
                 parameters: TriggerParameters { env: Arc::new(env) },
                 missed,
+                extensions: extensions.into(),
             },
             EventJson::Info { message } => Self::Info { message: message.into() },
             EventJson::Dequeue { resources } => Self::Dequeue { resources: shared(resources) },
-            EventJson::Submit { description, execution, runner, running_timeout, retry_condition } => Self::Submit {
-                description: description.into(),
-                execution: execution.map(|ExecutionIdJson(id)| id),
-                runner: runner.map(Into::into),
-                running_timeout: running_timeout.map(|SpanJson(span)| span),
-                retry_condition: retry_condition.map(Into::into),
-            },
+            EventJson::Submit { description, execution, runner, running_timeout, retry_condition, extensions } => {
+                Self::Submit {
+                    description: description.into(),
+                    execution: execution.map(|ExecutionIdJson(id)| id),
+                    runner: runner.map(Into::into),
+                    running_timeout: running_timeout.map(|SpanJson(span)| span),
+                    retry_condition: retry_condition.map(Into::into),
+                    extensions: extensions.into(),
+                }
+            }
             EventJson::Submitted { execution, runner } => {
                 Self::Submitted { execution: execution.map(|ExecutionIdJson(id)| id), runner: runner.map(Into::into) }
             }

@@ -8,7 +8,12 @@ use serde::{
     de::{Error, MapAccess, Visitor},
     ser::SerializeMap,
 };
-use styx_core::{id::ExecutionId, run::State, workflow::Span};
+use styx_core::{
+    extensions::{Extensions, InvalidExtensions},
+    id::ExecutionId,
+    run::State,
+    workflow::Span,
+};
 use uuid::Uuid;
 
 use crate::keys::hex;
@@ -158,11 +163,74 @@ impl<'de> Deserialize<'de> for EvidenceJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = match deserializer.deserialize_any(TextOr { tags: &["hex"] })? {
             (None, text) => text.into_bytes(),
-            (Some(_), text) => bytes_of(&text)
-                .ok_or_else(|| D::Error::custom(format!("{text:?} isn't pairs of hexadecimal digits in lower case")))?,
+            (Some(_), text) => hex_bytes(&text)?,
         };
         Ok(Self(bytes))
     }
+}
+
+/// Later fields: a list of `{"tag": 7, "hex": "00ff"}`, ascending by tag; left out where there are none.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(try_from = "Vec<ExtensionJson>", into = "Vec<ExtensionJson>")]
+pub(super) struct ExtensionsJson(pub(super) Extensions);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExtensionJson {
+    tag: u32,
+    hex: HexJson,
+}
+
+impl ExtensionsJson {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<&Extensions> for ExtensionsJson {
+    fn from(extensions: &Extensions) -> Self {
+        Self(extensions.clone())
+    }
+}
+
+impl From<ExtensionsJson> for Extensions {
+    fn from(json: ExtensionsJson) -> Self {
+        json.0
+    }
+}
+
+impl From<ExtensionsJson> for Vec<ExtensionJson> {
+    fn from(ExtensionsJson(extensions): ExtensionsJson) -> Self {
+        extensions.iter().map(|(tag, bytes)| ExtensionJson { tag, hex: HexJson(bytes.to_vec()) }).collect()
+    }
+}
+
+impl TryFrom<Vec<ExtensionJson>> for ExtensionsJson {
+    type Error = InvalidExtensions;
+
+    fn try_from(fields: Vec<ExtensionJson>) -> Result<Self, InvalidExtensions> {
+        Extensions::new(fields.into_iter().map(|ExtensionJson { tag, hex }| (tag, hex.0))).map(Self)
+    }
+}
+
+/// Bytes as pairs of hexadecimal digits in lower case.
+#[derive(Debug, Clone)]
+struct HexJson(Vec<u8>);
+
+impl Serialize for HexJson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for HexJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        hex_bytes(&String::deserialize(deserializer)?).map(Self)
+    }
+}
+
+fn hex_bytes<E: Error>(text: &str) -> Result<Vec<u8>, E> {
+    bytes_of(text).ok_or_else(|| E::custom(format!("{text:?} isn't pairs of hexadecimal digits in lower case")))
 }
 
 fn tagged<S: Serializer>(serializer: S, tag: &str, text: &str) -> Result<S::Ok, S::Error> {

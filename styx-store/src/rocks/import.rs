@@ -6,7 +6,7 @@ use rocksdb::{WriteBatch, WriteOptions};
 use styx_core::{
     id::Epoch,
     log::{Batch, LogError},
-    record::{Cause, Record},
+    record::{Bounds, Cause, OutOfBounds, Record},
     world::{RefusedRecord, World},
 };
 
@@ -52,9 +52,9 @@ pub enum AddError {
         /// Its own.
         found: Epoch,
     },
-    /// No writer could come after it.
-    #[error("epoch {0} leaves no room for another one")]
-    LastEpoch(Epoch),
+    /// A number or a time in it is one that no log holds.
+    #[error(transparent)]
+    OutOfBounds(#[from] OutOfBounds),
     /// The folder can't be written, or the record can't be stored.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -86,11 +86,20 @@ impl Importer {
     ///
     /// # Errors
     ///
-    /// When it doesn't follow from those before it, or can't be written; after the latter nothing more can be.
+    /// When it doesn't follow from those before it, holds a number or a time that leaves no room for what may follow, or
+    /// can't be written; after the last nothing more can be.
     pub fn add(&mut self, record: Record) -> Result<(), AddError> {
-        if record.epoch == Epoch(u64::MAX) {
-            return Err(AddError::LastEpoch(record.epoch));
-        }
+        Bounds::IMPORTED.check(&record)?;
+        self.add_own(record)
+    }
+
+    /// Adds a record that was made here, after those that were taken over.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn add_own(&mut self, record: Record) -> Result<(), AddError> {
+        Bounds::STORED.check(&record)?;
         if record.epoch < self.epoch {
             return Err(AddError::OlderEpoch { before: self.epoch, found: record.epoch });
         }

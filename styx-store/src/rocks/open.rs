@@ -12,6 +12,7 @@ use rocksdb::{DB, Options, WriteBatch};
 use styx_core::{
     id::{Epoch, Position},
     log::LogError,
+    record::Bounds,
     world::{Row, RowKey},
 };
 
@@ -32,7 +33,7 @@ use crate::{
 };
 
 /// The version of the layout: families, keys, what stands in `meta`. Records and rows have versions of their own.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// How many of the last batches are hashed again when a folder is opened.
 const CHECKED_BATCHES: usize = 16;
@@ -196,6 +197,7 @@ pub(super) fn open(dir: &Path, options: &OpenOptions, notice: &mut dyn FnMut(Not
         high_water.note(head)?;
     }
     let epoch = store.epoch()?;
+    Bounds::STORED.check_number("epoch", epoch.0).map_err(|error| corrupt("the epoch", error.to_string()))?;
     Ok(RocksLog {
         store: Arc::new(store),
         high_water,
@@ -286,6 +288,8 @@ fn check_batch(store: &Store, batch: &BatchEntry, previous: ChainHash) -> Result
             return Err(missing());
         }
         let record = decode_record(expected, value)?;
+        let bounds = Bounds::STORED.check_place(&record);
+        bounds.map_err(|error| corrupt(format!("record {expected}"), error.to_string()))?;
         for subject in record.subjects() {
             if !store.is_indexed(&subject, expected)? {
                 return Err(corrupt(format!("record {expected}"), format!("it isn't in the index of {subject}")));

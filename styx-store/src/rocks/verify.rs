@@ -9,7 +9,8 @@ use styx_core::{
     id::Position,
     log::LogError,
     record::{
-        BackfillEvent, ConfigEvent, ExecutionEvent, Fact, LogEvent, Record, ResourceEvent, RunEvent, WorkflowEvent,
+        BackfillEvent, Bounds, ConfigEvent, ExecutionEvent, Fact, LogEvent, Record, ResourceEvent, RunEvent,
+        WorkflowEvent,
     },
     world::{Row, RowKey},
 };
@@ -201,6 +202,9 @@ impl<P: FnMut(Progress)> Verification<'_, P> {
             }
             Some((_, last)) => *last = record.at,
             span => *span = Some((record.at, record.at)),
+        }
+        if let Err(error) = Bounds::STORED.check(record) {
+            self.report.damage(place(), error.to_string());
         }
         for subject in record.subjects() {
             self.entries += 1;

@@ -14,6 +14,7 @@ use styx_core::{
     },
     execution::{Execution, Phase},
     executor::Observed,
+    extensions::Extensions,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
         BackfillEvent, BackfillMove, BackfillSpec, Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent,
@@ -64,12 +65,22 @@ fn spec(origin: Origin) -> WorkflowSpec {
         resources: Arc::from([Arc::from("warehouse")]),
         retry_condition: is_file.then(|| "#tries < 3".into()),
         mounts_secret: is_file,
+        extensions: Extensions::default(),
         origin,
     }
 }
 
 fn cursor() -> Cursor {
     Cursor { instant: at(0), fires_at: at(3_600_000) }
+}
+
+fn moved(to: Option<Cursor>, why: CursorMove) -> WorkflowEvent {
+    WorkflowEvent::CursorMoved { to, why, extensions: Extensions::default() }
+}
+
+/// Later fields: one without bytes, and one with bytes that are no text.
+fn extensions() -> Extensions {
+    Extensions::new([(64, &[][..]), (1_000, &[0xde, 0xad, 0xbe, 0xef])]).unwrap()
 }
 
 fn runtime() -> Runtime {
@@ -117,6 +128,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 trigger: Trigger::AdHoc("ad-hoc-cli-1489054446085-53384".into()),
                 parameters: TriggerParameters { env: Arc::new(variables()) },
                 missed: true,
+                extensions: Extensions::default(),
             },
         ),
         (
@@ -125,6 +137,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 trigger: Trigger::Natural,
                 parameters: TriggerParameters::default(),
                 missed: false,
+                extensions: Extensions::default(),
             },
         ),
         (
@@ -133,6 +146,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 trigger: Trigger::Backfill("backfill-1".into()),
                 parameters: TriggerParameters::default(),
                 missed: false,
+                extensions: Extensions::default(),
             },
         ),
         (
@@ -141,6 +155,27 @@ fn events() -> Vec<(&'static str, Event)> {
                 trigger: Trigger::Unknown("UNKNOWN".into()),
                 parameters: TriggerParameters::default(),
                 missed: false,
+                extensions: Extensions::default(),
+            },
+        ),
+        (
+            "trigger-execution-extended",
+            Event::TriggerExecution {
+                trigger: Trigger::Natural,
+                parameters: TriggerParameters::default(),
+                missed: false,
+                extensions: extensions(),
+            },
+        ),
+        (
+            "submit-extended",
+            Event::Submit {
+                description: Description::Stored(Position(17)),
+                execution: Some(execution()),
+                runner: Some("default".into()),
+                running_timeout: None,
+                retry_condition: None,
+                extensions: extensions(),
             },
         ),
         ("info", Event::Info { message: Message { level: MessageLevel::Warning, line: "waits: ä".into() } }),
@@ -153,6 +188,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 runner: Some("default".into()),
                 running_timeout: Some(TimeDelta::hours(24)),
                 retry_condition: Some("#exitCode != 1".into()),
+                extensions: Extensions::default(),
             },
         ),
         (
@@ -163,6 +199,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 runner: None,
                 running_timeout: None,
                 retry_condition: None,
+                extensions: Extensions::default(),
             },
         ),
         ("submitted", Event::Submitted { execution: Some(execution()), runner: Some("default".into()) }),
@@ -242,6 +279,29 @@ pub(crate) fn records() -> Vec<(String, Record)> {
             ),
         ),
     ];
+    facts.extend([
+        (
+            "workflow-stored-extended".to_owned(),
+            Fact::Workflow(
+                workflow(),
+                WorkflowEvent::Stored(Arc::new(StoredWorkflow {
+                    json: "{}".into(),
+                    spec: WorkflowSpec { extensions: extensions(), ..spec(Origin::Api) },
+                })),
+            ),
+        ),
+        (
+            "workflow-cursor-extended".to_owned(),
+            Fact::Workflow(
+                workflow(),
+                WorkflowEvent::CursorMoved { to: Some(cursor()), why: CursorMove::Triggered, extensions: extensions() },
+            ),
+        ),
+        (
+            "config-set-extended".to_owned(),
+            Fact::Config(ConfigEvent::Set(Arc::new(Config { extensions: extensions(), ..Config::default() }))),
+        ),
+    ]);
     let moves = [
         ("triggered", CursorMove::Triggered),
         ("already-active", CursorMove::AlreadyActive),
@@ -253,7 +313,7 @@ pub(crate) fn records() -> Vec<(String, Record)> {
     ];
     facts.extend(moves.map(|(name, why)| {
         let to = (why != CursorMove::Edited).then(cursor);
-        (format!("workflow-cursor-{name}"), Fact::Workflow(workflow(), WorkflowEvent::CursorMoved { to, why }))
+        (format!("workflow-cursor-{name}"), Fact::Workflow(workflow(), moved(to, why)))
     }));
     let advanced = |all_triggered, why| BackfillEvent::Advanced { instant: at(1), next: at(2), all_triggered, why };
     let backfill_events = [
@@ -306,6 +366,16 @@ pub(crate) fn records() -> Vec<(String, Record)> {
         ("executor-lost", seen(Observed::Lost { reason: "node gone".into() })),
         ("executor-never-started", seen(Observed::NeverStarted)),
         ("executor-cleaned", seen(Observed::Cleaned)),
+        (
+            "executor-extended",
+            Cause::Executor {
+                runner: "local".into(),
+                what: Observed::Launched,
+                observed_at: None,
+                evidence: Arc::default(),
+                extensions: extensions(),
+            },
+        ),
         ("imported", Cause::Imported { at: at(-5) }),
         ("engine", Cause::Engine),
         ("decision", Cause::Decision),
@@ -318,7 +388,13 @@ pub(crate) fn records() -> Vec<(String, Record)> {
 
 fn seen(what: Observed) -> Cause {
     let evidence = Arc::from(&br#"{"exit":0}"#[..]);
-    Cause::Executor { runner: "local".into(), what, observed_at: Some(at(-7)), evidence }
+    Cause::Executor {
+        runner: "local".into(),
+        what,
+        observed_at: Some(at(-7)),
+        evidence,
+        extensions: Extensions::default(),
+    }
 }
 
 fn record(fact: Fact, cause: Cause) -> Record {
@@ -344,6 +420,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
     run.tries = 2;
     run.consecutive_failures = 1;
     run.infrastructure_failures = 3;
+    run.infrastructure_since = Some(at(-30_000));
     run.cost_tenths = 11;
     run.last_exit = Some(20);
     run.trigger = Some(Trigger::Backfill("backfill-1".into()));
@@ -362,6 +439,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         ("said", Note::Said(Message { level: MessageLevel::Unknown, line: "x".into() })),
         ("timed-out", Note::TimedOut { state: State::Submitted, since: at(0), at: at(600_000) }),
     ];
+    let extended = Run { trigger_extensions: extensions(), submit_extensions: extensions(), ..run.clone() };
     let phases = [
         ("launching", Phase::Launching { retry_at: Some(at(1)) }),
         ("launched", Phase::Launched),
@@ -410,7 +488,16 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         ("log-empty".to_owned(), Row::Log(LogRow::default())),
         ("config".to_owned(), Row::Config(Arc::new(Config::default()))),
         ("workflow".to_owned(), Row::Workflow(workflow)),
-        ("workflow-removed-file".to_owned(), Row::Workflow(removed)),
+        ("workflow-removed-file".to_owned(), Row::Workflow(removed.clone())),
+        (
+            "workflow-extended".to_owned(),
+            Row::Workflow(Workflow {
+                spec: WorkflowSpec { extensions: extensions(), ..spec(Origin::Api) },
+                ..removed.clone()
+            }),
+        ),
+        ("run-extended".to_owned(), Row::Run(extended)),
+        ("config-extended".to_owned(), Row::Config(Arc::new(Config { extensions: extensions(), ..Config::default() }))),
         ("run-new".to_owned(), Row::Run(Run::new(None, at(0)))),
         ("config-operated".to_owned(), Row::Config(Arc::new(Config { runtime: runtime(), ..Config::default() }))),
         ("finished".to_owned(), Row::Finished(Finished(finished))),

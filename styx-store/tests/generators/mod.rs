@@ -7,12 +7,13 @@ use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Limit, Rate, Runtime, Timeouts},
+    config::{Backoff, Config, ExecutorCapabilities, FailureLimit, Limit, Rate, Runtime, Timeouts},
     event::{
         Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Note, Trigger, TriggerParameters,
     },
     execution::{Execution, Phase},
     executor::Observed,
+    extensions::Extensions,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
         BackfillEvent, BackfillMove, BackfillSpec, Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent,
@@ -62,6 +63,12 @@ fn span() -> impl Strategy<Value = TimeDelta> {
     ]
 }
 
+fn extensions() -> BoxedStrategy<Extensions> {
+    let tag = prop_oneof![0..20_u32, any::<u32>()];
+    let some = prop::collection::btree_map(tag, prop::collection::vec(any::<u8>(), 0..20), 1..4);
+    prop_oneof![2 => Just(Extensions::default()), 1 => some.prop_map(|fields| Extensions::new(fields).unwrap())].boxed()
+}
+
 fn uuid() -> impl Strategy<Value = Uuid> {
     any::<u128>().prop_map(Uuid::from_u128)
 }
@@ -98,7 +105,7 @@ fn state() -> impl Strategy<Value = State> {
     prop::sample::select(&State::ALL[..])
 }
 
-fn config() -> impl Strategy<Value = Config> {
+fn config() -> BoxedStrategy<Config> {
     let backoff = || (span(), any::<u32>()).prop_map(|(base, max_exponent)| Backoff { base, max_exponent });
     let timeouts = (span(), prop::collection::btree_map(state(), span(), 0..5), maybe(span()))
         .prop_map(|(default, by_state, max_running)| Timeouts { default, by_state, max_running });
@@ -106,28 +113,44 @@ fn config() -> impl Strategy<Value = Config> {
         ExecutorCapabilities { runner, runs_api_workflows, mounts_secrets }
     });
     let numbers = (any::<bool>(), maybe(any::<u32>()), maybe(rate()), any::<u32>(), any::<u32>(), span());
-    (numbers, backoff(), backoff(), timeouts, executor, runtime()).prop_map(
-        |(numbers, backoff, infrastructure_backoff, timeouts, executor, runtime)| Config {
-            scheduling: numbers.0,
-            max_executions: numbers.1,
-            dequeue_rate: numbers.2,
-            catch_up: numbers.3,
-            max_cost_tenths: numbers.4,
-            missing_dependencies_delay: numbers.5,
-            backoff,
-            infrastructure_backoff,
-            timeouts,
-            executor,
-            runtime,
-        },
-    )
+    let limit = (any::<u32>(), span()).prop_map(|(count, span)| FailureLimit { count, span });
+    (numbers, backoff(), backoff(), limit, timeouts, executor, runtime(), extensions())
+        .prop_map(
+            |(
+                numbers,
+                backoff,
+                infrastructure_backoff,
+                infrastructure_limit,
+                timeouts,
+                executor,
+                runtime,
+                extensions,
+            )| {
+                Config {
+                    scheduling: numbers.0,
+                    max_executions: numbers.1,
+                    dequeue_rate: numbers.2,
+                    catch_up: numbers.3,
+                    max_cost_tenths: numbers.4,
+                    missing_dependencies_delay: numbers.5,
+                    backoff,
+                    infrastructure_backoff,
+                    infrastructure_limit,
+                    timeouts,
+                    executor,
+                    runtime,
+                    extensions,
+                }
+            },
+        )
+        .boxed()
 }
 
 fn rate() -> impl Strategy<Value = Rate> {
     prop_oneof![1..=u32::MAX, 1..300_u32].prop_map(|rate| Rate(NonZeroU32::new(rate).unwrap()))
 }
 
-fn runtime() -> impl Strategy<Value = Runtime> {
+fn runtime() -> BoxedStrategy<Runtime> {
     let limit = prop_oneof![Just(Limit::Unlimited), any::<u32>().prop_map(Limit::AtMost)];
     let clients = prop::collection::btree_set(text(), 0..4);
     let set = (maybe(limit), maybe(rate()), clients, any::<bool>()).prop_map(
@@ -138,23 +161,25 @@ fn runtime() -> impl Strategy<Value = Runtime> {
             debug,
         },
     );
-    prop_oneof![1 => Just(Runtime::default()), 3 => set]
+    prop_oneof![1 => Just(Runtime::default()), 3 => set].boxed()
 }
 
-fn backfill_spec() -> impl Strategy<Value = BackfillSpec> {
+fn backfill_spec() -> BoxedStrategy<BackfillSpec> {
     let times = (instant(), instant(), instant());
     let asked = (any::<bool>(), text(), any::<u32>(), maybe(text()), maybe(parameters()));
-    (workflow_id(), times, asked).prop_map(|(workflow, (start, end, first), asked)| BackfillSpec {
-        workflow,
-        start,
-        end,
-        reverse: asked.0,
-        schedule: asked.1,
-        concurrency: asked.2,
-        description: asked.3,
-        parameters: asked.4,
-        first,
-    })
+    (workflow_id(), times, asked)
+        .prop_map(|(workflow, (start, end, first), asked)| BackfillSpec {
+            workflow,
+            start,
+            end,
+            reverse: asked.0,
+            schedule: asked.1,
+            concurrency: asked.2,
+            description: asked.3,
+            parameters: asked.4,
+            first,
+        })
+        .boxed()
 }
 
 fn backfill_event() -> impl Strategy<Value = BackfillEvent> {
@@ -189,7 +214,7 @@ fn backfill() -> impl Strategy<Value = Backfill> {
     )
 }
 
-fn stored_workflow() -> impl Strategy<Value = StoredWorkflow> {
+fn stored_workflow() -> BoxedStrategy<StoredWorkflow> {
     let origin = prop_oneof![
         (text(), any::<bool>()).prop_map(|(path, enabled)| Origin::File { path, enabled }),
         Just(Origin::Api),
@@ -197,8 +222,8 @@ fn stored_workflow() -> impl Strategy<Value = StoredWorkflow> {
     ];
     let runs = prop::sample::select(vec![Runs::Nothing, Runs::Image, Runs::Flyte]);
     let times = (text(), maybe(text()), maybe(span()));
-    (".{0,400}", times, runs, texts(), maybe(text()), any::<bool>(), origin).prop_map(
-        |(json, times, runs, resources, retry_condition, mounts_secret, origin)| {
+    (".{0,400}", times, runs, texts(), maybe(text()), any::<bool>(), origin, extensions())
+        .prop_map(|(json, times, runs, resources, retry_condition, mounts_secret, origin, extensions)| {
             let (schedule, offset, running_timeout) = times;
             let spec = WorkflowSpec {
                 schedule,
@@ -209,10 +234,11 @@ fn stored_workflow() -> impl Strategy<Value = StoredWorkflow> {
                 retry_condition,
                 mounts_secret,
                 origin,
+                extensions,
             };
             StoredWorkflow { json: json.into(), spec }
-        },
-    )
+        })
+        .boxed()
 }
 
 fn cursor() -> impl Strategy<Value = Cursor> {
@@ -251,7 +277,7 @@ fn message() -> impl Strategy<Value = Message> {
         .prop_map(|(level, line)| Message { level, line })
 }
 
-fn description() -> impl Strategy<Value = Description> {
+fn description() -> BoxedStrategy<Description> {
     let optional = || maybe(string());
     let head = (optional(), prop::collection::vec(string(), 0..4), any::<bool>(), optional(), optional());
     let inline = (head, variables(), maybe(span()), optional(), optional(), optional()).prop_map(
@@ -272,21 +298,20 @@ fn description() -> impl Strategy<Value = Description> {
         position().prop_map(Description::Stored),
         inline.prop_map(|inline| Description::Inline(Arc::new(inline)))
     ]
+    .boxed()
 }
 
-fn event() -> impl Strategy<Value = Event> {
+fn event() -> BoxedStrategy<Event> {
     let class = prop::sample::select(vec![FailureClass::User, FailureClass::Infrastructure]);
     prop_oneof![
-        (trigger(), parameters(), any::<bool>()).prop_map(|(trigger, parameters, missed)| Event::TriggerExecution {
-            trigger,
-            parameters,
-            missed
+        (trigger(), parameters(), any::<bool>(), extensions()).prop_map(|(trigger, parameters, missed, extensions)| {
+            Event::TriggerExecution { trigger, parameters, missed, extensions }
         }),
         message().prop_map(|message| Event::Info { message }),
         texts().prop_map(|resources| Event::Dequeue { resources }),
-        (description(), maybe(execution_id()), maybe(text()), maybe(span()), maybe(text())).prop_map(
-            |(description, execution, runner, running_timeout, retry_condition)| {
-                Event::Submit { description, execution, runner, running_timeout, retry_condition }
+        (description(), maybe(execution_id()), maybe(text()), maybe(span()), maybe(text()), extensions()).prop_map(
+            |(description, execution, runner, running_timeout, retry_condition, extensions)| {
+                Event::Submit { description, execution, runner, running_timeout, retry_condition, extensions }
             }
         ),
         (maybe(execution_id()), maybe(text())).prop_map(|(execution, runner)| Event::Submitted { execution, runner }),
@@ -299,6 +324,7 @@ fn event() -> impl Strategy<Value = Event> {
         (execution_id(), text()).prop_map(|(execution, docker_image)| Event::Created { execution, docker_image }),
         prop::sample::select(vec![Event::Started, Event::Success, Event::TimeTrigger, Event::Retry]),
     ]
+    .boxed()
 }
 
 fn ending() -> impl Strategy<Value = Ending> {
@@ -308,18 +334,20 @@ fn ending() -> impl Strategy<Value = Ending> {
     ]
 }
 
-fn fact() -> impl Strategy<Value = Fact> {
+fn fact() -> BoxedStrategy<Fact> {
     let log = prop_oneof![
         (uuid(), uuid()).prop_map(|(log_id, root_seed)| LogEvent::Started { log_id, root_seed }),
         (uuid(), uuid()).prop_map(|(log_id, root_seed)| LogEvent::Forked { log_id, root_seed }),
     ];
-    let workflow = prop_oneof![
-        stored_workflow().prop_map(|stored| WorkflowEvent::Stored(Arc::new(stored))),
-        Just(WorkflowEvent::Deleted),
-        text().prop_map(|path| WorkflowEvent::FileRemoved { path }),
-        any::<bool>().prop_map(|enabled| WorkflowEvent::Switched { enabled }),
-        (maybe(cursor()), cursor_move()).prop_map(|(to, why)| WorkflowEvent::CursorMoved { to, why }),
-    ];
+    let workflow =
+        prop_oneof![
+            stored_workflow().prop_map(|stored| WorkflowEvent::Stored(Arc::new(stored))),
+            Just(WorkflowEvent::Deleted),
+            text().prop_map(|path| WorkflowEvent::FileRemoved { path }),
+            any::<bool>().prop_map(|enabled| WorkflowEvent::Switched { enabled }),
+            (maybe(cursor()), cursor_move(), extensions())
+                .prop_map(|(to, why, extensions)| WorkflowEvent::CursorMoved { to, why, extensions }),
+        ];
     let run = prop_oneof![
         4 => (counter(), event()).prop_map(|(counter, event)| RunEvent::Styx { counter, event }),
         1 => (counter(), event(), text())
@@ -345,24 +373,27 @@ fn fact() -> impl Strategy<Value = Fact> {
         6 => (instance_id(), run).prop_map(|(id, event)| Fact::Run(id, event)),
         2 => (execution_id(), execution).prop_map(|(id, event)| Fact::Execution(id, event)),
     ]
+    .boxed()
 }
 
-fn cause() -> impl Strategy<Value = Cause> {
+fn cause() -> BoxedStrategy<Cause> {
     prop_oneof![
         prop::sample::select(vec![Cause::Schedule, Cause::Timer, Cause::Engine, Cause::Decision]),
         (text(), text(), text()).prop_map(|(actor, request_id, request)| {
             Cause::Operator(Arc::new(Operator { actor, request_id, request }))
         }),
-        (text(), observed(), maybe(instant()), prop::collection::vec(any::<u8>(), 0..40)).prop_map(
-            |(runner, what, observed_at, evidence)| Cause::Executor {
+        (text(), observed(), maybe(instant()), prop::collection::vec(any::<u8>(), 0..40), extensions()).prop_map(
+            |(runner, what, observed_at, evidence, extensions)| Cause::Executor {
                 runner,
                 what,
                 observed_at,
                 evidence: evidence.into(),
+                extensions,
             }
         ),
         instant().prop_map(|at| Cause::Imported { at }),
     ]
+    .boxed()
 }
 
 fn observed() -> impl Strategy<Value = Observed> {
@@ -390,7 +421,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
     )
 }
 
-fn run() -> impl Strategy<Value = Run> {
+fn run() -> BoxedStrategy<Run> {
     let note = prop_oneof![
         maybe(any::<i32>()).prop_map(Note::Exit),
         text().prop_map(Note::Error),
@@ -399,35 +430,41 @@ fn run() -> impl Strategy<Value = Run> {
     ];
     let times = (instant(), instant(), instant(), maybe(instant()));
     let head = (state(), maybe(counter()), times, maybe(any::<i64>()));
-    let tally = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>(), maybe(any::<i32>()));
-    let origin = (maybe(trigger()), maybe(parameters()), any::<bool>(), any::<bool>());
-    let limits = (maybe(span()), maybe(text()));
+    let infrastructure = (any::<u32>(), maybe(instant()));
+    let tally = (any::<u32>(), any::<u32>(), infrastructure, any::<u32>(), maybe(any::<i32>()));
+    let origin = (maybe(trigger()), maybe(parameters()), any::<bool>(), any::<bool>(), extensions());
+    let limits = (maybe(span()), maybe(text()), extensions());
     let tried = (maybe(execution_id()), maybe(text()), maybe(description()), limits, maybe(texts()));
-    (head, tally, origin, tried, maybe(note)).prop_map(|(head, tally, origin, tried, note)| Run {
-        state: head.0,
-        counter: head.1,
-        began_at: head.2.0,
-        since: head.2.1,
-        last_event_at: head.2.2,
-        eligible_at: head.2.3,
-        retry_delay_millis: head.3,
-        tries: tally.0,
-        consecutive_failures: tally.1,
-        infrastructure_failures: tally.2,
-        cost_tenths: tally.3,
-        last_exit: tally.4,
-        trigger: origin.0,
-        parameters: origin.1,
-        missed: origin.2,
-        imported: origin.3,
-        execution: tried.0,
-        runner: tried.1,
-        description: tried.2,
-        running_timeout: tried.3.0,
-        retry_condition: tried.3.1,
-        resources: tried.4,
-        note,
-    })
+    (head, tally, origin, tried, maybe(note))
+        .prop_map(|(head, tally, origin, tried, note)| Run {
+            state: head.0,
+            counter: head.1,
+            began_at: head.2.0,
+            since: head.2.1,
+            last_event_at: head.2.2,
+            eligible_at: head.2.3,
+            retry_delay_millis: head.3,
+            tries: tally.0,
+            consecutive_failures: tally.1,
+            infrastructure_failures: tally.2.0,
+            infrastructure_since: tally.2.1,
+            cost_tenths: tally.3,
+            last_exit: tally.4,
+            trigger: origin.0,
+            parameters: origin.1,
+            missed: origin.2,
+            trigger_extensions: origin.4,
+            imported: origin.3,
+            execution: tried.0,
+            runner: tried.1,
+            description: tried.2,
+            running_timeout: tried.3.0,
+            retry_condition: tried.3.1,
+            submit_extensions: tried.3.2,
+            resources: tried.4,
+            note,
+        })
+        .boxed()
 }
 
 pub(crate) fn row() -> impl Strategy<Value = Row> {

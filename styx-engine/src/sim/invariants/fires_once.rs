@@ -104,7 +104,7 @@ impl FiresOnce {
                 }
                 plan.enabled = *enabled;
             }
-            WorkflowEvent::CursorMoved { to, why } => self.moved(record, id, *to, *why)?,
+            WorkflowEvent::CursorMoved { to, why, .. } => self.moved(record, id, *to, *why)?,
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use styx_core::{
     executor::{Effect, Observation, Observed},
+    extensions::Extensions,
     id::ExecutionId,
 };
 
@@ -88,6 +89,7 @@ impl Simulation {
                 what: what.clone(),
                 observed_at: Some(self.now),
                 evidence: Arc::from(&b"{}"[..]),
+                extensions: Extensions::default(),
             };
             self.later(way, Happening::Observe { process, observation });
         }

@@ -218,6 +218,7 @@ mod tests {
     use expect_test::{Expect, expect};
     use styx_core::{
         event::{Event, Trigger, TriggerParameters},
+        extensions::Extensions,
         id::{Counter, Epoch, InstanceId},
         record::{Cause, Fact, Operator, Record, RunEvent},
         run::Run,
@@ -231,7 +232,12 @@ mod tests {
         let instance = InstanceId::parse_key("sales#report#2026-03-29").unwrap();
         let trigger = Trigger::AdHoc("ad-hoc".into());
         let events = [
-            Event::TriggerExecution { trigger, parameters: TriggerParameters::default(), missed: false },
+            Event::TriggerExecution {
+                trigger,
+                parameters: TriggerParameters::default(),
+                missed: false,
+                extensions: Extensions::default(),
+            },
             Event::Dequeue { resources: ["one-at-a-time".into()].into() },
             Event::Halt { reason: Some("no more".into()) },
         ];
