@@ -42,6 +42,9 @@ pub(crate) enum Failure {
     /// The server did not do it.
     #[error("{}", explain(.0))]
     Client(#[from] Error),
+    /// A text names no instance of a workflow; nothing was done.
+    #[error("styx: error: {0}")]
+    NoPartition(String),
     /// Several requests came to nothing, each for its own reason.
     #[error("{}", lines(.0))]
     Several(Vec<Failure>),
@@ -103,7 +106,7 @@ impl Failure {
             Self::Usage(_) | Self::Invalid(_) => BAD_ARGUMENTS,
             Self::Structure(_) => UNREADABLE,
             Self::Client(Error::Api(error)) if error.status == 401 => UNAUTHORIZED,
-            Self::Client(Error::Api(_)) => REFUSED,
+            Self::Client(Error::Api(_)) | Self::NoPartition(_) => REFUSED,
             Self::Client(_) => NO_ANSWER,
             Self::Several(failures) => failures.first().map_or(UNKNOWN, Self::exit_code),
             Self::Findings(_) => FINDINGS,

@@ -54,6 +54,11 @@ pub enum TransportErrorKind {
 }
 
 impl TransportError {
+    /// An answer that broke off.
+    pub(crate) fn broken(message: String) -> Self {
+        Self { kind: TransportErrorKind::Other, message }
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind

@@ -16,6 +16,12 @@ pub(crate) const ID_HEADER: &str = "X-Styx-Request-Id";
 /// Says `none` when a request that was accepted changed nothing.
 pub(crate) const EFFECT_HEADER: &str = "X-Styx-Effect";
 
+/// Holds the parameter of the instance that an answer is about.
+pub(crate) const PARTITION_HEADER: &str = "X-Styx-Partition";
+
+/// Says why the parameter that was sent names no instance, and which are near.
+pub(crate) const NO_PARTITION_HEADER: &str = "X-Styx-No-Partition";
+
 /// Says where the log ends, with records of it.
 pub(crate) const TAIL_HEADER: &str = "X-Styx-Tail";
 

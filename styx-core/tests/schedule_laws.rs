@@ -350,6 +350,33 @@ proptest! {
         }
     }
 
+    /// Only what is rounded for a trigger names no partition.
+    #[test]
+    fn every_spelling_of_an_instant_names_its_partition_and_no_other_text_does(
+        expression in expression(), at in instant_of_our_time(), east in -1080..=1080_i64, has_seconds: bool,
+    ) {
+        let all = [Schedule::Hourly, Schedule::Daily, Schedule::Weekly, Schedule::Monthly, Schedule::Yearly];
+        let spelled = |at: DateTime<Utc>| {
+            let form = if has_seconds { "%Y-%m-%dT%H:%M:%S%.f" } else { "%Y-%m-%dT%H:%M" };
+            let (sign, minutes) = (if east < 0 { '-' } else { '+' }, east.abs());
+            let local = (at + TimeDelta::minutes(east)).format(form);
+            format!("{local}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+        };
+        for schedule in all.into_iter().chain([expression.schedule()]) {
+            let Some(instant) = schedule.last(at) else { continue };
+            for text in [spelled(instant), schedule.parameter(instant)] {
+                prop_assert_eq!(schedule.partition(&text).ok(), Some(instant), "{}", text);
+            }
+            let text = spelled(at);
+            let is_it = schedule.is_aligned(at) || !has_seconds && schedule.is_aligned(instant_of_minute(at));
+            prop_assert_eq!(schedule.partition(&text).is_ok(), is_it, "{}", text);
+            let Err(refused) = schedule.partition(&text) else { continue };
+            let name = |at: Option<DateTime<Utc>>| at.map(|at| schedule.parameter(at));
+            prop_assert_eq!(&refused.nearest().before, &name(schedule.previous(at)));
+            prop_assert_eq!(&refused.nearest().after, &name(schedule.next(at)));
+        }
+    }
+
     #[test]
     fn days_and_times_are_undone_by_subtracting(
         days in -9_999..9_999_i32, hours in -99_999..99_999_i32, nanos in 0..1_000_000_000_u32,
@@ -391,6 +418,10 @@ proptest! {
     }
 }
 
+fn instant_of_minute(at: DateTime<Utc>) -> DateTime<Utc> {
+    at - TimeDelta::seconds(at.timestamp().rem_euclid(60)) - TimeDelta::nanoseconds(at.timestamp_subsec_nanos().into())
+}
+
 fn parse_everything(text: &str) {
     let at = DateTime::UNIX_EPOCH;
     if let Ok(offset) = Offset::parse(text) {
@@ -400,7 +431,7 @@ fn parse_everything(text: &str) {
         let _ = (schedule.next(at), schedule.previous(at), schedule.parameter(at));
     }
     for schedule in [Schedule::Hourly, Schedule::Monthly, Schedule::Yearly] {
-        let _ = schedule.parse_parameter(text);
+        let _ = (schedule.parse_parameter(text), schedule.partition(text).map_err(|error| error.to_string()));
     }
     let _ = styx_core::schedule::ParameterForm::parse_any(text);
 }

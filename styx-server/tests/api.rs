@@ -92,7 +92,8 @@ fn workflows_are_stored_read_switched_and_deleted() {
     assert_eq!((again.body.as_str(), again.header("x-styx-effect")), (on.body.as_str(), Some("none")));
     let unaligned = r#"{"next_natural_trigger":"2030-01-01T00:01:00Z"}"#;
     let unaligned = server.ask("PATCH", "/api/v3/workflows/c%2Fd/w%231/state", &[], Some(unaligned));
-    unaligned.check(400, "next_natural_trigger not aligned with schedule");
+    let text = "next_natural_trigger not aligned with schedule: the nearest are 2030-01-01 and 2030-01-02";
+    unaligned.check(400, text);
     let moved =
         r#"{"next_natural_trigger":"2030-01-01T00:00:00Z","next_natural_offset_trigger":"2030-01-02T03:00:00Z"}"#;
     let moved = server.ask("PATCH", "/api/v3/workflows/c%2Fd/w%231/state", &[], Some(moved));

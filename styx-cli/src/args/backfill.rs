@@ -1,10 +1,9 @@
 //! `backfill`: what can be typed.
 
-use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use super::Watch;
-use super::parse::{parse_day_or_hour, parse_variable};
+use super::parse::{Bound, parse_bound, parse_variable};
 
 /// What to do with backfills.
 #[derive(Debug, Subcommand)]
@@ -33,12 +32,23 @@ pub(crate) enum BackfillCommand {
     /// Show a backfill, and where each of its instances stands
     #[command(
         visible_alias = "get",
-        after_help = "Examples:\n  styx backfill show backfill-1795487046550-13464\n  \
-                      styx backfill show backfill-1795487046550-13464 --watch"
+        after_help = "\
+Tables list the first 1000 instances; of a backfill with more they begin with how many are in which state.
+
+Examples:
+  styx backfill show backfill-1795487046550-13464
+  styx backfill show backfill-1795487046550-13464 --watch
+  styx backfill show backfill-1795487046550-13464 --from 2026-03-29T06 --limit 100"
     )]
     Show {
         /// Backfill id
         id: String,
+        /// List the instances from this one on
+        #[arg(long, value_name = "PARAMETER")]
+        from: Option<String>,
+        /// List so many instances at most; 0 lists all [default: 1000 in tables, all in other forms]
+        #[arg(long, value_name = "COUNT")]
+        limit: Option<usize>,
         /// Show a long description and environment in full
         #[arg(long)]
         no_trunc: bool,
@@ -77,9 +87,14 @@ pub(crate) enum BackfillCommand {
     #[command(after_help = "\
 Exit codes with --wait: 0 all its instances succeeded, 1 some did not, or it was halted.
 
+START and END name instances of the workflow's schedule, in UTC unless they have an offset.
+END is exclusive: it is the first instance that is left out.
+
 Examples:
   styx backfill create sales daily-report 2026-11-01 2026-11-24 2
   styx backfill create sales hourly 2026-11-23T00 2026-11-24T00 4 --reverse -d \"late data\" -e MODE=full
+  styx backfill create sales half-past-six 2026-11-23T06:30 2026-11-24T06:30Z 1
+  styx backfill create sales monthly-report 2026-01 2026-07 1
   styx backfill create sales daily-report 2026-11-01 2026-11-24 2 --wait")]
     Create(BackfillCreate),
 }
@@ -91,12 +106,12 @@ pub(crate) struct BackfillCreate {
     pub(crate) component: String,
     /// Workflow id
     pub(crate) workflow: String,
-    /// First day or hour
-    #[arg(value_parser = parse_day_or_hour)]
-    pub(crate) start: DateTime<Utc>,
-    /// First day or hour that is left out
-    #[arg(value_parser = parse_day_or_hour)]
-    pub(crate) end: DateTime<Utc>,
+    /// First instance, by its parameter: 2026-11-01, 2026-11-01T07, 2026-11-01T06:30, 2026-11 or 2026
+    #[arg(value_parser = parse_bound)]
+    pub(crate) start: Bound,
+    /// First instance that is left out: the end is exclusive
+    #[arg(value_parser = parse_bound)]
+    pub(crate) end: Bound,
     /// How many of its instances may be active at once
     #[arg(allow_negative_numbers = true)]
     pub(crate) concurrency: i32,

@@ -16,6 +16,7 @@ use clap_complete::Shell;
 
 pub(crate) use self::backfill::{BackfillCommand, BackfillCreate};
 pub(crate) use self::own::{ConfigCommand, ContextCommand, Setting};
+pub(crate) use self::parse::Bound;
 use self::parse::{parse_seconds, parse_variable};
 pub(crate) use self::resource::ResourceCommand;
 pub(crate) use self::workflow::{WorkflowCommand, Workflows};
@@ -231,7 +232,7 @@ pub(crate) struct Instance {
     pub(crate) component: String,
     /// Workflow id
     pub(crate) workflow: String,
-    /// Parameter identifying the workflow instance, e.g. 2026-11-24 or 2026-11-24T07
+    /// Parameter identifying the workflow instance, e.g. 2026-11-24, 2026-11-24T07 or 2026-11-24T06:30
     pub(crate) parameter: String,
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use styx_core::schedule::read_any_parameter;
 use styx_core::workflow::Span;
 
 /// Reads a duration that isn't negative.
@@ -19,20 +20,31 @@ pub(crate) fn parse_variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Reads a day, or an hour of a day, in UTC.
-pub(crate) fn parse_day_or_hour(text: &str) -> Result<DateTime<Utc>, String> {
-    let is_formed = |form: &str| {
-        let fits = |(letter, model): (u8, u8)| if model == b'0' { letter.is_ascii_digit() } else { letter == model };
-        text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits)
-    };
-    let at = if is_formed("0000-00-00") {
-        text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(0, 0, 0))
-    } else if is_formed("0000-00-00T00") {
-        NaiveDateTime::parse_from_str(&format!("{text}:00"), "%Y-%m-%dT%H:%M").ok()
-    } else {
-        None
-    };
-    at.map(|at| at.and_utc()).ok_or_else(|| "expected a day, YYYY-MM-DD, or an hour, YYYY-MM-DDTHH".into())
+/// An end of a range of instances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    /// As it was typed.
+    pub(crate) text: String,
+    /// What it says.
+    pub(crate) at: DateTime<Utc>,
+}
+
+impl Bound {
+    /// Whether the text says something else, or nothing, to a workflow whose schedule is another: a month or a year.
+    pub(crate) fn depends_on_schedule(&self) -> bool {
+        self.text.len() < "2026-01-01".len()
+    }
+}
+
+/// Reads the parameter of an instance of some schedule: a day, a time of a day, a month or a year.
+pub(crate) fn parse_bound(text: &str) -> Result<Bound, String> {
+    match read_any_parameter(text) {
+        Ok(at) => Ok(Bound { text: text.into(), at }),
+        Err(error) => Err(format!(
+            "{error}; expected a parameter such as 2026-11-24, 2026-11-24T07, 2026-11-24T06:30, 2026-11-24T08:30+02:00, \
+             2026-11 or 2026"
+        )),
+    }
 }
 
 /// Reads seconds, at least a tenth of one.
@@ -52,18 +64,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn days_and_hours_read_back(days in -719_528..2_932_897_i64, hour in 0..24_i64) {
-            let day = DateTime::<Utc>::from_timestamp(days * 86_400, 0).unwrap();
-            prop_assert_eq!(parse_day_or_hour(&day.format("%Y-%m-%d").to_string()), Ok(day));
-            let at = day + TimeDelta::hours(hour);
-            prop_assert_eq!(parse_day_or_hour(&at.format("%Y-%m-%dT%H").to_string()), Ok(at));
-        }
-
-        #[test]
-        fn what_is_read_as_a_time_is_written_the_same(text in "[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2})?|\\PC{0,14}") {
-            if let Ok(at) = parse_day_or_hour(&text) {
-                let form = if text.contains('T') { "%Y-%m-%dT%H" } else { "%Y-%m-%d" };
-                prop_assert_eq!(at.format(form).to_string(), text);
+        fn days_hours_and_minutes_read_back(minutes in -719_528 * 1_440..2_932_897 * 1_440_i64) {
+            let at = DateTime::<Utc>::from_timestamp(minutes * 60, 0).unwrap();
+            for (form, unit) in [("%Y-%m-%d", 1_440), ("%Y-%m-%dT%H", 60), ("%Y-%m-%dT%H:%M", 1), ("%Y-%m-%dT%H:%M:00Z", 1)] {
+                let expected = at - TimeDelta::minutes(minutes.rem_euclid(unit));
+                let bound = parse_bound(&at.format(form).to_string());
+                prop_assert_eq!(bound.map(|bound| bound.at), Ok(expected));
             }
         }
 
@@ -75,7 +81,7 @@ mod tests {
 
         #[test]
         fn no_text_is_too_strange(text in "\\PC*") {
-            let _ = (parse_variable(&text), parse_day_or_hour(&text), parse_seconds(&text), parse_span(&text));
+            let _ = (parse_variable(&text), parse_bound(&text), parse_seconds(&text), parse_span(&text));
         }
     }
 
@@ -88,19 +94,21 @@ mod tests {
     }
 
     #[test]
-    fn only_days_and_hours_are_times() {
-        for text in [
-            "",
-            "junk",
-            "2026-09-31",
-            "2026-9-01",
-            "2026-09-01T24",
-            "2026-09-01T7",
-            "2026-09-01T07:00",
-            "2026-09-01 07",
-            "+026-09-01",
+    fn ends_of_ranges_are_parameters() {
+        let instant = |text| parse_bound(text).map(|bound| bound.at.to_rfc3339()).ok();
+        for (text, expected) in [
+            ("2026-09-01", "2026-09-01T00:00:00+00:00"),
+            ("2026-09-01T07", "2026-09-01T07:00:00+00:00"),
+            ("2026-09-01T06:30", "2026-09-01T06:30:00+00:00"),
+            ("2026-09-01T06:30:00Z", "2026-09-01T06:30:00+00:00"),
+            ("2026-09-01T08:30+02:00", "2026-09-01T06:30:00+00:00"),
+            ("2026-09", "2026-09-01T00:00:00+00:00"),
+            ("2026", "2026-01-01T00:00:00+00:00"),
         ] {
-            assert!(parse_day_or_hour(text).is_err(), "{text}");
+            assert_eq!(instant(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in ["", "junk", "2026-09-31", "2026-9-01", "2026-09-01T24", "2026-09-01T7", "2026-09-01 07", "+026-09-01"] {
+            assert_eq!(instant(text), None, "{text}");
         }
     }
 

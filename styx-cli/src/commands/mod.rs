@@ -10,6 +10,7 @@ mod instance;
 mod lint;
 mod manual;
 mod resource;
+mod show_backfill;
 mod wait;
 mod workflow;
 
@@ -58,7 +59,7 @@ fn ask(command: Command, client: &Client, printer: &mut Printer) -> Result<(), F
         }
         Command::Halt(operation) => instance::halt(client, operation, printer),
         Command::Retry(operation) => instance::retry(client, operation, printer),
-        Command::Explain(instance) => printer.explanation(&client.explain(&instance.into())?),
+        Command::Explain(instance) => instance::explain(client, instance, printer),
         Command::Workflow(command) => ask_workflow(command, client, printer),
         Command::Resource(command) => resource::run(command, client, printer),
         Command::Backfill(command) => backfill::run(command, client, printer),

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use styx_client::{BackfillPayload, Client};
+use styx_client::{BackfillItem, Client, RunStateData};
 
 use crate::aside::tell;
 use crate::failure::Failure;
@@ -35,8 +35,8 @@ pub(crate) fn wait(client: &Client, id: &str, printer: &mut Printer) -> Result<(
     let mut heard = Instant::now();
     loop {
         let began = Instant::now();
-        let payload = match client.backfill(id, true).map_err(Failure::from) {
-            Ok(payload) => payload,
+        let (count, halted) = match look(client, id) {
+            Ok(seen) => seen,
             Err(failure) if failure.is_passing() && heard.elapsed() < PATIENCE => {
                 tell(failure);
                 thread::sleep(PAUSES.0);
@@ -46,36 +46,44 @@ pub(crate) fn wait(client: &Client, id: &str, printer: &mut Printer) -> Result<(
         };
         heard = Instant::now();
         let took = began.elapsed();
-        let count = Count::of(&payload);
         let bar = bar.get_or_insert_with(|| progress::bar(id.to_owned(), count.all.max(2)));
         bar.set_position(count.ended() as u64);
         if bar.is_hidden() && told != Some(count) {
             tell(format_args!("{id}: {} of {} ended, {} waiting", count.ended(), count.all, count.waiting));
             told = Some(count);
         }
-        if count.is_over(payload.backfill.halted) {
+        if count.is_over(halted) {
             bar.finish_and_clear();
-            return report(id, count, payload.backfill.halted, printer);
+            return report(id, count, halted, printer);
         }
         // A backfill of many instances takes the server long to tell of.
         thread::sleep((took * 5).clamp(PAUSES.0, PAUSES.1));
     }
 }
 
-impl Count {
-    fn of(payload: &BackfillPayload) -> Self {
-        let mut count = Self::default();
-        for run in payload.statuses.iter().flat_map(|statuses| &statuses.active_states) {
-            count.all += 1;
-            match run.state.as_str() {
-                "DONE" => count.succeeded += 1,
-                "ERROR" => count.failed += 1,
-                "UNKNOWN" => count.untold += 1,
-                "WAITING" => count.waiting += 1,
-                _ => {}
-            }
+/// Counts where the instances are, and whether the backfill was halted.
+fn look(client: &Client, id: &str) -> Result<(Count, bool), Failure> {
+    let (mut count, mut halted) = (Count::default(), false);
+    client.visit_backfill::<Failure>(id, |item| {
+        match item {
+            BackfillItem::Backfill(backfill) => halted = backfill.halted,
+            BackfillItem::Instance(run) => count.add(&run),
         }
-        count
+        Ok(())
+    })?;
+    Ok((count, halted))
+}
+
+impl Count {
+    fn add(&mut self, run: &RunStateData) {
+        self.all += 1;
+        match run.state.as_str() {
+            "DONE" => self.succeeded += 1,
+            "ERROR" => self.failed += 1,
+            "UNKNOWN" => self.untold += 1,
+            "WAITING" => self.waiting += 1,
+            _ => {}
+        }
     }
 
     fn ended(&self) -> usize {

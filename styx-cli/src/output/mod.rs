@@ -1,5 +1,6 @@
 //! How results look: for people, for line tools, and as JSON or YAML.
 
+mod backfill_stream;
 mod backfills;
 mod event_info;
 mod events;
@@ -19,6 +20,7 @@ use styx_client::{
     WorkflowWithState,
 };
 
+pub(crate) use self::backfill_stream::BackfillStream;
 pub(crate) use self::own::ShownContext;
 pub(crate) use self::report::{Report, Upcoming};
 use crate::failure::Failure;
@@ -139,8 +141,16 @@ impl Printer {
         })
     }
 
-    /// Prints a backfill and where its instances stand.
-    pub(crate) fn backfill(&mut self, payload: &BackfillPayload, whole: bool) -> Result<(), Failure> {
+    /// Prints a backfill and where its instances stand; in tables also how many of them there are, and that there are more.
+    pub(crate) fn backfill(
+        &mut self,
+        payload: &BackfillPayload,
+        whole: bool,
+        numbers: Option<&str>,
+        more: Option<&str>,
+    ) -> Result<(), Failure> {
+        let numbers = numbers.map(|numbers| format!("\n{numbers}\n")).unwrap_or_default();
+        let more = more.map(|more| format!("{more}\n")).unwrap_or_default();
         let color = self.form.color;
         let BackfillPayload { backfill, statuses } = payload;
         let groups = statuses.as_ref().map(|statuses| states::group(&statuses.active_states));
@@ -148,11 +158,11 @@ impl Printer {
             Format::Plain => backfills::plain(backfill) + &groups.as_ref().map(states::plain).unwrap_or_default(),
             Format::Wide => {
                 let states = groups.as_ref().map(|groups| format!("\n{}", states::wide(groups))).unwrap_or_default();
-                backfills::wide(&[backfill]) + &states
+                backfills::wide(&[backfill]) + &numbers + &states + &more
             }
             _ => {
                 let states = groups.as_ref().map(|groups| format!("\n\n{}", states::pretty(groups, color)));
-                backfills::pretty(&[backfill], whole) + &states.unwrap_or_default()
+                backfills::pretty(&[backfill], whole) + &numbers + &states.unwrap_or_default() + &more
             }
         })
     }
@@ -207,17 +217,8 @@ impl Printer {
     /// Prints a value as it is in JSON or YAML, or as the text of another form.
     fn show<T: Serialize + ?Sized>(&mut self, value: &T, text: impl FnOnce(Format) -> String) -> Result<(), Failure> {
         match self.form.format {
-            Format::Json => {
-                let json = styx_client::json::to_string(value).map_err(io::Error::from)?;
-                self.print(&format!("{json}\n"))
-            }
-            Format::Yaml => {
-                // Through JSON, whose exact numbers only JSON can write.
-                let json = styx_client::json::to_string(value).map_err(io::Error::from)?;
-                let value: serde_json::Value = serde_json::from_str(&json).map_err(io::Error::from)?;
-                let yaml = serde_saphyr::to_string(&value).map_err(io::Error::other)?;
-                self.print(&format!("---\n{}\n", yaml.trim_end_matches('\n')))
-            }
+            Format::Json => self.print(&format!("{}\n", json_text(value)?)),
+            Format::Yaml => self.print(&format!("---\n{}\n", yaml_text(value)?)),
             format => self.print(&text(format)),
         }
     }
@@ -232,4 +233,15 @@ impl Printer {
         out.flush()?;
         Ok(())
     }
+}
+
+fn json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
+    Ok(styx_client::json::to_string(value).map_err(io::Error::from)?)
+}
+
+/// Through JSON, whose exact numbers only JSON can write.
+fn yaml_text<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
+    let value: serde_json::Value = serde_json::from_str(&json_text(value)?).map_err(io::Error::from)?;
+    let yaml = serde_saphyr::to_string(&value).map_err(io::Error::other)?;
+    Ok(yaml.trim_end_matches('\n').to_owned())
 }

@@ -102,23 +102,22 @@ pub(crate) fn wide(groups: &Groups<'_>) -> String {
 }
 
 pub(crate) fn plain(groups: &Groups<'_>) -> String {
-    let mut text = String::new();
-    for run in groups.values().flat_map(BTreeMap::values) {
-        let (instance, data) = (&run.workflow_instance, &run.state_data);
-        let line = format!(
-            "{} {} {} {} {} {} {}",
-            instance.workflow_id.component_id,
-            instance.workflow_id.id,
-            instance.parameter,
-            run.state,
-            data.execution_id.as_deref().unwrap_or(NO_EXECUTION),
-            data.tries,
-            message(data.messages.last()).0,
-        );
-        text.push_str(&visible(&line));
-        text.push('\n');
-    }
-    text
+    groups.values().flat_map(BTreeMap::values).map(|run| plain_line(run)).collect()
+}
+
+pub(crate) fn plain_line(run: &RunStateData) -> String {
+    let (instance, data) = (&run.workflow_instance, &run.state_data);
+    let line = format!(
+        "{} {} {} {} {} {} {}",
+        instance.workflow_id.component_id,
+        instance.workflow_id.id,
+        instance.parameter,
+        run.state,
+        data.execution_id.as_deref().unwrap_or(NO_EXECUTION),
+        data.tries,
+        message(data.messages.last()).0,
+    );
+    format!("{}\n", visible(&line))
 }
 
 /// An object of lists, by the key of the workflow.

@@ -75,12 +75,126 @@ fn descriptions_are_edited() {
     edit(&["-d", "", "--concurrency", "-1"], r#"{"id":"b","concurrency":-1,"description":""}"#);
 }
 
+/// The ends are sent as instants, which every server takes.
 #[test]
-fn times_are_days_and_hours_alone() {
-    for time in ["junk", "2024-05-01T00:00", "2024-05-01T00:00:00Z", "2024-13-01", "1714521600"] {
+fn ends_are_parameters_of_any_form() {
+    let create = |start: &str, end: &str, more: &[&str]| {
+        let args = [&["backfill", "create", "c", "w", start, end, "1"], more].concat();
+        let (output, server) = run(&args, |_| Answer::ok(&backfill(false)));
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let request = server.requests().pop().unwrap();
+        request.body.split(r#","component""#).next().unwrap().to_owned()
+    };
+    for more in [&[][..], &["--reverse"]] {
+        for (start, end, body) in [
+            ("2024-05-01", "2024-05-04T07", r#"{"start":"2024-05-01T00:00:00Z","end":"2024-05-04T07:00:00Z""#),
+            ("2024-05-01T06:30", "2024-05-02T06:30Z", r#"{"start":"2024-05-01T06:30:00Z","end":"2024-05-02T06:30:00Z""#),
+            (
+                "2024-05-01T06:30:00Z",
+                "2024-05-02T08:30+02:00",
+                r#"{"start":"2024-05-01T06:30:00Z","end":"2024-05-02T06:30:00Z""#,
+            ),
+        ] {
+            assert_eq!(create(start, end, more), body);
+        }
+    }
+    for time in ["junk", "2024-05-01T7", "2024-5-01", "2024-05-01t07", "2024-13-01", "1714521600", "2024-05-01T07+0200"] {
         let (output, server) = run(&["backfill", "create", "c", "w", time, "2024-05-04", "1"], |_| Answer::ok("{}"));
         assert_eq!(output.status.code(), Some(2), "{time}");
         assert!(text(&output.stderr).starts_with("styx: error: "), "{time}");
         assert_eq!(server.requests(), [], "{time}");
     }
+}
+
+/// Only a monthly workflow has an instance `2024-05`, so its schedule is looked at first.
+#[test]
+fn months_and_years_are_ends_where_the_schedule_has_them() {
+    let create = |schedule: &'static str, start: &str, end: &str| {
+        let args = ["backfill", "create", "c", "w", start, end, "1"];
+        run(&args, move |request| match request.line().as_str() {
+            "GET /api/v3/workflows/c/w" => Answer::ok(&format!(
+                r#"{{"component_id":"c","workflow_id":"w","configuration":{{"id":"w","schedule":"{schedule}"}}}}"#
+            )),
+            _ => Answer::ok(&backfill(false)),
+        })
+    };
+    for (schedule, start, end, body) in [
+        ("months", "2024-05", "2024-07", r#"{"start":"2024-05-01T00:00:00Z","end":"2024-07-01T00:00:00Z""#),
+        ("years", "2024", "2026", r#"{"start":"2024-01-01T00:00:00Z","end":"2026-01-01T00:00:00Z""#),
+    ] {
+        let (output, server) = create(schedule, start, end);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(server.requests()[1].body.starts_with(body));
+    }
+    let (output, server) = create("days", "2024-05", "2024-05-07");
+    let told = "styx: error: argument START: `2024-05` is not a partition of the schedule days: the nearest is 2024-05-01 \
+                (day: `` at column 8 is refused, expected `-` and a day)\n";
+    assert_eq!((text(&output.stderr).as_str(), output.status.code()), (told, Some(4)));
+    assert_eq!(server.requests().len(), 1);
+    // Of a workflow that isn't there the refusal of the backfill speaks, as ever.
+    let mut asked = 0;
+    let (output, _) = run(&["backfill", "create", "c", "w", "2024-05", "2024-07", "1"], move |_| {
+        asked += 1;
+        Answer::new(404, if asked == 2 { "workflow not found" } else { "Not Found" }, "")
+    });
+    assert!(text(&output.stderr).starts_with("API error: 404 workflow not found"), "{}", text(&output.stderr));
+}
+
+/// A backfill with an instance for each minute from midnight on.
+fn minutes(count: usize) -> String {
+    let states: Vec<_> = (0..count).map(|minute| {
+        let state = if minute < 3 { "DONE" } else { "WAITING" };
+        let (day, hour, minute) = (1 + minute / 1_440, minute / 60 % 24, minute % 60);
+        format!(r#"{{"workflow_instance":{{"workflow_id":{{"component_id":"c","id":"w"}},"parameter":"2024-05-{day:02}T{hour:02}:{minute:02}:00Z"}},"state":"{state}","state_data":{{}}}}"#)
+    }).collect();
+    let backfill = backfill(false).replace(r#""schedule":"days""#, r#""schedule":"* * * * *""#);
+    format!(r#"{{"backfill":{backfill},"statuses":{{"active_states":[{}]}}}}"#, states.join(","))
+}
+
+fn show(count: usize, more: &[&str]) -> (String, String, Option<i32>) {
+    let args = [&["backfill", "show", "backfill-1-2"], more].concat();
+    let payload = minutes(count);
+    let (output, _) = run(&args, move |_| Answer::ok(&payload));
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn of_many_instances_tables_show_the_numbers_and_a_page() {
+    for form in [&[][..], &["-o", "wide"]] {
+        let (shown, _, _) = show(2_500, form);
+        let lines: Vec<_> = shown.lines().collect();
+        assert!(lines.contains(&"2500 instances: 3 DONE, 2497 WAITING"), "{shown}");
+        let listed = |line: &&&str| line.contains(":00Z") && (line.contains(" DONE ") || line.contains(" WAITING "));
+        assert_eq!(lines.iter().filter(listed).count(), 1_000, "{form:?}");
+        let more = "… and more: add --from 2024-05-01T16:40:00Z to list what follows, or --limit 0 to list all";
+        assert_eq!(lines.last(), Some(&more));
+    }
+    let (shown, _, _) = show(2_500, &["--limit", "0"]);
+    assert!(shown.contains("2024-05-02T17:39:00Z") && !shown.contains("instances:"), "{shown}");
+    let (shown, _, _) = show(2_500, &["--from", "2024-05-02T19:38+02:00", "--limit", "5"]);
+    assert!(shown.contains("2500 instances") && shown.contains("2024-05-02T17:38:00Z"), "{shown}");
+    assert!(!shown.contains("2024-05-02T17:37:00Z") && !shown.contains("and more"), "{shown}");
+    let (shown, told, code) = show(10, &["--from", "2024-05-01T00:00:30Z"]);
+    let expected = "styx: error: `2024-05-01T00:00:30Z` is not a partition of the schedule * * * * *: the nearest are \
+                    2024-05-01T00:00:00Z and 2024-05-01T00:01:00Z\n";
+    assert_eq!((shown.as_str(), told.as_str(), code), ("", expected, Some(4)));
+    let (shown, _, _) = show(1_000, &[]);
+    assert!(!shown.contains("instances:") && !shown.contains("more"), "{shown}");
+}
+
+#[test]
+fn all_instances_are_in_what_programs_read() {
+    for count in [10, 2_500] {
+        let (json, _, _) = show(count, &["--json"]);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["statuses"]["active_states"].as_array().unwrap().len(), count);
+        let (yaml, _, _) = show(count, &["-o", "yaml"]);
+        let read: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
+        assert_eq!(read, value);
+        let (plain, _, _) = show(count, &["--plain"]);
+        assert_eq!(plain.lines().count(), 1 + count);
+        assert!(plain.lines().last().unwrap().contains(" WAITING "), "{plain}");
+    }
+    let (plain, _, _) = show(2_500, &["--plain", "--limit", "2"]);
+    assert_eq!(plain.lines().count(), 3);
 }

@@ -58,6 +58,40 @@ fn plain_lists_name_workflows() {
     check(&["workflow", "list"], vec![Answer::ok("[]")], 0, "COMPONENT  WORKFLOW\n", "");
 }
 
+/// A parameter can be spelled in several ways, and a trigger rounds it down: the command says what it became.
+#[test]
+fn the_partition_that_a_text_was_taken_as_is_told_beside() {
+    let answer = |partition: &str, body: &str| vec![Answer::ok(body).with_header("X-Styx-Partition", partition)];
+    let triggered = r#"{"workflow_id":{"component_id":"c","id":"w"},"parameter":"2026-03-29","trigger_parameters":null,"trigger_id":"t"}"#;
+    let (taken, of_weeks) = ("2026-03-29 was taken as 2026-03-23\n", "2026-03-23");
+    let used = "Triggered! Use `styx ls -c c` to check active workflow instances.";
+    check(&["t", "c", "w", "2026-03-29"], answer(of_weeks, triggered), 0, &format!("{used}\n"), taken);
+    check(&["--json", "t", "c", "w", "2026-03-29"], answer(of_weeks, triggered), 0, &format!("\"{used}\"\n"), taken);
+    check(&["t", "c", "w", "2026-03-23"], answer(of_weeks, triggered), 0, &format!("{used}\n"), "");
+    let (typed, minute) = ("2026-03-29T06:30", "2026-03-29T06:30:00Z");
+    let taken = "2026-03-29T06:30 was taken as 2026-03-29T06:30:00Z\n";
+    let halted = "Halted! Use `styx events c w 2026-03-29T06:30:00Z` to verify.\n";
+    check(&["halt", "c", "w", typed], answer(minute, "{}"), 0, halted, taken);
+    let retrying = "Retrying! Use `styx ls -c c` to check active workflow instances.\n";
+    check(&["retry", "c", "w", typed], answer(minute, "{}"), 0, retrying, taken);
+    check(&["--json", "events", "c", "w", typed], answer(minute, r#"{"events":[]}"#), 0, "[]\n", taken);
+    check(&["--plain", "explain", "c", "w", typed], answer(minute, r#"{"reasons":["so"]}"#), 0, "so\n", taken);
+}
+
+/// Where a text names no instance nothing is done, and the exit code says so; Styx has always said yes.
+#[test]
+fn a_text_that_names_no_partition_is_refused() {
+    let problem = "`2026-03-29` is not a partition of the schedule weeks: the nearest are 2026-03-23 and 2026-03-30";
+    let told = format!("styx: error: {problem}\n");
+    for args in [&["halt"][..], &["retry"], &["events"], &["events", "--json"], &["explain"]] {
+        let args = [args, &["c", "w", "2026-03-29"]].concat();
+        let answer = Answer::ok(r#"{"events":[],"reasons":[]}"#)
+            .with_header("X-Styx-Effect", "none")
+            .with_header("X-Styx-No-Partition", problem);
+        check(&args, vec![answer], 4, "", &told);
+    }
+}
+
 #[test]
 fn what_had_no_effect_is_told_beside() {
     let nothing = || vec![Answer::ok("{}").with_header("X-Styx-Effect", "none")];

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use super::{Call, Client};
+use super::{Answer, Call, Client};
 use crate::{
     Error, Event, EventsPayload, RunStateDataPayload, TriggerRequest, TriggerResponse, WorkflowInstance,
     WorkflowInstanceExecutionData,
@@ -15,6 +15,20 @@ pub enum Effect {
     Taken,
     /// The server says that there was nothing to do: the instance was not active.
     Nothing,
+}
+
+/// An answer about an instance, and which instance that is.
+///
+/// A parameter can be spelled in several ways, and a trigger rounds it down to the schedule; the answer of Styx's API repeats
+/// what was sent. Styx 2.x says neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About<T> {
+    /// The answer.
+    pub answer: T,
+    /// The parameter of the instance.
+    pub partition: Option<String>,
+    /// Why there is no such instance, and which are near: nothing was done.
+    pub no_partition: Option<String>,
 }
 
 /// Which active runs to list.
@@ -93,8 +107,17 @@ impl Client {
     /// # Errors
     /// As all requests.
     pub fn events(&self, instance: &WorkflowInstance) -> Result<EventsPayload, Error> {
+        Ok(self.events_about(instance)?.answer)
+    }
+
+    /// As [`events`](Self::events), with the instance that the text of the parameter names.
+    ///
+    /// # Errors
+    /// As all requests.
+    pub fn events_about(&self, instance: &WorkflowInstance) -> Result<About<EventsPayload>, Error> {
         let WorkflowInstance { workflow_id, parameter } = instance;
-        self.get(&["status", "events", &workflow_id.component_id, &workflow_id.id, parameter], &[])
+        let path = ["status", "events", &workflow_id.component_id, &workflow_id.id, parameter];
+        self.send(self.call(Method::GET, &path, &[]))?.about(Answer::read)
     }
 
     /// What ran for an instance: its triggers, and the executions of each.
@@ -141,8 +164,17 @@ impl Client {
     /// # Errors
     /// As all requests; refused if the instance is active, or, without `allow_future`, of the future.
     pub fn trigger(&self, request: &TriggerRequest, allow_future: bool) -> Result<TriggerResponse, Error> {
+        Ok(self.trigger_about(request, allow_future)?.answer)
+    }
+
+    /// As [`trigger`](Self::trigger), with the instance that the text of the parameter was rounded down to.
+    ///
+    /// # Errors
+    /// As [`trigger`](Self::trigger).
+    pub fn trigger_about(&self, request: &TriggerRequest, allow_future: bool) -> Result<About<TriggerResponse>, Error> {
         let query = [("allowFuture", if allow_future { "true" } else { "false" })];
-        self.send(self.call(Method::POST, &["scheduler", "trigger"], &query).with(request).keyed())?.read()
+        let call = self.call(Method::POST, &["scheduler", "trigger"], &query).with(request).keyed();
+        self.send(call)?.about(Answer::read)
     }
 
     /// Halts an instance.
@@ -158,6 +190,14 @@ impl Client {
     /// # Errors
     /// As all requests; refused with 409 if there were more events.
     pub fn halt_expecting(&self, instance: &WorkflowInstance, counter: Option<u64>) -> Result<Effect, Error> {
+        Ok(self.halt_about(instance, counter)?.answer)
+    }
+
+    /// As [`halt_expecting`](Self::halt_expecting), with the instance that the text of the parameter names.
+    ///
+    /// # Errors
+    /// As [`halt_expecting`](Self::halt_expecting).
+    pub fn halt_about(&self, instance: &WorkflowInstance, counter: Option<u64>) -> Result<About<Effect>, Error> {
         self.act(self.call(Method::POST, &["scheduler", "halt"], &[]).with(instance).expecting(counter))
     }
 
@@ -174,6 +214,14 @@ impl Client {
     /// # Errors
     /// As [`retry`](Self::retry); refused with 409 if there were more events than the caller knows.
     pub fn retry_with(&self, instance: &WorkflowInstance, options: RetryOptions) -> Result<Effect, Error> {
+        Ok(self.retry_about(instance, options)?.answer)
+    }
+
+    /// As [`retry_with`](Self::retry_with), with the instance that the text of the parameter names.
+    ///
+    /// # Errors
+    /// As [`retry_with`](Self::retry_with).
+    pub fn retry_about(&self, instance: &WorkflowInstance, options: RetryOptions) -> Result<About<Effect>, Error> {
         let delay = options.delay_millis.map(|delay| delay.to_string());
         let query: Vec<_> = delay.iter().map(|delay| ("delay", delay.as_str())).collect();
         let call = self.call(Method::POST, &["scheduler", "retry"], &query);
@@ -185,11 +233,11 @@ impl Client {
     /// # Errors
     /// As all requests.
     pub fn inject(&self, event: &Event) -> Result<Effect, Error> {
-        self.act(self.call(Method::POST, &["scheduler", "events"], &[]).with(event))
+        Ok(self.act(self.call(Method::POST, &["scheduler", "events"], &[]).with(event))?.answer)
     }
 
     /// Sends a request whose answer is of no interest, but for its effect.
-    fn act(&self, call: Call) -> Result<Effect, Error> {
-        Ok(self.send(call)?.effect())
+    fn act(&self, call: Call) -> Result<About<Effect>, Error> {
+        self.send(call)?.about(|answer| Ok(answer.effect()))
     }
 }

@@ -1,5 +1,6 @@
 //! A client that waits for its answers.
 
+mod backfill_items;
 mod backfills;
 mod instances;
 mod own;
@@ -15,7 +16,8 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use self::instances::{ActiveStates, Effect, InstancesPage, RetryOptions};
+pub use self::backfill_items::BackfillItem;
+pub use self::instances::{About, ActiveStates, Effect, InstancesPage, RetryOptions};
 pub use self::workflows::WorkflowFilter;
 use crate::error::{InvalidToken, TransportError};
 use crate::{
@@ -155,18 +157,33 @@ impl Client {
 
     /// Sends a request, again if need be, and gives the answer if the server agreed.
     fn send(&self, call: Call) -> Result<Answer, Error> {
+        self.send_and(&call, |response| Answer::of(&call, response))
+    }
+
+    /// As [`send`](Self::send), with what `read` makes of the answer. It is called again when it fails and the request is sent
+    /// again.
+    fn send_and<T>(&self, call: &Call, read: impl Fn(Response) -> Result<T, Error>) -> Result<T, Error> {
         let request_id = request::new_id();
         let mut sent = 0;
         loop {
             let began = Instant::now();
-            let result = self.exchange(&call, &request_id);
+            let mut status = String::new();
+            let result = self.exchange(call, &request_id).and_then(|response| {
+                status = response.status().to_string();
+                read(response)
+            });
             sent += 1;
             let is_repeatable = call.is_repeatable();
             let wait = result
                 .as_ref()
                 .err()
                 .and_then(|error| self.retries.wait(sent, is_repeatable, error, request::chance()));
-            self.report(&call, &request_id, &result, began.elapsed(), wait);
+            let outcome = match &result {
+                Ok(_) => status,
+                Err(Error::Transport { source, .. }) => source.to_string(),
+                Err(error) => error.to_string(),
+            };
+            self.report(call, &request_id, &outcome, began.elapsed(), wait);
             match wait {
                 Some(wait) => thread::sleep(wait),
                 None => return result,
@@ -174,12 +191,7 @@ impl Client {
         }
     }
 
-    fn exchange(&self, call: &Call, request_id: &str) -> Result<Answer, Error> {
-        let failed = |error: reqwest::Error| Error::Transport {
-            method: call.method.to_string(),
-            url: call.url.clone(),
-            source: error.into(),
-        };
+    fn exchange(&self, call: &Call, request_id: &str) -> Result<Response, Error> {
         let mut request = self.http.request(call.method.clone(), &call.url).header(request::ID_HEADER, request_id);
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
@@ -193,43 +205,33 @@ impl Client {
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
-        let response = request.send().map_err(failed)?;
+        if let Some(limit) = call.time_limit {
+            request = request.timeout(limit);
+        }
+        let response = request.send().map_err(|error| call.failed(error))?;
         if !response.status().is_success() {
             return Err(refusal(response, request_id, self.authorization.is_some()).into());
         }
-        let tail = response.headers().get(request::TAIL_HEADER);
-        Ok(Answer {
-            status: response.status().to_string(),
-            tail: tail.and_then(|tail| tail.to_str().ok()?.parse().ok()),
-            has_no_effect: response.headers().get(request::EFFECT_HEADER).is_some_and(|effect| effect == "none"),
-            body: response.bytes().map_err(failed)?.to_vec(),
-            method: call.method.to_string(),
-            url: call.url.clone(),
-        })
+        Ok(response)
     }
 
     fn report(
         &self,
         call: &Call,
         request_id: &str,
-        result: &Result<Answer, Error>,
+        outcome: &str,
         took: Duration,
         again_after: Option<Duration>,
     ) {
         let Some(observer) = &self.observer else {
             return;
         };
-        let outcome = match result {
-            Ok(answer) => answer.status.clone(),
-            Err(Error::Transport { source, .. }) => source.to_string(),
-            Err(error) => error.to_string(),
-        };
         observer(&Exchange {
             method: call.method.as_str(),
             url: &call.url,
             body: call.body.as_deref(),
             request_id,
-            outcome: &outcome,
+            outcome,
             took,
             again_after,
         });
@@ -244,11 +246,23 @@ struct Call {
     /// By which the server knows the request when it comes again.
     key: Option<String>,
     expected_counter: Option<u64>,
+    /// For how long the answer may go on, if that is longer than usual.
+    time_limit: Option<Duration>,
 }
 
 impl Call {
     fn new(method: Method, url: String) -> Self {
-        Self { method, url, body: None, key: None, expected_counter: None }
+        Self { method, url, body: None, key: None, expected_counter: None, time_limit: None }
+    }
+
+    fn failed(&self, error: reqwest::Error) -> Error {
+        Error::Transport { method: self.method.to_string(), url: self.url.clone(), source: error.into() }
+    }
+
+    /// Allows an answer that goes on for long.
+    fn within(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
     }
 
     fn with<T: Serialize + ?Sized>(mut self, body: &T) -> Self {
@@ -277,14 +291,37 @@ impl Call {
 struct Answer {
     method: String,
     url: String,
-    status: String,
     has_no_effect: bool,
+    partition: Option<String>,
+    no_partition: Option<String>,
     /// Where the log ends, if the answer says so.
     tail: Option<u64>,
     body: Vec<u8>,
 }
 
 impl Answer {
+    fn of(call: &Call, response: Response) -> Result<Self, Error> {
+        let text = |name| {
+            let value = response.headers().get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        Ok(Self {
+            tail: text(request::TAIL_HEADER).and_then(|tail| tail.parse().ok()),
+            has_no_effect: text(request::EFFECT_HEADER).is_some_and(|effect| effect == "none"),
+            partition: text(request::PARTITION_HEADER),
+            no_partition: text(request::NO_PARTITION_HEADER),
+            method: call.method.to_string(),
+            url: call.url.clone(),
+            body: response.bytes().map_err(|error| call.failed(error))?.to_vec(),
+        })
+    }
+
+    /// What `read` makes of the answer, with the instance that it is about.
+    fn about<T>(mut self, read: impl FnOnce(Self) -> Result<T, Error>) -> Result<About<T>, Error> {
+        let (partition, no_partition) = (self.partition.take(), self.no_partition.take());
+        Ok(About { answer: read(self)?, partition, no_partition })
+    }
+
     fn read<T: DeserializeOwned>(self) -> Result<T, Error> {
         json::from_slice(&self.body).map_err(|source| Error::Decode { method: self.method, url: self.url, source })
     }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::Client;
+use super::{Answer, Client};
 use crate::{
-    Checkpoint, CheckpointsPayload, Error, Explanation, RecordsPage, RuntimeConfig, RuntimeConfigPatch,
+    About, Checkpoint, CheckpointsPayload, Error, Explanation, RecordsPage, RuntimeConfig, RuntimeConfigPatch,
     WorkflowInstance,
 };
 
@@ -62,8 +62,16 @@ impl Client {
     /// # Errors
     /// As all requests; refused with 404 if the instance is not active.
     pub fn explain(&self, instance: &WorkflowInstance) -> Result<Explanation, Error> {
+        Ok(self.explain_about(instance)?.answer)
+    }
+
+    /// As [`explain`](Self::explain), with the instance that the text of the parameter names.
+    ///
+    /// # Errors
+    /// As [`explain`](Self::explain).
+    pub fn explain_about(&self, instance: &WorkflowInstance) -> Result<About<Explanation>, Error> {
         let WorkflowInstance { workflow_id, parameter } = instance;
         let path = ["explain", &workflow_id.component_id, &workflow_id.id, parameter];
-        self.send(self.own_call(Method::GET, &path, &[]))?.read()
+        self.send(self.own_call(Method::GET, &path, &[]))?.about(Answer::read)
     }
 }

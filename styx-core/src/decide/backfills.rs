@@ -1,6 +1,6 @@
 //! Backfills: made, edited, halted, and moved on from partition to partition (spec (b), E-18 to E-22).
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
@@ -16,6 +16,9 @@ use crate::{
 
 /// The most partitions that one decision triggers or passes over (BF-6).
 const PARTITIONS: usize = 10;
+
+/// How many active partitions a refusal names.
+const MAX_NAMED: usize = 20;
 
 /// What a request for a backfill says.
 pub(super) struct Asked<'a> {
@@ -46,13 +49,15 @@ pub(super) fn create(
     }
     let schedule = &workflow.spec.schedule;
     let calendar = Schedule::parse(schedule).map_err(|error| Refusal::BadSchedule(error.to_string()))?;
-    if start >= end {
-        return Err(Refusal::EmptyRange);
+    match start.cmp(&end) {
+        Ordering::Less => {}
+        Ordering::Equal => return Err(Refusal::NothingInRange),
+        Ordering::Greater => return Err(Refusal::EmptyRange),
     }
     for (instant, name) in [(start, "start"), (end, "end")] {
         Bounds::time(name, instant)?;
         if !calendar.is_aligned(instant) {
-            return Err(Refusal::Unaligned { name });
+            return Err(Refusal::Unaligned { name, nearest: calendar.nearest(instant) });
         }
     }
     if reverse && calendar.previous(start).is_none_or(|before| before.year() < 0) {
@@ -92,7 +97,7 @@ fn new_id(context: Context<'_>, workflow: &WorkflowId) -> Arc<str> {
     free.next().unwrap_or_else(|| format!("backfill-{}-{}", now.timestamp_millis(), world.tail())).into()
 }
 
-/// Parameters of the active instances in a range, in the order of time.
+/// Parameters of the active instances in a range, in the order of time; of many only the first.
 fn active_in(
     world: &World,
     workflow: &WorkflowId,
@@ -100,17 +105,22 @@ fn active_in(
     start: DateTime<Utc>,
     end: DateTime<Utc>,
 ) -> Vec<String> {
-    let first = InstanceId::new(workflow.clone(), "");
-    let runs = world.runs().range(first..).map(|(id, _)| id).take_while(|id| id.workflow() == workflow);
-    let mut active: Vec<(DateTime<Utc>, String)> = runs
-        .filter_map(|id| {
-            let instant = schedule.parse_parameter(id.parameter()).ok()?;
-            let is_its_own = schedule.parameter(instant) == id.parameter();
-            (is_its_own && (start..end).contains(&instant)).then(|| (instant, id.parameter().to_owned()))
-        })
-        .collect();
-    active.sort_unstable();
-    active.into_iter().map(|(_, parameter)| parameter).collect()
+    let instance = |at| InstanceId::new(workflow.clone(), schedule.parameter(at));
+    let (first, last) = (instance(start), instance(end));
+    // Names of one form are in the order of time; those of years without four digits aren't, and have no partitions.
+    if last < first {
+        return Vec::new();
+    }
+    let is_its_own = |id: &InstanceId| {
+        let instant = schedule.partition(id.parameter());
+        instant.is_ok_and(|at| (start..end).contains(&at) && schedule.parameter(at) == id.parameter())
+    };
+    let mut active = world.runs().range(first..last).map(|(id, _)| id).filter(|id| is_its_own(id));
+    let mut parameters: Vec<_> = active.by_ref().take(MAX_NAMED).map(|id| id.parameter().to_owned()).collect();
+    if active.next().is_some() {
+        parameters.push("and others".to_owned());
+    }
+    parameters
 }
 
 /// Changes what may be changed, also of one that is done (E-21).

@@ -10,6 +10,7 @@ use crate::{
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId, number},
     record::{BackfillEvent, Fact, OutOfBounds, Record, RunEvent, StoredWorkflow, WorkflowEvent},
     run::IllegalTransition,
+    schedule::Nearest,
 };
 
 /// What can be asked for.
@@ -114,9 +115,9 @@ pub enum Request {
     CreateBackfill {
         /// Of which workflow.
         workflow: WorkflowId,
-        /// The first instant; aligned to the schedule.
+        /// The first instant, which is one of the schedule.
         start: DateTime<Utc>,
-        /// The end, which doesn't belong to the range; aligned to the schedule.
+        /// The end, which is an instant of the schedule and doesn't belong to the range.
         end: DateTime<Utc>,
         /// How many of its runs may be active.
         concurrency: u32,
@@ -267,8 +268,11 @@ pub enum Refusal {
     #[error("{0}")]
     BadSchedule(String),
     /// A cursor that isn't an instant of the schedule.
-    #[error("next_natural_trigger not aligned with schedule")]
-    UnalignedCursor,
+    #[error("next_natural_trigger not aligned with schedule: {nearest}")]
+    UnalignedCursor {
+        /// The partitions around it.
+        nearest: Nearest,
+    },
     /// A number or a time that no record may hold.
     #[error(transparent)]
     OutOfBounds(#[from] OutOfBounds),
@@ -334,14 +338,19 @@ pub enum Refusal {
     /// A backfill's workflow names nothing that can be run.
     #[error("Workflow is missing docker image and flyte execution config")]
     BackfillNotRunnable,
-    /// A backfill's range is empty or goes back.
+    /// A backfill's range goes back.
     #[error("start must be before end")]
     EmptyRange,
+    /// A backfill's range ends where it begins.
+    #[error("start must be before end: end is exclusive, the first partition that is left out")]
+    NothingInRange,
     /// An end of a backfill's range isn't an instant of the schedule.
-    #[error("{name} parameter not aligned with schedule")]
+    #[error("{name} parameter not aligned with schedule: {nearest}{}", if *.name == "end" { ", and end is exclusive" } else { "" })]
     Unaligned {
         /// `start` or `end`.
         name: &'static str,
+        /// The partitions around it.
+        nearest: Nearest,
     },
     /// A backfill in reverse begins with the first instant that has a form: its cursor would have none at the end.
     #[error("a backfill in reverse must start after the first instant of the year 0000")]
@@ -352,7 +361,7 @@ pub enum Refusal {
     /// Instances of a backfill's range are active.
     #[error("these partitions are already active: {partitions}")]
     PartitionsActive {
-        /// Their parameters in the order of time, with commas.
+        /// Parameters in the order of time, with commas; of many only the first.
         partitions: String,
     },
     /// An edit names no known backfill.

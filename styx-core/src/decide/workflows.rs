@@ -138,8 +138,8 @@ pub(super) fn patch(
 /// The cursor that a patch asks for: taken as it is, passed or not.
 fn patched_cursor(context: Context<'_>, workflow: &Workflow, patch: &Patch) -> Result<Cursor, Refusal> {
     let schedule = Schedule::parse(&workflow.spec.schedule).map_err(|error| Refusal::BadSchedule(error.to_string()))?;
-    if patch.instant.is_some_and(|instant| !schedule.is_aligned(instant)) {
-        return Err(Refusal::UnalignedCursor);
+    if let Some(instant) = patch.instant.filter(|instant| !schedule.is_aligned(*instant)) {
+        return Err(Refusal::UnalignedCursor { nearest: schedule.nearest(instant) });
     }
     for (field, at) in [("next_natural_trigger", patch.instant), ("next_natural_offset_trigger", patch.fires_at)] {
         at.map_or(Ok(()), |at| Bounds::time(field, at))?;

@@ -13,6 +13,7 @@ mod fields;
 mod natural;
 mod offset;
 mod parameter;
+mod partition;
 mod range;
 
 #[cfg(test)]
@@ -27,7 +28,8 @@ pub use self::{
     cron::{Cron, CronField, ParseCronError},
     natural::NaturalTrigger,
     offset::{Offset, ParseOffsetError},
-    parameter::{ParameterForm, ParseParameterError},
+    parameter::{ParameterForm, ParseParameterError, read_any_parameter},
+    partition::{Nearest, NoPartition, names_of},
     range::{Range, RangeError},
 };
 

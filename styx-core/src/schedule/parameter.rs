@@ -44,23 +44,20 @@ impl Schedule {
     /// The first part that is not understood, with its place; or that the schedule has no instant
     /// at or before the time in the years 0000 to 9999.
     pub fn parse_parameter(&self, text: &str) -> Result<DateTime<Utc>, ParseParameterError> {
+        let at = self.read_instant(text)?;
+        self.last(at).filter(|at| is_in_calendar(*at)).ok_or(ParseParameterError::NoInstant)
+    }
+
+    /// Reads a text in any form that [`parse_parameter`](Self::parse_parameter) takes, and rounds nothing.
+    pub(super) fn read_instant(&self, text: &str) -> Result<DateTime<Utc>, ParseParameterError> {
         let mut reader = Reader { text, at: 0 };
-        let seconds = match (self, text.len()) {
-            (Self::Yearly, 4) => reader.year_form()?,
-            (Self::Yearly, 7) => {
-                reader.month_form()?;
-                // The month is checked, but only the year counts.
-                Reader { text: &text[..4], at: 0 }.year_form()?
-            }
-            (Self::Monthly, 7) => reader.month_form()?,
+        let (seconds, nanos) = match (self, text.len()) {
+            (Self::Yearly, 4) => (reader.year_form()?, 0),
+            (Self::Yearly | Self::Monthly, 7) => (reader.month_form()?, 0),
             _ => reader.date_and_time()?,
         };
         reader.end()?;
-        DateTime::from_timestamp(seconds, 0)
-            .filter(|at| is_in_calendar(*at))
-            .and_then(|at| self.last(at))
-            .filter(|at| is_in_calendar(*at))
-            .ok_or(ParseParameterError::NoInstant)
+        instant(seconds, nanos)
     }
 }
 
@@ -141,6 +138,17 @@ pub enum ParseParameterError {
     NoInstant,
 }
 
+/// Reads a text in any form that some schedule takes as a parameter: a year, a month, a day, or a day and a time.
+///
+/// # Errors
+/// The first part that is not understood, with its place.
+pub fn read_any_parameter(text: &str) -> Result<DateTime<Utc>, ParseParameterError> {
+    match text.len() {
+        4 => Schedule::Yearly.read_instant(text),
+        _ => Schedule::Monthly.read_instant(text),
+    }
+}
+
 fn instant(seconds: i64, nanos: u32) -> Result<DateTime<Utc>, ParseParameterError> {
     DateTime::from_timestamp(seconds, nanos).filter(|at| is_in_calendar(*at)).ok_or(ParseParameterError::NoInstant)
 }
@@ -172,21 +180,21 @@ impl Reader<'_> {
         Ok(start_of(Date { year, month, day }))
     }
 
-    fn date_and_time(&mut self) -> Read<i64> {
+    fn date_and_time(&mut self) -> Read<(i64, u32)> {
         let mut seconds = self.date()?;
+        let mut nanos = 0;
         if !self.takes(b'T') {
-            return Ok(seconds);
+            return Ok((seconds, nanos));
         }
         seconds += self.hour()?;
         if self.takes(b':') {
             seconds += 60 * i64::from(self.number("minute", 2, 0..=59)?);
             if self.takes(b':') {
                 seconds += i64::from(self.number("second", 2, 0..=59)?);
-                // Rounding down to a schedule drops it anyway.
-                self.fraction()?;
+                nanos = self.fraction()?;
             }
         }
-        Ok(seconds - self.zone()?.unwrap_or(0))
+        Ok((seconds - self.zone()?.unwrap_or(0), nanos))
     }
 
     fn full_instant(&mut self) -> Read<(i64, u32)> {

@@ -38,7 +38,7 @@ use styx_core::{
     decide::{Reply, Request as Ask},
     id::{InstanceId, WorkflowId},
     log::{LogError, LogReader},
-    record::Operator,
+    record::{Fact, Operator, Record},
     world::{RowKey, World},
 };
 use styx_engine::{
@@ -172,6 +172,11 @@ impl Call {
 
     /// Asks the engine, and waits until the answer is durable.
     async fn ask(&self, request: Ask) -> Result<Reply, ApiError> {
+        Ok(self.ask_recorded(request).await?.0)
+    }
+
+    /// As [`ask`](Self::ask), with the record that tells what became of the request when its key was used before.
+    async fn ask_recorded(&self, request: Ask) -> Result<(Reply, Option<Record>), ApiError> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let answer = move |reply| {
             // Whoever asked may have gone.
@@ -188,9 +193,10 @@ impl Call {
             Ok(Reply::Repeated { by }) => {
                 let first = self.read_now(|reader| reader.read(by, 1))?.pop();
                 let gone = || ApiError::new(StatusCode::CONFLICT, "what followed from the idempotency key is gone");
-                first.map(|first| Reply::of_record(&first)).ok_or_else(gone)
+                let first = first.ok_or_else(gone)?;
+                Ok((Reply::of_record(&first), Some(first)))
             }
-            Ok(reply) => Ok(reply),
+            Ok(reply) => Ok((reply, None)),
             Err(_) => Err(busy(Busy::Stopped)),
         }
     }
@@ -202,13 +208,19 @@ impl Call {
         Ok(self.read_now(|reader| reader.get(&row))?.is_some())
     }
 
-    /// Asks for something that is about an instance, only if its last event is the one that the client has seen.
-    async fn ask_about(&self, instance: &InstanceId, request: Ask) -> Result<Reply, ApiError> {
+    /// Asks for something that is about an instance, only if its last event is the one that the client has seen. Returns also
+    /// the instance that it became: another one if the key was used before the instance was found by its present schedule.
+    async fn ask_about(&self, instance: &InstanceId, request: Ask) -> Result<(Reply, InstanceId), ApiError> {
         let request = match self.once.expected {
             Some(counter) => Ask::Expecting { instance: instance.clone(), counter, request: Box::new(request) },
             None => request,
         };
-        self.ask(request).await
+        let (reply, before) = self.ask_recorded(request).await?;
+        let acted_on = match before.map(|record| record.fact) {
+            Some(Fact::Run(instance, _)) => instance,
+            _ => instance.clone(),
+        };
+        Ok((reply, acted_on))
     }
 
     /// Looks at the world as it is between two steps of the engine; it must be quick.

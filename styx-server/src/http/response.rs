@@ -18,6 +18,10 @@ use styx_core::{
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-styx-request-id");
 /// `none` when a request that was accepted changed nothing (B-3).
 pub(super) const EFFECT: HeaderName = HeaderName::from_static("x-styx-effect");
+/// The parameter of the instance that an answer is about.
+const PARTITION: HeaderName = HeaderName::from_static("x-styx-partition");
+/// Why the parameter that was sent names no instance, and which are near.
+const NO_PARTITION: HeaderName = HeaderName::from_static("x-styx-no-partition");
 /// Where the log ends.
 const TAIL: HeaderName = HeaderName::from_static("x-styx-tail");
 /// The most bytes of a reason phrase.
@@ -196,7 +200,24 @@ pub(super) fn after(reply: &Reply, mut response: Response) -> Response {
     response
 }
 
-/// Whether an answer is marked so.
+/// Marks an answer with the parameter of the instance that it is about. One that a header can't hold was sent as it is.
+pub(super) fn about(parameter: &str, mut response: Response) -> Response {
+    if let Some(value) = HeaderValue::from_str(parameter).ok().filter(|value| value.len() <= MAX_REASON) {
+        response.headers_mut().insert(PARTITION, value);
+    }
+    response
+}
+
+/// Marks an answer with why it is about no instance.
+pub(super) fn about_none(problem: &str, mut response: Response) -> Response {
+    let ascii: String = problem.chars().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect();
+    if let Ok(value) = HeaderValue::from_str(&one_line(&ascii)) {
+        response.headers_mut().insert(NO_PARTITION, value);
+    }
+    response
+}
+
+/// Whether an answer says that nothing was changed.
 pub(super) fn is_without_effect(headers: &HeaderMap) -> bool {
     headers.contains_key(EFFECT)
 }

@@ -1,9 +1,12 @@
 //! What to say when there is nothing under a name, and which names are near.
 
+use std::io::{self, Write};
+
 use styx_core::id::{InstanceId, Position, WorkflowId};
 use styx_store::rocks::RocksReader;
 
 use super::wording;
+use crate::views::named::named;
 
 /// How many names are looked at.
 const MOST: usize = 10_000;
@@ -13,6 +16,27 @@ const SUGGESTED: usize = 3;
 
 /// How alike names must be, 1 being the same.
 const ALIKE: f64 = 0.7;
+
+/// The instance that was asked for, by its name or by another spelling of its instant.
+///
+/// `None` when the text names none, which is reported: the schedule has no such instant, and nothing ran under this name.
+pub(super) fn instance(reader: &RocksReader, sent: &InstanceId, notes: &mut dyn Write) -> io::Result<Option<InstanceId>> {
+    Ok(match named(reader, sent) {
+        Ok(Ok(instance)) => {
+            if instance != *sent {
+                let (sent, taken) = (sent.parameter(), instance.parameter());
+                writeln!(notes, "note: {}", wording::one_line(&format!("{sent} was taken as {taken}")))?;
+            }
+            Some(instance)
+        }
+        Ok(Err(problem)) => {
+            writeln!(notes, "styx-server: {}", wording::one_line(&problem.to_string()))?;
+            None
+        }
+        // Who reads the instance itself meets what is wrong with the log.
+        Err(_) => Some(sent.clone()),
+    })
+}
 
 /// That the log knows nothing of an instance, and what is near.
 pub(super) fn no_instance(reader: &RocksReader, instance: &InstanceId) -> String {

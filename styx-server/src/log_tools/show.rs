@@ -19,13 +19,13 @@ use styx_core::{
 use styx_store::rocks::RocksReader;
 
 use super::{
-    CLEAN, DataArgs,
+    CLEAN, DataArgs, UNUSABLE,
     about::{Stopped, visit},
     choice::{Choice, ChoiceArgs, LastDecision},
     facets::{Facets, Said},
     json,
     moment::{first_at, parse_time, time_of},
-    stopped,
+    near, stopped,
     table::{Line, Table},
 };
 
@@ -104,6 +104,14 @@ pub enum ShowFormat {
 
 /// Shows them; the exit code says whether the log could be read.
 pub(super) fn run(reader: &RocksReader, args: &ShowArgs, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
+    let mut args = args.clone();
+    if let Some(instance) = &args.choice.instance {
+        args.choice.instance = match near::instance(reader, instance, notes)? {
+            Some(instance) => Some(instance),
+            None => return Ok(UNUSABLE),
+        };
+    }
+    let args = &args;
     let mut printer = Printer::new(args.format, out);
     let shown = show(reader, args, &mut printer);
     printer.flush()?;

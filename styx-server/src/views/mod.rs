@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod history;
 pub(crate) mod instances;
 mod moves;
+pub(crate) mod named;
 pub(crate) mod partitions;
 pub(crate) mod states;
 pub(crate) mod workflows;

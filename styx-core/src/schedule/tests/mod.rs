@@ -3,6 +3,7 @@
 mod cron;
 mod offset;
 mod parameter;
+mod partition;
 
 use chrono::{DateTime, Utc};
 

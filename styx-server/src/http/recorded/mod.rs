@@ -47,6 +47,9 @@ const FREE: &[&str] = &[
     "Invalid workflow configuration: [invalid retry condition: ",
     "Payload parsing failed: ",
     "Cannot parse time parameter ",
+    // The rest names what is near, and says which end is exclusive (backfill-ends).
+    "start parameter not aligned with schedule",
+    "end parameter not aligned with schedule",
 ];
 
 /// A server that asks for tokens as the recorded one did, and the ids that it made in the place of the recorded ones.

@@ -5,12 +5,15 @@ use std::{collections::VecDeque, sync::Arc};
 use axum::response::Response;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use hyper::StatusCode;
-use styx_client::{BackfillInput, BackfillPayload, EditableBackfillInput, json};
+use serde_json::Value;
+use styx_client::{BackfillInput, BackfillPayload, EditableBackfillInput, json, time::format_instant};
 use styx_core::{
     decide::{Refusal, Reply, Request},
     event::TriggerParameters,
     id::WorkflowId,
     log::{LogError, LogReader},
+    schedule::Schedule,
+    workflow::parse_instant,
     world::{Backfill, Row, RowKey, RowScope},
 };
 
@@ -22,6 +25,7 @@ use super::{
 use crate::{
     http::{
         Call,
+        request::Payload,
         response::{ApiError, empty, ok},
     },
     views::{Descriptions, backfills, partitions::Partitions},
@@ -42,7 +46,7 @@ pub(super) async fn list(call: &Call) -> Result<Response, ApiError> {
 
 /// E-19.
 pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
-    let asked: BackfillInput = call.payload.parse()?;
+    let asked = read_input(call)?;
     let workflow = WorkflowId::new(asked.component.as_str(), asked.workflow.as_str());
     let found = find_definition(call, &workflow)?;
     check_stored(call, &workflow, found.as_deref(), asked.trigger_parameters.as_ref())?;
@@ -102,6 +106,39 @@ pub(super) async fn edit(call: &Call, id: &str) -> Result<Response, ApiError> {
 pub(super) async fn halt(call: &Call, id: &str) -> Result<Response, ApiError> {
     call.ask(Request::HaltBackfill { id: id.into(), graceful: call.query.is_true("graceful") }).await?;
     Ok(empty())
+}
+
+/// The request of E-19, whose ends are instants, as with Styx 2.x, or any text that names a partition of the workflow.
+fn read_input(call: &Call) -> Result<BackfillInput, ApiError> {
+    let Ok(mut body) = serde_json::from_slice::<Value>(call.payload.0.as_deref().unwrap_or_default()) else {
+        return call.payload.parse();
+    };
+    let (Some(component), Some(workflow)) = (body["component"].as_str(), body["workflow"].as_str()) else {
+        return call.payload.parse();
+    };
+    let found = find_definition(call, &WorkflowId::new(component, workflow))?;
+    let Some(schedule) = found.and_then(|found| Schedule::parse(&found.stored.spec.schedule).ok()) else {
+        return call.payload.parse();
+    };
+    let mut is_changed = false;
+    for name in ["start", "end"] {
+        let Some(text) = body[name].as_str() else { continue };
+        let instant = parse_instant(text.trim());
+        match schedule.partition(text) {
+            Ok(at) if instant == Some(at) => {}
+            Ok(at) => {
+                body[name] = format_instant(at).into();
+                is_changed = true;
+            }
+            // An instant that is no partition is refused together with all else that may be wrong.
+            Err(_) if instant.is_some() => {}
+            Err(problem) => {
+                let rule = if name == "end" { ", and end is exclusive" } else { "" };
+                return Err(ApiError::bad_request(format!("Payload parsing failed: {name}: {problem}{rule}")));
+            }
+        }
+    }
+    if is_changed { Payload(serde_json::to_vec(&body).ok()).parse() } else { call.payload.parse() }
 }
 
 fn negative_concurrency() -> ApiError {

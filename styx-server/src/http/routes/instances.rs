@@ -11,6 +11,7 @@ use styx_core::{
 };
 
 use super::{
+    named::Named,
     pieces::{self, PIECE, Pieces},
     workflows::find,
 };
@@ -44,13 +45,17 @@ pub(super) async fn list(call: &Call, id: WorkflowId) -> Result<Response, ApiErr
 
 /// E-10.
 pub(super) async fn get(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
-    let id = instance.clone();
+    let named = Named::find(call, &instance)?;
+    let id = named.instance.clone();
     let found = call.read_described(move |reader, described| history::history(reader, &id, described)).await?;
-    let history = found.ok_or_else(|| ApiError::not_found("Workflow instance not found"))?;
+    let Some(history) = found else {
+        let refusal = ApiError::not_found("Workflow instance not found");
+        return Ok(named.mark(refusal.into_response(Some(&call.operator.request_id))));
+    };
     let told = history.end();
     let triggers =
         told.map_err(|problem| ApiError::internal(&call.operator.request_id, "UntellableHistory", problem))?;
-    Ok(ok(&history::execution_data(&instance, triggers)))
+    Ok(named.mark(ok(&history::execution_data(&instance, triggers))))
 }
 
 fn limit(call: &Call) -> Result<i64, ApiError> {

@@ -4,6 +4,7 @@ mod backfills;
 mod config;
 mod instances;
 pub(super) mod log;
+mod named;
 mod pieces;
 mod resources;
 mod scheduler;

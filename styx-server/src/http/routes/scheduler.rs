@@ -13,12 +13,15 @@ use styx_core::{
     schedule::Schedule,
 };
 
-use super::workflows::{find, find_definition};
+use super::{
+    named::Named,
+    workflows::{find, find_definition},
+};
 use crate::{
     definitions::Definition,
     http::{
         Call,
-        response::{ApiError, after, empty, no_content, ok},
+        response::{ApiError, about, after, empty, no_content, ok},
     },
 };
 
@@ -39,14 +42,15 @@ pub(super) async fn trigger(call: &Call) -> Result<Response, ApiError> {
     let schedule = found.filter(|_| expects).and_then(|found| Schedule::parse(&found.stored.spec.schedule).ok());
     let instant = schedule.as_ref().and_then(|schedule| schedule.parse_parameter(&asked.parameter).ok());
     let reply = match schedule.zip(instant) {
-        Some((schedule, at)) => call.ask_about(&InstanceId::new(id, schedule.parameter(at)), request).await,
-        None => call.ask(request).await,
+        Some((schedule, at)) => call.ask_about(&InstanceId::new(id, schedule.parameter(at)), request).await?.0,
+        None => call.ask(request).await?,
     };
     let TriggerRequest { workflow_id, parameter, trigger_parameters } = asked;
-    match reply? {
-        Reply::Triggered { trigger_id, .. } => {
+    match reply {
+        Reply::Triggered { trigger_id, instance } => {
             let trigger_id = trigger_id.to_string();
-            Ok(ok(&TriggerResponse { workflow_id, parameter, trigger_parameters, trigger_id }))
+            let response = ok(&TriggerResponse { workflow_id, parameter, trigger_parameters, trigger_id });
+            Ok(about(instance.parameter(), response))
         }
         other => Err(ApiError::internal(&call.operator.request_id, "Reply", format!("{other:?}"))),
     }
@@ -55,9 +59,8 @@ pub(super) async fn trigger(call: &Call) -> Result<Response, ApiError> {
 /// E-27.
 pub(super) async fn halt(call: &Call) -> Result<Response, ApiError> {
     let instance: WorkflowInstance = call.payload.parse_not_null()?;
-    let id = InstanceId::from(&instance);
-    let reply = call.ask_about(&id, Request::Halt { instance: id.clone() }).await?;
-    Ok(after(&reply, ok(&instance)))
+    let request = |instance| Request::Halt { instance };
+    act(call, &InstanceId::from(&instance), request, ok(&instance)).await
 }
 
 /// E-28.
@@ -72,8 +75,7 @@ pub(super) async fn retry(call: &Call) -> Result<Response, ApiError> {
             false => Refusal::UnknownWorkflow.into(),
         });
     };
-    let reply = call.ask_about(&id, Request::Retry { instance: id.clone(), delay_millis }).await?;
-    Ok(after(&reply, ok(&instance)))
+    act(call, &id, |instance| Request::Retry { instance, delay_millis }, ok(&instance)).await
 }
 
 /// E-29.
@@ -81,11 +83,10 @@ pub(super) async fn inject(call: &Call) -> Result<Response, ApiError> {
     let event: Event = call.payload.parse()?;
     let bad = |reason: &str| ApiError::bad_request(format!("Payload parsing failed: {reason}"));
     let instance = InstanceId::parse_key(&event.workflow_instance).map_err(|error| bad(&error.to_string()))?;
-    let id = || instance.clone();
-    let request = match &event.kind {
-        EventKind::Dequeue { .. } => Request::Retry { instance: id(), delay_millis: 0 },
-        EventKind::Halt {} => Request::Halt { instance: id() },
-        EventKind::Timeout {} => Request::Timeout { instance: id() },
+    let request: fn(InstanceId) -> Request = match &event.kind {
+        EventKind::Dequeue { .. } => |instance| Request::Retry { instance, delay_millis: 0 },
+        EventKind::Halt {} => |instance| Request::Halt { instance },
+        EventKind::Timeout {} => |instance| Request::Timeout { instance },
         EventKind::Unknown { .. } => return Err(bad("an event of an unknown kind, or without what its kind needs")),
         _ => {
             return Err(ApiError::bad_request(
@@ -94,9 +95,22 @@ pub(super) async fn inject(call: &Call) -> Result<Response, ApiError> {
             ));
         }
     };
-    let reply = call.ask_about(&instance, request).await?;
     let response = if matches!(event.kind, EventKind::Dequeue { .. }) { ok(&event) } else { empty() };
-    Ok(after(&reply, response))
+    act(call, &instance, request, response).await
+}
+
+/// Does something to the instance that a request names, and marks the answer with what became of it.
+async fn act(
+    call: &Call,
+    sent: &InstanceId,
+    request: impl FnOnce(InstanceId) -> Request,
+    response: Response,
+) -> Result<Response, ApiError> {
+    let named = Named::find(call, sent)?;
+    named.check_expected(call)?;
+    let (reply, instance) = call.ask_about(&named.instance, request(named.instance.clone())).await?;
+    let problem = named.problem.filter(|_| reply == Reply::Nothing);
+    Ok(after(&reply, Named { instance, problem }.mark(response)))
 }
 
 /// Declares an execution over that nobody will report about any more.

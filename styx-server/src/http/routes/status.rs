@@ -12,7 +12,10 @@ use styx_core::{
     world::{Row, RowKey, RowScope, World},
 };
 
-use super::pieces::{self, PIECE, Pieces};
+use super::{
+    named::Named,
+    pieces::{self, PIECE, Pieces},
+};
 use crate::{
     http::{
         Call,
@@ -23,8 +26,10 @@ use crate::{
 
 /// E-23.
 pub(super) async fn events(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
-    let events = call.read_described(move |reader, described| views::events::events(reader, &instance, described));
-    Ok(ok(&EventsPayload { events: events.await? }))
+    let named = Named::find(call, &instance)?;
+    let id = named.instance.clone();
+    let events = call.read_described(move |reader, described| views::events::events(reader, &id, described));
+    Ok(named.mark(ok(&EventsPayload { events: events.await? })))
 }
 
 /// E-24: nothing restricts who may use which service account, so everybody may, and there is nothing to say about it.
@@ -47,6 +52,11 @@ pub(super) async fn active_states(call: &Call) -> Result<Response, ApiError> {
 
 /// Why an instance waits, in words; of one that isn't active, why there is nothing to wait for.
 pub(super) async fn explain(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
+    let named = Named::find(call, &instance)?;
+    if let Some(problem) = &named.problem {
+        return Err(ApiError::not_found(problem.to_string()));
+    }
+    let instance = named.instance.clone();
     let asked = instance.clone();
     let look = move |world: &World, now| {
         let reasons = explain::explain(world, &asked, now);
@@ -54,7 +64,7 @@ pub(super) async fn explain(call: &Call, instance: InstanceId) -> Result<Respons
     };
     let in_words = |reasons: Vec<Reason>| reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
     let of_workflow = match call.look(look).await? {
-        Ok(reasons) => return Ok(ok(&Explanation { reasons: in_words(reasons) })),
+        Ok(reasons) => return Ok(named.mark(ok(&Explanation { reasons: in_words(reasons) }))),
         Err(of_workflow) => of_workflow,
     };
     let subject = Subject::Run(instance.clone());

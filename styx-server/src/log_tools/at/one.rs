@@ -33,6 +33,8 @@ pub(super) fn instance(
     out: &mut dyn Write,
     notes: &mut dyn Write,
 ) -> io::Result<u8> {
+    let Some(named) = near::instance(past.reader, id, notes)? else { return Ok(UNUSABLE) };
+    let id = &named;
     let mut object = View::from_iter([("instance".to_owned(), Value::from(id.key()))]);
     match past.world.runs().get(id) {
         Some(run) => {

@@ -72,8 +72,8 @@ impl StepArgs {
 
 /// Prints all steps.
 pub(super) fn run(reader: &RocksReader, args: &StepArgs, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
-    let steps = match found(reader, args, notes)? {
-        Ok(steps) => steps,
+    let (_, steps) = match found(reader, args, notes)? {
+        Ok(found) => found,
         Err(code) => return Ok(code),
     };
     for (index, step) in steps.iter().enumerate() {
@@ -94,14 +94,18 @@ pub(super) fn run(reader: &RocksReader, args: &StepArgs, out: &mut dyn Write, no
 /// Shows one step at a time on the terminal.
 pub(super) fn interact(reader: &RocksReader, args: &StepArgs, notes: &mut dyn Write) -> io::Result<u8> {
     match found(reader, args, notes)? {
-        Ok(steps) => terminal::show(reader, &args.instance(), steps).map(|()| CLEAN),
+        Ok((instance, steps)) => terminal::show(reader, &instance, steps).map(|()| CLEAN),
         Err(code) => Ok(code),
     }
 }
 
-/// The steps, or the exit code when there are none to show.
-fn found(reader: &RocksReader, args: &StepArgs, notes: &mut dyn Write) -> io::Result<Result<Vec<Step>, u8>> {
-    let instance = args.instance();
+/// The instance with its steps, or the exit code when there are none to show.
+fn found(
+    reader: &RocksReader,
+    args: &StepArgs,
+    notes: &mut dyn Write,
+) -> io::Result<Result<(InstanceId, Vec<Step>), u8>> {
+    let Some(instance) = near::instance(reader, &args.instance(), notes)? else { return Ok(Err(UNUSABLE)) };
     let steps = match life::of(reader, &instance, Position(u64::MAX)) {
         Ok(steps) => steps,
         Err(why) => return stopped(why, &args.data, notes).map(Err),
@@ -110,7 +114,7 @@ fn found(reader: &RocksReader, args: &StepArgs, notes: &mut dyn Write) -> io::Re
         writeln!(notes, "styx-server: {}", near::no_instance(reader, &instance))?;
         return Ok(Err(UNUSABLE));
     }
-    Ok(Ok(steps))
+    Ok(Ok((instance, steps)))
 }
 
 /// The record with the cause of its decision, the run before and after, and what changed.
