@@ -50,7 +50,10 @@ pub use trigger::{Trigger, TriggerParameters, TriggerRequest, TriggerResponse};
 pub use workflow::{Workflow, WorkflowState, WorkflowWithState};
 #[cfg(feature = "http")]
 pub use {
-    client::{About, ActiveStates, BackfillItem, Client, Effect, Exchange, InstancesPage, RetryOptions, WorkflowFilter},
+    client::{
+        About, ActiveStates, BackfillItem, BackfillPage, Client, Effect, Exchange, InstancesPage, RetryOptions,
+        WorkflowFilter,
+    },
     error::{ApiError, Error, InvalidToken, TransportError, TransportErrorKind},
     host::{Host, ParseHostError},
     retry::Retries,

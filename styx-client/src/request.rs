@@ -22,6 +22,12 @@ pub(crate) const PARTITION_HEADER: &str = "X-Styx-Partition";
 /// Says why the parameter that was sent names no instance, and which are near.
 pub(crate) const NO_PARTITION_HEADER: &str = "X-Styx-No-Partition";
 
+/// Names the first instance that is wanted of a backfill.
+pub(crate) const FROM_HEADER: &str = "X-Styx-From";
+
+/// Says how many instances are wanted of a backfill.
+pub(crate) const LIMIT_HEADER: &str = "X-Styx-Limit";
+
 /// Says where the log ends, with records of it.
 pub(crate) const TAIL_HEADER: &str = "X-Styx-Tail";
 

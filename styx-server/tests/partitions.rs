@@ -33,7 +33,8 @@ fn explained(server: &Server, workflow: &str, parameter: &str) -> Answer {
 }
 
 fn names(answer: &Answer) -> Vec<String> {
-    let names: Vec<_> = answer.json()["events"].as_array().unwrap().iter().map(|event| event["event"].clone()).collect();
+    let names: Vec<_> =
+        answer.json()["events"].as_array().unwrap().iter().map(|event| event["event"].clone()).collect();
     names.iter().map(|event| event["@type"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -165,7 +166,12 @@ fn the_ends_of_a_backfill_are_any_texts_of_partitions() {
         }
     }
     for (workflow, start, end, problem) in [
-        ("cron", "2024-03-29T07:00", "2024-03-31T06:30", "the nearest are 2024-03-29T06:30:00Z and 2024-03-30T06:30:00Z"),
+        (
+            "cron",
+            "2024-03-29T07:00",
+            "2024-03-31T06:30",
+            "the nearest are 2024-03-29T06:30:00Z and 2024-03-30T06:30:00Z",
+        ),
         ("cron", "2024-03-29T06:30Z", "2024-03-31", "2024-03-31T06:30:00Z, and end is exclusive"),
         ("day", "2024-03", "2024-04-01", "the nearest is 2024-03-01"),
         ("day", "2024-03-01T06:00:00Z", "2024-04-01", "the nearest are 2024-03-01 and 2024-03-02"),
@@ -177,4 +183,51 @@ fn the_ends_of_a_backfill_are_any_texts_of_partitions() {
     }
     let all = server.get("/api/v3/backfills?showAll=true").json();
     assert_eq!(all["backfills"].as_array().unwrap().len(), 8);
+}
+
+#[test]
+fn a_page_of_a_backfill_counts_all_its_instances() {
+    let (_dir, server) = server();
+    server.store("c", "w", "hourly", r#"{"STYX_FAKE_DURATION_MS":"1","STYX_FAKE_EXIT_CODE":"0"}"#);
+    for reverse in [false, true] {
+        let (start, end) = if reverse { ("2024-03-01", "2024-03-03") } else { ("2024-04-01", "2024-04-03") };
+        let body = json!({
+            "component": "c", "workflow": "w", "start": start, "end": end, "concurrency": 8, "reverse": reverse,
+        });
+        let made = server.post("/api/v3/backfills", &body.to_string()).json();
+        let path = format!("/api/v3/backfills/{}", made["id"].as_str().unwrap());
+        let states = |json: &serde_json::Value| json["statuses"]["active_states"].as_array().unwrap().clone();
+        let is_done = |json: &serde_json::Value| states(json).iter().all(|state| state["state"] == "DONE");
+        let all = states(&server.wait_for(&path, is_done));
+        assert_eq!(all.len(), 48);
+        let page = |headers: &[(&str, &str)]| server.ask("GET", &path, headers, None);
+        let (mut seen, mut next) = (Vec::new(), Some(format!("{start}T00:00Z")));
+        while let Some(from) = next {
+            let answer = page(&[("X-Styx-From", &from), ("X-Styx-Limit", "20")]).json();
+            assert_eq!(answer["counts"], json!({ "DONE": 48 }));
+            seen.extend(states(&answer));
+            next = answer["next"].as_str().map(str::to_owned);
+        }
+        assert_eq!(seen, all);
+        assert_eq!(states(&page(&[("X-Styx-Limit", "0")]).json()), [json!(null); 0]);
+        assert_eq!(states(&page(&[("X-Styx-From", "2024-04-02T20")]).json()).len(), if reverse { 0 } else { 4 });
+        let nearest = "the nearest are 2024-04-02T20 and 2024-04-02T21";
+        assert!(page(&[("X-Styx-From", "2024-04-02T20:30")]).reason.contains(nearest));
+        page(&[("X-Styx-Limit", "all")]).check(400, "x-styx-limit must be a whole number");
+        assert!(server.get(&path).json().get("counts").is_none());
+    }
+    // Most of a long one waits, and nothing is read of that.
+    server.store("c", "long", "* * * * *", LONG);
+    let body = json!({
+        "component": "c", "workflow": "long", "start": "2024-01-01T00:00", "end": "2024-07-01T00:00", "concurrency": 2,
+    });
+    let made = server.post("/api/v3/backfills", &body.to_string()).json();
+    let path = format!("/api/v3/backfills/{}", made["id"].as_str().unwrap());
+    server.wait_for("/api/v3/status/activeStates?component=c&workflow=long", |json| {
+        let states = json["active_states"].as_array().unwrap();
+        states.len() == 2 && states.iter().all(|state| state["state"] == "RUNNING")
+    });
+    let answer = server.ask("GET", &path, &[("X-Styx-Limit", "1")], None).json();
+    assert_eq!(answer["counts"], json!({ "RUNNING": 2, "WAITING": 182 * 1_440 - 2 }));
+    assert_eq!(answer["next"], "2024-01-01T00:01:00Z");
 }

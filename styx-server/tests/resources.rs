@@ -150,10 +150,8 @@ fn what_a_backfill_may_be_is_checked_in_order() {
     store(&server, "w", &[], LONG);
     ask(&backfill("w", "2026-01-06", "2026-01-01", 1, false)).check(400, "start must be before end");
     let unaligned = backfill("w", "2026-01-01", "2026-01-06", 1, false);
-    ask(&unaligned.replace("01T00", "01T01")).check(
-        400,
-        "start parameter not aligned with schedule: the nearest are 2026-01-01 and 2026-01-02",
-    );
+    ask(&unaligned.replace("01T00", "01T01"))
+        .check(400, "start parameter not aligned with schedule: the nearest are 2026-01-01 and 2026-01-02");
     ask(&unaligned.replace("06T00", "06T01")).check(
         400,
         "end parameter not aligned with schedule: the nearest are 2026-01-06 and 2026-01-07, and end is exclusive",

@@ -107,7 +107,9 @@ mod tests {
         ] {
             assert_eq!(instant(text).as_deref(), Some(expected), "{text}");
         }
-        for text in ["", "junk", "2026-09-31", "2026-9-01", "2026-09-01T24", "2026-09-01T7", "2026-09-01 07", "+026-09-01"] {
+        for text in
+            ["", "junk", "2026-09-31", "2026-9-01", "2026-09-01T24", "2026-09-01T7", "2026-09-01 07", "+026-09-01"]
+        {
             assert_eq!(instant(text), None, "{text}");
         }
     }

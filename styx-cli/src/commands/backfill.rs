@@ -48,12 +48,7 @@ fn run_create(create: BackfillCreate, client: &Client, printer: &mut Printer) ->
 }
 
 /// Checks what only the schedule can tell: a month is an instance of a monthly workflow, and not the first day of it.
-fn check_ends(
-    client: &Client,
-    component: &str,
-    workflow: &str,
-    ends: [(&str, &Bound); 2],
-) -> Result<(), Failure> {
+fn check_ends(client: &Client, component: &str, workflow: &str, ends: [(&str, &Bound); 2]) -> Result<(), Failure> {
     if !ends.iter().any(|(_, end)| end.depends_on_schedule()) {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use styx_client::{Backfill, BackfillItem, BackfillPayload, Client, RunStateData, RunStateDataPayload};
+use styx_client::{Backfill, BackfillItem, BackfillPage, BackfillPayload, Client, RunStateData, RunStateDataPayload};
 use styx_core::schedule::Schedule;
 
 use crate::failure::{Failure, count};
@@ -25,9 +25,19 @@ pub(crate) struct Part<'a> {
 /// Shows a backfill.
 pub(crate) fn show(client: &Client, part: &Part<'_>, printer: &mut Printer) -> Result<(), Failure> {
     let mut shown = Shown::new(part, printer.has_header());
-    client.visit_backfill(part.id, |item| match item {
+    let limit = (shown.limit < usize::MAX).then_some(shown.limit);
+    let page = BackfillPage { from: part.from.map(str::to_owned), limit };
+    client.visit_backfill(part.id, &page, |item| match item {
         BackfillItem::Backfill(backfill) => shown.begin(*backfill),
         BackfillItem::Instance(state) => shown.add(*state, printer),
+        BackfillItem::Counts(counts) => {
+            shown.by_state = counts;
+            Ok(())
+        }
+        BackfillItem::Next(next) => {
+            shown.next = Some(next);
+            Ok(())
+        }
     })?;
     shown.end(printer)
 }
@@ -41,7 +51,8 @@ struct Shown<'a> {
     backfill: Option<Backfill>,
     /// The first instance to list, as the backfill's schedule names it.
     from: Option<String>,
-    by_state: BTreeMap<String, usize>,
+    /// Of all instances: counted by the server, or else as they came.
+    by_state: BTreeMap<String, u64>,
     listed: usize,
     /// Those that are to be listed, until they are too many to be kept.
     kept: Vec<RunStateData>,
@@ -75,10 +86,11 @@ impl<'a> Shown<'a> {
     fn begin(&mut self, backfill: Backfill) -> Result<(), Failure> {
         if let Some(text) = self.part.from {
             let schedule = Schedule::parse(&backfill.schedule).ok();
-            self.from = Some(match schedule.map(|schedule| schedule.partition(text).map(|at| schedule.parameter(at))) {
-                Some(named) => named.map_err(|problem| Failure::NoPartition(problem.to_string()))?,
-                None => text.to_owned(),
-            });
+            self.from =
+                Some(match schedule.map(|schedule| schedule.partition(text).map(|at| schedule.parameter(at))) {
+                    Some(named) => named.map_err(|problem| Failure::NoPartition(problem.to_string()))?,
+                    None => text.to_owned(),
+                });
         }
         self.backfill = Some(backfill);
         Ok(())
@@ -116,14 +128,15 @@ impl<'a> Shown<'a> {
             return printer.end_backfill(stream);
         }
         let Some(backfill) = self.backfill else { return Ok(()) };
-        let all: usize = self.by_state.values().sum();
+        let all = usize::try_from(self.by_state.values().sum::<u64>()).unwrap_or(usize::MAX);
         let numbers = (self.counts && self.listed < all).then(|| {
             let states: Vec<_> = self.by_state.iter().map(|(state, number)| format!("{number} {state}")).collect();
             format!("{}: {}", count(&all, "instance"), states.join(", "))
         });
-        let more = self.next.filter(|_| self.counts).map(|next| {
-            format!("… and more: add --from {next} to list what follows, or --limit 0 to list all")
-        });
+        let more = self
+            .next
+            .filter(|_| self.counts)
+            .map(|next| format!("… and more: add --from {next} to list what follows, or --limit 0 to list all"));
         let statuses = Some(RunStateDataPayload { active_states: self.kept });
         printer.backfill(&BackfillPayload { backfill, statuses }, self.part.whole, numbers.as_deref(), more.as_deref())
     }

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use styx_client::{BackfillItem, Client, RunStateData};
+use styx_client::{BackfillItem, BackfillPage, Client};
 
 use crate::aside::tell;
 use crate::failure::Failure;
@@ -64,10 +64,19 @@ pub(crate) fn wait(client: &Client, id: &str, printer: &mut Printer) -> Result<(
 /// Counts where the instances are, and whether the backfill was halted.
 fn look(client: &Client, id: &str) -> Result<(Count, bool), Failure> {
     let (mut count, mut halted) = (Count::default(), false);
-    client.visit_backfill::<Failure>(id, |item| {
+    // None need be sent by a server that counts them.
+    let page = BackfillPage { from: None, limit: Some(0) };
+    client.visit_backfill::<Failure>(id, &page, |item| {
         match item {
             BackfillItem::Backfill(backfill) => halted = backfill.halted,
-            BackfillItem::Instance(run) => count.add(&run),
+            BackfillItem::Instance(run) => count.add(&run.state, 1),
+            BackfillItem::Counts(counts) => {
+                count = Count::default();
+                counts
+                    .iter()
+                    .for_each(|(state, number)| count.add(state, usize::try_from(*number).unwrap_or(usize::MAX)));
+            }
+            BackfillItem::Next(_) => {}
         }
         Ok(())
     })?;
@@ -75,13 +84,13 @@ fn look(client: &Client, id: &str) -> Result<(Count, bool), Failure> {
 }
 
 impl Count {
-    fn add(&mut self, run: &RunStateData) {
-        self.all += 1;
-        match run.state.as_str() {
-            "DONE" => self.succeeded += 1,
-            "ERROR" => self.failed += 1,
-            "UNKNOWN" => self.untold += 1,
-            "WAITING" => self.waiting += 1,
+    fn add(&mut self, state: &str, number: usize) {
+        self.all += number;
+        match state {
+            "DONE" => self.succeeded += number,
+            "ERROR" => self.failed += number,
+            "UNKNOWN" => self.untold += number,
+            "WAITING" => self.waiting += number,
             _ => {}
         }
     }

@@ -88,7 +88,11 @@ fn ends_are_parameters_of_any_form() {
     for more in [&[][..], &["--reverse"]] {
         for (start, end, body) in [
             ("2024-05-01", "2024-05-04T07", r#"{"start":"2024-05-01T00:00:00Z","end":"2024-05-04T07:00:00Z""#),
-            ("2024-05-01T06:30", "2024-05-02T06:30Z", r#"{"start":"2024-05-01T06:30:00Z","end":"2024-05-02T06:30:00Z""#),
+            (
+                "2024-05-01T06:30",
+                "2024-05-02T06:30Z",
+                r#"{"start":"2024-05-01T06:30:00Z","end":"2024-05-02T06:30:00Z""#,
+            ),
             (
                 "2024-05-01T06:30:00Z",
                 "2024-05-02T08:30+02:00",
@@ -98,7 +102,8 @@ fn ends_are_parameters_of_any_form() {
             assert_eq!(create(start, end, more), body);
         }
     }
-    for time in ["junk", "2024-05-01T7", "2024-5-01", "2024-05-01t07", "2024-13-01", "1714521600", "2024-05-01T07+0200"] {
+    for time in ["junk", "2024-05-01T7", "2024-5-01", "2024-05-01t07", "2024-13-01", "1714521600", "2024-05-01T07+0200"]
+    {
         let (output, server) = run(&["backfill", "create", "c", "w", time, "2024-05-04", "1"], |_| Answer::ok("{}"));
         assert_eq!(output.status.code(), Some(2), "{time}");
         assert!(text(&output.stderr).starts_with("styx: error: "), "{time}");
@@ -197,4 +202,23 @@ fn all_instances_are_in_what_programs_read() {
     }
     let (plain, _, _) = show(2_500, &["--plain", "--limit", "2"]);
     assert_eq!(plain.lines().count(), 3);
+}
+
+/// A server of ours sends no more than what is listed.
+#[test]
+fn a_page_with_counts_is_shown_as_the_whole_is() {
+    let page = minutes(3).replace("]}}", r#"]},"counts":{"DONE":3,"WAITING":999997},"next":"2024-05-01T00:03:00Z"}"#);
+    let (output, _) = run(&["backfill", "show", "backfill-1-2", "--limit", "3"], move |_| Answer::ok(&page));
+    let shown = text(&output.stdout);
+    assert!(shown.contains("\n1000000 instances: 3 DONE, 999997 WAITING\n"), "{shown}");
+    assert!(
+        shown.ends_with("… and more: add --from 2024-05-01T00:03:00Z to list what follows, or --limit 0 to list all\n")
+    );
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_no_backfill() {
+    let whole = minutes(3);
+    let (output, _) = run(&["backfill", "show", "backfill-1-2"], move |_| Answer::ok(&whole[..whole.len() - 9]));
+    assert_eq!((text(&output.stdout).as_str(), output.status.code()), ("", Some(3)), "{}", text(&output.stderr));
 }

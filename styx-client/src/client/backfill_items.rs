@@ -1,5 +1,6 @@
 //! A backfill whose instances are read one after the other: there may be millions.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::BufReader;
 use std::time::Duration;
@@ -22,6 +23,19 @@ pub enum BackfillItem {
     Backfill(Box<Backfill>),
     /// Where one of its instances stands.
     Instance(Box<RunStateData>),
+    /// How many of all its instances are in which state, if a part of them was asked for and the server counts them.
+    Counts(BTreeMap<String, u64>),
+    /// The parameter of the first instance after that part, if the server says so.
+    Next(String),
+}
+
+/// Which instances of a backfill are wanted; the default is all. Styx 2.x sends all, whatever is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackfillPage {
+    /// The parameter of the first one.
+    pub from: Option<String>,
+    /// How many at most.
+    pub limit: Option<usize>,
 }
 
 impl Client {
@@ -33,9 +47,11 @@ impl Client {
     pub fn visit_backfill<E: From<Error>>(
         &self,
         id: &str,
+        page: &BackfillPage,
         mut visit: impl FnMut(BackfillItem) -> Result<(), E>,
     ) -> Result<(), E> {
-        let call = self.call(Method::GET, &["backfills", id], &[("status", "true")]).within(LONGEST);
+        let mut call = self.call(Method::GET, &["backfills", id], &[("status", "true")]).within(LONGEST);
+        call.page = page.clone();
         let response = self.send_and(&call, Ok)?;
         let mut failed = None;
         let mut visit = |item| {
@@ -98,6 +114,15 @@ impl<'de> Visitor<'de> for Payload<'_> {
                 }
                 "statuses" if has_backfill => map.next_value_seed(Statuses { visit: self.visit })?,
                 "statuses" => early = Some(map.next_value()?),
+                "counts" => {
+                    let counts = map.next_value()?;
+                    (self.visit)(BackfillItem::Counts(counts)).map_err(A::Error::custom)?;
+                }
+                "next" => {
+                    if let Some(next) = map.next_value()? {
+                        (self.visit)(BackfillItem::Next(next)).map_err(A::Error::custom)?;
+                    }
+                }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }

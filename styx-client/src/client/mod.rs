@@ -16,7 +16,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use self::backfill_items::BackfillItem;
+pub use self::backfill_items::{BackfillItem, BackfillPage};
 pub use self::instances::{About, ActiveStates, Effect, InstancesPage, RetryOptions};
 pub use self::workflows::WorkflowFilter;
 use crate::error::{InvalidToken, TransportError};
@@ -199,6 +199,13 @@ impl Client {
         if let Some(key) = &call.key {
             request = request.header(request::KEY_HEADER, key);
         }
+        let from = call.page.from.as_deref().and_then(|from| HeaderValue::from_str(from).ok());
+        if let Some(from) = from {
+            request = request.header(request::FROM_HEADER, from);
+        }
+        if let Some(limit) = call.page.limit {
+            request = request.header(request::LIMIT_HEADER, limit);
+        }
         if let Some(counter) = call.expected_counter {
             request = request.header(request::EXPECTED_COUNTER_HEADER, counter);
         }
@@ -215,14 +222,7 @@ impl Client {
         Ok(response)
     }
 
-    fn report(
-        &self,
-        call: &Call,
-        request_id: &str,
-        outcome: &str,
-        took: Duration,
-        again_after: Option<Duration>,
-    ) {
+    fn report(&self, call: &Call, request_id: &str, outcome: &str, took: Duration, again_after: Option<Duration>) {
         let Some(observer) = &self.observer else {
             return;
         };
@@ -248,11 +248,21 @@ struct Call {
     expected_counter: Option<u64>,
     /// For how long the answer may go on, if that is longer than usual.
     time_limit: Option<Duration>,
+    /// Which part of the answer is wanted.
+    page: BackfillPage,
 }
 
 impl Call {
     fn new(method: Method, url: String) -> Self {
-        Self { method, url, body: None, key: None, expected_counter: None, time_limit: None }
+        Self {
+            method,
+            url,
+            body: None,
+            key: None,
+            expected_counter: None,
+            time_limit: None,
+            page: BackfillPage::default(),
+        }
     }
 
     fn failed(&self, error: reqwest::Error) -> Error {

@@ -13,7 +13,7 @@ use crate::{
     id::{InstanceId, WorkflowId, generated_id},
     record::{Cause, Cursor, CursorMove, Fact, Runs, WorkflowEvent},
     run::State,
-    schedule::{Offset, Schedule},
+    schedule::{Nearest, Offset, Schedule},
     world::{TriggerKind, Workflow, World},
 };
 
@@ -103,7 +103,11 @@ pub(super) fn asked(
     }
     let bad = |reason: String| Refusal::BadParameter { parameter: Arc::clone(asked.parameter), reason };
     let (schedule, _) = schedule_of(workflow).ok_or_else(|| bad("the schedule can't be read".to_owned()))?;
-    let instant = schedule.parse_parameter(asked.parameter).map_err(|error| bad(error.to_string()))?;
+    let instant = schedule.parse_parameter(asked.parameter).map_err(|error| {
+        // What is nearly right has a partition that may be meant.
+        let meant = schedule.partition(asked.parameter).err().filter(|none| *none.nearest() != Nearest::default());
+        bad(meant.map_or_else(|| error.to_string(), |none| format!("{error}; {}", none.nearest())))
+    })?;
     if instant > now && !asked.allow_future {
         return Err(Refusal::Future);
     }

@@ -6,6 +6,7 @@ mod evidence;
 mod guard;
 mod listener;
 mod once;
+mod page;
 mod path;
 mod query;
 mod redacted;
@@ -60,6 +61,7 @@ use self::{
     audit::Audited,
     evidence::request_json,
     once::Once,
+    page::Page,
     path::segments,
     query::Query,
     request::Payload,
@@ -137,6 +139,7 @@ struct Call {
     payload: Payload,
     operator: Arc<Operator>,
     once: Once,
+    page: Option<Page>,
 }
 
 impl Call {
@@ -427,7 +430,8 @@ async fn dispatch(
             "idempotency-key is for what the log records; each request makes a checkpoint",
         ));
     }
-    let call = Call { app, query, payload, operator: Arc::new(operator), once };
+    let page = Page::read(parts)?;
+    let call = Call { app, query, payload, operator: Arc::new(operator), once, page };
     routes::answer(&call, route).await
 }
 

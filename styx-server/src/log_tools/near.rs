@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
-use styx_core::id::{InstanceId, Position, WorkflowId};
+use styx_core::{
+    id::{InstanceId, Position, WorkflowId},
+    schedule::Nearest,
+};
 use styx_store::rocks::RocksReader;
 
 use super::wording;
@@ -20,7 +23,11 @@ const ALIKE: f64 = 0.7;
 /// The instance that was asked for, by its name or by another spelling of its instant.
 ///
 /// `None` when the text names none, which is reported: the schedule has no such instant, and nothing ran under this name.
-pub(super) fn instance(reader: &RocksReader, sent: &InstanceId, notes: &mut dyn Write) -> io::Result<Option<InstanceId>> {
+pub(super) fn instance(
+    reader: &RocksReader,
+    sent: &InstanceId,
+    notes: &mut dyn Write,
+) -> io::Result<Option<InstanceId>> {
     Ok(match named(reader, sent) {
         Ok(Ok(instance)) => {
             if instance != *sent {
@@ -30,7 +37,12 @@ pub(super) fn instance(reader: &RocksReader, sent: &InstanceId, notes: &mut dyn 
             Some(instance)
         }
         Ok(Err(problem)) => {
-            writeln!(notes, "styx-server: {}", wording::one_line(&problem.to_string()))?;
+            // What can't be taken for any instant may be a mistyped name of an instance that was imported.
+            let why = match *problem.nearest() == Nearest::default() {
+                true => no_instance(reader, sent),
+                false => wording::one_line(&problem.to_string()),
+            };
+            writeln!(notes, "styx-server: {why}")?;
             None
         }
         // Who reads the instance itself meets what is wrong with the log.

@@ -1,6 +1,6 @@
 //! Where each instance of a backfill stands, as clients see it (E-18, E-20).
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use styx_client::{RunStateData, StateData, WorkflowInstance};
@@ -20,6 +20,9 @@ use super::{
     moves::{Move, Moves},
     states,
 };
+
+/// The state of an instance whose turn has not come.
+const WAITING: &str = "WAITING";
 
 /// How many records of a run are read at a time.
 pub(super) const RUN_PAGE: usize = 16;
@@ -41,6 +44,70 @@ impl Partitions {
         Self { id: id.into(), schedule, next: backfill.spec.start, backfill: backfill.clone(), moves: None }
     }
 
+    /// Begins with this one.
+    pub(crate) fn starting_at(mut self, at: DateTime<Utc>) -> Self {
+        self.next = at;
+        self
+    }
+
+    /// The parameter of the next one; `None` after the last.
+    pub(crate) fn next_parameter(&self) -> Option<String> {
+        let schedule = self.schedule.as_ref().filter(|_| self.next < self.backfill.spec.end);
+        schedule.map(|schedule| schedule.parameter(self.next))
+    }
+
+    /// Counts where some of the next ones stand, by state; whether these were all.
+    ///
+    /// # Errors
+    ///
+    /// When the log can't be read.
+    pub(crate) fn count(
+        &mut self,
+        reader: &dyn LogReader,
+        descriptions: &Descriptions<'_>,
+        counts: &mut BTreeMap<String, u64>,
+    ) -> Result<bool, LogError> {
+        /// How many are counted at a time, and of how many of these something is read.
+        const MOST: (usize, usize) = (200_000, 2_000);
+        let (mut waiting, mut read) = (0, 0);
+        let mut is_end = false;
+        for _ in 0..MOST.0 {
+            let Some((at, instance)) = self.step() else {
+                is_end = true;
+                break;
+            };
+            if self.is_waiting(at) {
+                waiting += 1;
+                continue;
+            }
+            let state = self.triggered(reader, at, &instance, descriptions)?.state;
+            *counts.entry(state).or_default() += 1;
+            read += 1;
+            if read == MOST.1 {
+                break;
+            }
+        }
+        if waiting > 0 {
+            *counts.entry(WAITING.to_owned()).or_default() += waiting;
+        }
+        Ok(is_end)
+    }
+
+    /// The next one.
+    fn step(&mut self) -> Option<(DateTime<Utc>, InstanceId)> {
+        let spec = &self.backfill.spec;
+        let schedule = self.schedule.as_ref().filter(|_| self.next < spec.end)?;
+        let at = self.next;
+        self.next = schedule.next(at).unwrap_or(spec.end);
+        Some((at, InstanceId::new(spec.workflow.clone(), schedule.parameter(at))))
+    }
+
+    /// Whether its turn has not come.
+    fn is_waiting(&self, at: DateTime<Utc>) -> bool {
+        let Backfill { spec, next, all_triggered, .. } = &self.backfill;
+        !all_triggered && if spec.reverse { at <= *next } else { at >= *next }
+    }
+
     /// Where the next one stands; `None` after the last.
     ///
     /// # Errors
@@ -51,16 +118,9 @@ impl Partitions {
         reader: &dyn LogReader,
         descriptions: &Descriptions<'_>,
     ) -> Result<Option<RunStateData>, LogError> {
-        let spec = &self.backfill.spec;
-        let Some(schedule) = self.schedule.as_ref().filter(|_| self.next < spec.end) else {
-            return Ok(None);
-        };
-        let at = self.next;
-        self.next = schedule.next(at).unwrap_or(spec.end);
-        let instance = InstanceId::new(spec.workflow.clone(), schedule.parameter(at));
-        let is_waiting = if spec.reverse { at <= self.backfill.next } else { at >= self.backfill.next };
-        if is_waiting && !self.backfill.all_triggered {
-            return Ok(Some(nothing("WAITING", &instance)));
+        let Some((at, instance)) = self.step() else { return Ok(None) };
+        if self.is_waiting(at) {
+            return Ok(Some(nothing(WAITING, &instance)));
         }
         self.triggered(reader, at, &instance, descriptions).map(Some)
     }

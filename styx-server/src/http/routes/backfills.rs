@@ -1,6 +1,9 @@
 //! Backfills (E-18 to E-22).
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use axum::response::Response;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -81,7 +84,18 @@ pub(super) async fn get(call: &Call, id: &str) -> Result<Response, ApiError> {
     }
     let head = json::to_string(&backfills::backfill(id, &backfill))
         .map_err(|error| ApiError::internal(&call.operator.request_id, "JsonError", error))?;
-    let view = View { head: Some(head), states: States::of(id, &backfill), ended: false };
+    let mut view = View { head: Some(head), states: States::of(id, &backfill), summary: None, ended: false };
+    if let Some(page) = &call.page {
+        let mut partitions = Partitions::of(id, &backfill);
+        let schedule = Schedule::parse(&backfill.spec.schedule).ok();
+        if let (Some(from), Some(schedule)) = (&page.from, schedule) {
+            let at = schedule.partition(from).map_err(|problem| ApiError::bad_request(problem.to_string()))?;
+            view.states.partitions = partitions.starting_at(at.max(backfill.spec.start));
+            partitions = Partitions::of(id, &backfill);
+        }
+        view.states.left = page.limit;
+        view.summary = Some(Summary { all: partitions, counts: BTreeMap::new(), next: None, is_begun: false });
+    }
     pieces::answer(call, view).await
 }
 
@@ -157,11 +171,13 @@ fn find(call: &Call, id: &str) -> Result<Option<Backfill>, ApiError> {
 struct States {
     partitions: Partitions,
     begun: bool,
+    /// How many more at most.
+    left: usize,
 }
 
 impl States {
     fn of(id: &str, backfill: &Backfill) -> Self {
-        Self { partitions: Partitions::of(id, backfill), begun: false }
+        Self { partitions: Partitions::of(id, backfill), begun: false, left: usize::MAX }
     }
 
     /// Adds states until the piece is long enough; whether they are all there now.
@@ -172,9 +188,13 @@ impl States {
         descriptions: &Descriptions<'_>,
     ) -> Result<bool, LogError> {
         while piece.len() < PIECE {
+            if self.left == 0 {
+                return Ok(true);
+            }
             let Some(state) = self.partitions.next(reader, descriptions)? else {
                 return Ok(true);
             };
+            self.left -= 1;
             if std::mem::replace(&mut self.begun, true) {
                 piece.push(',');
             }
@@ -189,7 +209,19 @@ struct View {
     /// The backfill, until it is sent.
     head: Option<String>,
     states: States,
+    /// What follows the states, if only some of them are wanted.
+    summary: Option<Summary>,
     ended: bool,
+}
+
+/// How many of a backfill's instances are in which state.
+struct Summary {
+    /// Those that are still to be counted.
+    all: Partitions,
+    counts: BTreeMap<String, u64>,
+    /// The first instance after those that were sent.
+    next: Option<String>,
+    is_begun: bool,
 }
 
 impl Pieces for View {
@@ -202,9 +234,29 @@ impl Pieces for View {
         if let Some(head) = self.head.take() {
             piece = format!(r#"{{"backfill":{head},"statuses":{{"active_states":["#);
         }
-        if self.states.add_to(&mut piece, reader, descriptions)? {
-            piece += "]}}";
+        let Some(summary) = self.summary.as_mut() else {
+            if self.states.add_to(&mut piece, reader, descriptions)? {
+                piece += "]}}";
+                self.ended = true;
+            }
+            return Ok(piece);
+        };
+        if !summary.is_begun {
+            if self.states.add_to(&mut piece, reader, descriptions)? {
+                piece += "]}";
+                summary.next = self.states.partitions.next_parameter();
+                summary.is_begun = true;
+            }
+            return Ok(piece);
+        }
+        if summary.all.count(reader, descriptions, &mut summary.counts)? {
+            let json = |value: Result<String, _>| value.unwrap_or_else(|_: serde_json::Error| "null".to_owned());
+            let (counts, next) = (json(json::to_string(&summary.counts)), json(json::to_string(&summary.next)));
+            piece += &format!(r#","counts":{counts},"next":{next}}}"#);
             self.ended = true;
+        } else {
+            // A blank says that more will come.
+            piece.push(' ');
         }
         Ok(piece)
     }
