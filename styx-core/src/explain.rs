@@ -5,14 +5,14 @@ use std::{cell::LazyCell, fmt, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    config::Timeouts,
+    config::{Config, Timeouts},
     decide::{obstacle, unfit},
     event::Trigger,
-    execution::Phase,
+    execution::{Execution, Phase},
     id::{ExecutionId, InstanceId, WorkflowId},
     record::Runs,
-    run::State,
-    world::{Ahead, World},
+    run::{Run, State},
+    world::{Ahead, Backfill, Workflow, World},
 };
 
 /// One thing that a run or a workflow waits for.
@@ -114,73 +114,96 @@ pub enum Reason {
 pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Option<Vec<Reason>> {
     let run = world.runs().get(instance)?;
     let config = world.config();
-    if let Some(Trigger::Backfill(id)) = &run.trigger
-        && world.backfills().get(id).is_some_and(|backfill| backfill.halts_runs)
-    {
-        return Some(vec![Reason::Halting { backfill: Arc::clone(id) }]);
+    let execution = run.execution.as_ref().and_then(|id| world.executions().get(id));
+    let backfill = backfill_of(run).and_then(|id| world.backfills().get(id));
+    if let Some(reason) = explain_without_line(config, run, execution, backfill) {
+        return Some(vec![reason]);
     }
     let mut reasons = Vec::new();
+    let workflow = world.workflows().get(instance.workflow());
+    if let Some(why) = obstacle(world, run, workflow) {
+        reasons.push(Reason::HaltedInstead { why });
+    }
+    let since = run.eligible_at.unwrap_or(run.since);
+    if since > now {
+        reasons.push(Reason::Delay { until: since });
+    }
+    if !config.scheduling {
+        reasons.push(Reason::SchedulingOff);
+    }
+    if let Some(execution) = world.index().living(instance) {
+        reasons.push(Reason::EarlierExecution { execution: execution.clone() });
+    }
+    let none = Arc::default();
+    let needed = workflow.map_or(&none, |workflow| &workflow.spec.resources);
+    let queue = world.index().queue();
+    let ahead = LazyCell::new(|| queue.ahead(needed, instance, now));
+    let unknown: Vec<_> = queue.unknown(needed).cloned().collect();
+    let full: Vec<_> = queue.full(needed).cloned().collect();
+    if !unknown.is_empty() {
+        reasons.push(Reason::UnknownResources { ids: unknown });
+    } else if !full.is_empty() {
+        reasons.push(Reason::Resources { full, ahead: *ahead });
+    }
+    if let Some(max) = config.execution_limit().filter(|_| world.index().free_slots(config) == 0) {
+        reasons.push(Reason::Limit { max, ahead: *ahead });
+    }
+    if let Some(until) = world.rate_allows_at().filter(|at| *at > now) {
+        reasons.push(Reason::Rate { until, ahead: *ahead });
+    }
+    if reasons.is_empty() {
+        reasons.push(Reason::Next);
+    }
+    Some(reasons)
+}
+
+/// What a run waits for that stands in no line; `None` for a queued run, whose place in its line only a world knows.
+/// `execution` is the one that the run follows, `backfill` the one that triggered it.
+pub fn explain_without_line(
+    config: &Config,
+    run: &Run,
+    execution: Option<&Execution>,
+    backfill: Option<&Backfill>,
+) -> Option<Reason> {
+    if let Some(id) = backfill_of(run).filter(|_| backfill.is_some_and(|backfill| backfill.halts_runs)) {
+        return Some(Reason::Halting { backfill: Arc::clone(id) });
+    }
     match run.state {
-        State::Queued => {
-            let workflow = world.workflows().get(instance.workflow());
-            if let Some(why) = obstacle(world, run, workflow) {
-                reasons.push(Reason::HaltedInstead { why });
-            }
-            let since = run.eligible_at.unwrap_or(run.since);
-            if since > now {
-                reasons.push(Reason::Delay { until: since });
-            }
-            if !config.scheduling {
-                reasons.push(Reason::SchedulingOff);
-            }
-            if let Some(execution) = world.index().living(instance) {
-                reasons.push(Reason::EarlierExecution { execution: execution.clone() });
-            }
-            let none = Arc::default();
-            let needed = workflow.map_or(&none, |workflow| &workflow.spec.resources);
-            let queue = world.index().queue();
-            let ahead = LazyCell::new(|| queue.ahead(needed, instance, now));
-            let unknown: Vec<_> = queue.unknown(needed).cloned().collect();
-            let full: Vec<_> = queue.full(needed).cloned().collect();
-            if !unknown.is_empty() {
-                reasons.push(Reason::UnknownResources { ids: unknown });
-            } else if !full.is_empty() {
-                reasons.push(Reason::Resources { full, ahead: *ahead });
-            }
-            if let Some(max) = config.execution_limit().filter(|_| world.index().free_slots(config) == 0) {
-                reasons.push(Reason::Limit { max, ahead: *ahead });
-            }
-            if let Some(until) = world.rate_allows_at().filter(|at| *at > now) {
-                reasons.push(Reason::Rate { until, ahead: *ahead });
-            }
-            if reasons.is_empty() {
-                reasons.push(Reason::Next);
-            }
-        }
+        State::Queued => None,
         State::Submitting => {
-            let execution = run.execution.as_ref().and_then(|id| world.executions().get(id));
             let refused = execution.and_then(|execution| match execution.phase {
                 Phase::Launching { retry_at } => Some((retry_at?, execution.refusal.clone()?)),
                 _ => None,
             });
-            reasons.push(match refused {
+            Some(match refused {
                 Some((retry_at, reason)) => Reason::Refused { retry_at, reason },
                 None => Reason::Launch,
-            });
+            })
         }
         state => {
             let limit = run.running_timeout.filter(|_| state == State::Running);
             let limit = limit.unwrap_or_else(|| config.timeouts.limit(state, None));
-            reasons.push(Reason::Execution { state, until: Timeouts::deadline(run.since, limit) });
+            Some(Reason::Execution { state, until: Timeouts::deadline(run.since, limit) })
         }
     }
-    Some(reasons)
+}
+
+/// The backfill that triggered a run.
+pub fn backfill_of(run: &Run) -> Option<&Arc<str>> {
+    match &run.trigger {
+        Some(Trigger::Backfill(id)) => Some(id),
+        _ => None,
+    }
 }
 
 /// What a workflow's next natural trigger waits for; `None` when there is no such workflow.
 pub fn explain_workflow(world: &World, id: &WorkflowId) -> Option<Vec<Reason>> {
     let workflow = world.workflows().get(id)?;
-    let config = world.config();
+    Some(explain_schedule(world.config(), workflow, world.index().missed(id)))
+}
+
+/// What the next natural trigger of a workflow waits for, of which so many runs that make up for missed instants are active.
+pub fn explain_schedule(config: &Config, workflow: &Workflow, missed: u32) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if !workflow.enabled {
         reasons.push(Reason::Disabled);
@@ -188,7 +211,7 @@ pub fn explain_workflow(world: &World, id: &WorkflowId) -> Option<Vec<Reason>> {
     if !config.scheduling {
         reasons.push(Reason::SchedulingOff);
     }
-    if world.index().missed(id) >= config.catch_up.max(1) {
+    if missed >= config.catch_up.max(1) {
         reasons.push(Reason::CatchUp { max: config.catch_up });
     }
     if let Some(refusal) = unfit(config, workflow) {
@@ -197,7 +220,7 @@ pub fn explain_workflow(world: &World, id: &WorkflowId) -> Option<Vec<Reason>> {
         reasons.push(if is_skipped { Reason::Skipped { why } } else { Reason::Halted { why } });
     }
     reasons.push(workflow.cursor.map_or(Reason::NoInstant, |cursor| Reason::NextTrigger { at: cursor.fires_at }));
-    Some(reasons)
+    reasons
 }
 
 impl fmt::Display for Reason {

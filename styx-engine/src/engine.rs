@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -23,8 +23,10 @@ use styx_core::{
 
 use crate::{
     clock::Clock,
+    executor_event::panic_text,
     gather::Gather,
     machine::{Machine, MachineError, Outputs, Ticket},
+    share::{Place, Share},
 };
 
 /// The most inputs that one step takes.
@@ -36,26 +38,46 @@ const NOBODY: Ticket = 0;
 
 /// Where inputs for an engine arrive. Made before the engine, so that executors can be given its other end.
 pub struct Inbox {
-    sender: SyncSender<Message>,
+    sender: Sender<Message>,
     receiver: Receiver<Message>,
+    shares: Shares,
+}
+
+/// How many requests and how many observations may wait: after a start with many living executions the observations would take
+/// all the places of one queue, and under load the requests would.
+#[derive(Clone)]
+struct Shares {
+    requests: Arc<Share>,
+    observations: Arc<Share>,
+}
+
+/// What waits for an engine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Requests, and looks at the world.
+    pub requests: usize,
+    /// Observations of executors.
+    pub observations: usize,
 }
 
 /// Takes observations to the engine; executors hold it.
 #[derive(Clone)]
 pub struct Observer {
-    sender: SyncSender<Message>,
+    sender: Sender<Message>,
+    share: Arc<Share>,
 }
 
 /// The only thing that others hold of an engine.
 #[derive(Clone)]
 pub struct EngineHandle {
-    sender: SyncSender<Message>,
+    sender: Sender<Message>,
+    shares: Shares,
     reader: Arc<dyn LogReader>,
 }
 
 /// A running engine's thread.
 pub struct EngineThread {
-    sender: SyncSender<Message>,
+    sender: Sender<Message>,
     thread: JoinHandle<Result<(), EngineError>>,
 }
 
@@ -64,18 +86,19 @@ type Answer = Box<dyn FnOnce(Reply) + Send>;
 /// Looks at the world as it is between two steps.
 type Look = Box<dyn FnOnce(&World, DateTime<Utc>) + Send>;
 
+/// What is sent to the engine. A message takes its place in the share of its kind; the order is that of sending.
 enum Message {
-    Observed(Observation),
-    Asked(Input, Answer),
-    Look(Look),
+    Observed(Observation, Place),
+    Asked(Input, Answer, Place),
+    Look(Look, Place),
     Stop,
 }
 
-/// The engine takes no more for now: its queue is full, or it has stopped.
+/// The engine takes no more requests for now: too many wait, or it has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Busy {
-    /// The queue is full; try again in a moment.
+    /// As many requests wait as may; try again in a moment.
     #[error("too many requests are waiting")]
     Full,
     /// The engine has stopped.
@@ -96,23 +119,25 @@ pub enum EngineError {
 }
 
 impl Inbox {
-    /// An inbox that holds as many inputs before senders must wait or are turned away.
+    /// An inbox that holds so many requests, further ones are turned away; and as many observations, whose senders wait.
     pub fn new(capacity: usize) -> Self {
-        let (sender, receiver) = sync_channel(capacity);
-        Self { sender, receiver }
+        let (sender, receiver) = channel();
+        let shares = Shares { requests: Share::new(capacity), observations: Share::new(capacity) };
+        Self { sender, receiver, shares }
     }
 
     /// The end for executors.
     pub fn observer(&self) -> Observer {
-        Observer { sender: self.sender.clone() }
+        Observer { sender: self.sender.clone(), share: Arc::clone(&self.shares.observations) }
     }
 }
 
 impl Observer {
-    /// Hands an observation over; waits while the inbox is full. After the engine has stopped it is dropped: the next process
-    /// asks again.
+    /// Hands an observation over; waits while as many observations wait as may. After the engine has stopped it is dropped: the
+    /// next process asks again.
     pub fn observe(&self, observation: Observation) {
-        let _ = self.sender.send(Message::Observed(observation));
+        let place = self.share.take();
+        let _ = self.sender.send(Message::Observed(observation, place));
     }
 }
 
@@ -121,14 +146,14 @@ impl EngineHandle {
     ///
     /// # Errors
     ///
-    /// When the inbox is full or the engine has stopped; then nothing happens and `answer` is never called.
+    /// When as many requests wait as may, or the engine has stopped; then nothing happens and `answer` is never called.
     pub fn ask(
         &self,
         request: Request,
         operator: Arc<Operator>,
         answer: impl FnOnce(Reply) + Send + 'static,
     ) -> Result<(), Busy> {
-        self.send(Message::Asked(Input::Asked(request, operator), Box::new(answer)))
+        self.send(|place| Message::Asked(Input::Asked(request, operator), Box::new(answer), place))
     }
 
     /// As [`ask`](Self::ask), for a request that has a key of its own: it is done once, however often it comes.
@@ -143,7 +168,7 @@ impl EngineHandle {
         key: IdempotencyKey,
         answer: impl FnOnce(Reply) + Send + 'static,
     ) -> Result<(), Busy> {
-        self.send(Message::Asked(Input::AskedOnce(request, operator, key), Box::new(answer)))
+        self.send(|place| Message::Asked(Input::AskedOnce(request, operator, key), Box::new(answer), place))
     }
 
     /// Looks at the world between two steps, with the time: on the engine's thread, so it must be quick. All of it is durable.
@@ -152,14 +177,17 @@ impl EngineHandle {
     ///
     /// As [`ask`](Self::ask).
     pub fn look(&self, look: impl FnOnce(&World, DateTime<Utc>) + Send + 'static) -> Result<(), Busy> {
-        self.send(Message::Look(Box::new(look)))
+        self.send(|place| Message::Look(Box::new(look), place))
     }
 
-    fn send(&self, message: Message) -> Result<(), Busy> {
-        self.sender.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => Busy::Full,
-            TrySendError::Disconnected(_) => Busy::Stopped,
-        })
+    fn send(&self, message: impl FnOnce(Place) -> Message) -> Result<(), Busy> {
+        let place = self.shares.requests.try_take().ok_or(Busy::Full)?;
+        self.sender.send(message(place)).map_err(|_| Busy::Stopped)
+    }
+
+    /// How much waits for the engine.
+    pub fn waiting(&self) -> Waiting {
+        Waiting { requests: self.shares.requests.taken(), observations: self.shares.observations.taken() }
     }
 
     /// Asks and waits for the answer.
@@ -217,8 +245,9 @@ pub fn start(
     first: Vec<Input>,
     ended: impl FnOnce(Option<&EngineError>) + Send + 'static,
 ) -> Result<(EngineHandle, EngineThread), EngineError> {
-    let handle = EngineHandle { sender: inbox.sender.clone(), reader: Arc::from(machine.reader()) };
-    let sender = inbox.sender.clone();
+    let reader = Arc::from(machine.reader());
+    let handle = EngineHandle { sender: inbox.sender.clone(), shares: inbox.shares, reader };
+    let sender = inbox.sender;
     let mut engine = Loop {
         machine,
         receiver: inbox.receiver,
@@ -299,13 +328,13 @@ impl Loop {
 
     fn take(&mut self, message: Message) -> Result<ControlFlow<()>, EngineError> {
         match message {
-            Message::Observed(observation) => self.decide(NOBODY, &Input::Observed(observation))?,
-            Message::Asked(input, answer) => {
+            Message::Observed(observation, _place) => self.decide(NOBODY, &Input::Observed(observation))?,
+            Message::Asked(input, answer, _place) => {
                 self.tickets += 1;
                 self.answers.insert(self.tickets, answer);
                 self.decide(self.tickets, &input)?;
             }
-            Message::Look(look) => self.looks.push(look),
+            Message::Look(look, _place) => self.looks.push(look),
             Message::Stop => return Ok(ControlFlow::Break(())),
         }
         Ok(ControlFlow::Continue(()))
@@ -317,10 +346,13 @@ impl Loop {
 
     /// Ends a step: append, then answer and act.
     fn finish(&mut self) -> Result<Option<DateTime<Utc>>, EngineError> {
+        let begin = Instant::now();
         let mut outputs = self.machine.finish(self.clock.now())?;
+        // Nearly all of it is the sync, if there was one.
+        let took = if outputs.appended > 0 { begin.elapsed() } else { Duration::ZERO };
         perform(&mut outputs, self.executor.as_ref());
-        let Outputs { answers, wake, synced, .. } = outputs;
-        self.gather = Gather::after(synced, answers.len());
+        let Outputs { answers, wake, .. } = outputs;
+        self.gather = Gather::after(took, answers.len());
         for (ticket, reply) in answers {
             if let Some(answer) = self.answers.remove(&ticket) {
                 answer(reply);
@@ -333,17 +365,20 @@ impl Loop {
     }
 }
 
-/// Asks the executor for the effects of a step, and says which executions are left alone.
+/// Asks the executor for the effects of a step, and logs which executions are left alone: the first of them by id, however
+/// many there are.
 pub fn perform(outputs: &mut Outputs, executor: &dyn Executor) {
-    for execution in outputs.foreign.drain(..) {
+    const NAMED: usize = 10;
+    let foreign = std::mem::take(&mut outputs.foreign);
+    for execution in foreign.iter().take(NAMED) {
         tracing::warn!("execution {execution} was started by another executor or for another log: it is left alone");
+    }
+    if let Some(more) = foreign.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        tracing::warn!(
+            "{more} more executions were started by another executor or for another log: they are left alone"
+        );
     }
     for effect in outputs.effects.drain(..) {
         executor.perform(effect);
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
 }

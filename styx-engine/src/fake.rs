@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -15,6 +16,8 @@ use styx_core::{
     extensions::Extensions,
     id::ExecutionId,
 };
+
+use crate::executor_event::{ExecutorEvent, OnExecutorEvent, run_to_end};
 
 /// Exit codes by try, as a comma list; the last one repeats. Default 0.
 pub const EXIT_CODES: &str = "STYX_FAKE_EXIT_CODES";
@@ -61,15 +64,38 @@ impl FakeExecutor {
     ///
     /// When no thread can be started.
     pub fn start(observe: impl Fn(Observation) + Send + 'static) -> std::io::Result<Self> {
+        Self::start_with(observe, Arc::new(|_| {}))
+    }
+
+    /// As [`start`](Self::start); `on_event` receives how the executor itself is.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_with(
+        observe: impl Fn(Observation) + Send + 'static,
+        on_event: OnExecutorEvent,
+    ) -> std::io::Result<Self> {
         let (effects, receiver) = channel();
-        thread::Builder::new().name("styx-fake".to_owned()).spawn(move || run(&receiver, observe))?;
+        thread::Builder::new().name("styx-fake".to_owned()).spawn(move || {
+            let mut was_dropped = false;
+            let work = || {
+                run(&receiver, observe);
+                was_dropped = true;
+                Ok::<_, Infallible>(())
+            };
+            let reason = run_to_end(work);
+            if !was_dropped {
+                on_event(ExecutorEvent::Ended { reason });
+            }
+        })?;
         Ok(Self { effects })
     }
 }
 
 impl Executor for FakeExecutor {
     fn perform(&self, effect: Effect) {
-        // The thread ends only after the sender is gone.
+        // The thread ends only after the sender is gone; that it ended before has been reported.
         let _ = self.effects.send(effect);
     }
 }

@@ -2,10 +2,12 @@
 
 pub mod clock;
 pub mod engine;
+pub mod executor_event;
 pub mod fake;
 mod gather;
 pub mod local;
 pub mod machine;
 pub mod replay;
+mod share;
 #[cfg(feature = "sim")]
 pub mod sim;

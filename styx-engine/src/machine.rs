@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -96,8 +95,6 @@ pub struct Outputs {
     pub wake: Option<DateTime<Utc>>,
     /// How many records were appended.
     pub appended: usize,
-    /// How long it took to append them and to sync; nothing is decided by it.
-    pub synced: Duration,
     /// Inputs that this step had no room for: give them to the next one, first.
     pub left: Vec<(Ticket, Input)>,
     /// Living executions that this process must leave alone: another executor has them, or the log they were launched under
@@ -234,9 +231,7 @@ impl Machine {
         }
         let OpenStep { answers, effects, records, dirty, others } = std::mem::take(&mut self.open);
         let mut outputs = Outputs { answers, effects, appended: records.len(), ..Outputs::default() };
-        let begin = Instant::now();
         self.commit(records, &dirty, others)?;
-        outputs.synced = begin.elapsed();
         self.collect_effects(now, dirty, &mut outputs)?;
         let relaunch = self.relaunch.first().map(|(at, _)| *at);
         outputs.wake = [relaunch, self.next_due()].into_iter().flatten().min();
@@ -337,8 +332,7 @@ impl Machine {
         let mut keys = dirty;
         if keys.contains(&RowKey::Config) {
             // What debugging kept is to be cleaned up, once it is off.
-            let ended = self.world.executions().iter().filter(|(_, execution)| !execution.is_alive());
-            keys.extend(ended.map(|(id, _)| RowKey::Execution(id.clone())));
+            keys.extend(self.world.index().ended().cloned().map(RowKey::Execution));
         }
         if self.fresh {
             self.fresh = false;

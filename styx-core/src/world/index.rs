@@ -27,6 +27,8 @@ pub struct Index {
     natural: BTreeSet<(DateTime<Utc>, WorkflowId)>,
     /// The execution of an instance that lives; there is at most one.
     living: BTreeMap<InstanceId, ExecutionId>,
+    /// Executions that have ended and aren't cleaned up.
+    ended: BTreeSet<ExecutionId>,
     /// Active runs that make up for a missed instant.
     missed: BTreeMap<WorkflowId, u32>,
     /// The workflows that each file of the workflow folder defines.
@@ -69,9 +71,13 @@ impl Index {
         for (id, resource) in resources {
             index.queue.set_limit(id, Some(resource.concurrency));
         }
-        for (id, execution) in executions.iter().filter(|(_, execution)| execution.is_alive()) {
-            index.begin_execution(&execution.instance, id);
-            index.queue.hold(&execution.resources);
+        for (id, execution) in executions {
+            if execution.is_alive() {
+                index.begin_execution(&execution.instance, id);
+                index.queue.hold(&execution.resources);
+            } else {
+                index.ended.insert(id.clone());
+            }
         }
         for (id, run) in runs {
             index.queue.hold(held_by(run).map_or(&[], |held| held));
@@ -136,6 +142,11 @@ impl Index {
     /// The execution of the instance that lives.
     pub fn living(&self, instance: &InstanceId) -> Option<&ExecutionId> {
         self.living.get(instance)
+    }
+
+    /// The executions that have ended and aren't cleaned up.
+    pub fn ended(&self) -> impl ExactSizeIterator<Item = &ExecutionId> {
+        self.ended.iter()
     }
 
     /// How many executions live.
@@ -294,8 +305,13 @@ impl Index {
         self.living.insert(instance.clone(), execution.clone());
     }
 
-    pub(super) fn end_execution(&mut self, instance: &InstanceId) {
+    pub(super) fn end_execution(&mut self, instance: &InstanceId, execution: &ExecutionId) {
         self.living.remove(instance);
+        self.ended.insert(execution.clone());
+    }
+
+    pub(super) fn clean_execution(&mut self, execution: &ExecutionId) {
+        self.ended.remove(execution);
     }
 }
 

@@ -149,7 +149,7 @@ impl World {
                 execution.since = record.at;
                 execution.refusal = None;
                 let instance = execution.instance.clone();
-                self.index.end_execution(&instance);
+                self.index.end_execution(&instance, id);
                 self.index.queue_mut().release(&execution.resources);
                 // A run that was waiting for this end may be ready now.
                 if let Some(run) = self.runs.get(&instance) {
@@ -166,6 +166,7 @@ impl World {
             ExecutionEvent::Cleaned if execution.is_alive() => return refuse("hasn't ended"),
             ExecutionEvent::Cleaned => {
                 self.executions.remove(id);
+                self.index.clean_execution(id);
             }
         }
         Ok(())
@@ -299,7 +300,7 @@ impl Lives<'_> {
             execution.since = at;
             execution.refusal = None;
             if !execution.is_alive() {
-                self.index.end_execution(id);
+                self.index.end_execution(id, execution_id);
                 self.index.queue_mut().release(&execution.resources);
             }
         }

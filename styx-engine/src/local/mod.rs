@@ -55,6 +55,8 @@ use styx_core::{
 
 use worker::{Worker, wake};
 
+use crate::executor_event::{ExecutorEvent, OnExecutorEvent, run_to_end};
+
 /// How a [`LocalExecutor`] works.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -81,6 +83,8 @@ pub struct LocalOptions {
     /// How long a job has between the request to end (SIGTERM) and its end by force (SIGKILL), and what a job has left
     /// behind between the job's end and its own.
     pub stop_grace: Duration,
+    /// Receives how the executor itself is.
+    pub on_event: OnExecutorEvent,
 }
 
 impl LocalOptions {
@@ -97,6 +101,7 @@ impl LocalOptions {
             keep_runs: 1000,
             max_output_bytes: 64 << 20,
             stop_grace: Duration::from_secs(30),
+            on_event: Arc::new(|_| {}),
         }
     }
 
@@ -131,7 +136,7 @@ impl fmt::Debug for LocalOptions {
             .field("keep_runs", &self.keep_runs)
             .field("max_output_bytes", &self.max_output_bytes)
             .field("stop_grace", &self.stop_grace)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -192,7 +197,13 @@ impl LocalExecutor {
         let (inbox, effects) = channel();
         let worker = Worker::new(Arc::clone(&shared), effects)?;
         let wake = worker.wake();
-        thread::Builder::new().name("local-executor".into()).spawn(move || worker.run())?;
+        let of_thread = Arc::clone(&shared);
+        thread::Builder::new().name("local-executor".into()).spawn(move || {
+            let reason = run_to_end(|| worker.run());
+            if !of_thread.is_closed() {
+                (of_thread.options.on_event)(ExecutorEvent::Ended { reason });
+            }
+        })?;
         Ok(Self { inbox, wake, shared })
     }
 

@@ -27,6 +27,7 @@ use super::{
     retention::Retention,
     run_folder::RunFolder,
 };
+use crate::executor_event::ExecutorEvent;
 
 /// The token of the descriptor that wakes the thread.
 const WAKE: u64 = 0;
@@ -67,6 +68,8 @@ pub(super) struct Worker {
     /// Shims that have done their work and only have to end; the kernel keeps each until we wait for it.
     leaving: BTreeMap<u64, Vec<Arc<OwnedFd>>>,
     deadlines: BTreeSet<(Instant, u64)>,
+    /// Executions that can't go on because of an error that may pass.
+    stuck: BTreeSet<u64>,
     next_token: u64,
     retention: Retention,
 }
@@ -89,6 +92,7 @@ impl Worker {
             tokens: BTreeMap::new(),
             leaving: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            stuck: BTreeSet::new(),
             next_token: WAKE + 1,
             retention: Retention::default(),
         })
@@ -100,13 +104,14 @@ impl Worker {
     }
 
     /// Works until the executor is dropped.
-    pub(super) fn run(mut self) {
+    ///
+    /// # Errors
+    ///
+    /// When it can't wait for events.
+    pub(super) fn run(mut self) -> io::Result<()> {
         let mut events = Vec::with_capacity(64);
         while !self.shared.is_closed() {
-            if let Err(error) = self.wait(&mut events) {
-                tracing::error!(%error, "the local executor can't wait for events and ends");
-                return;
-            }
+            self.wait(&mut events)?;
             for event in events.drain(..) {
                 match event.data.u64() {
                     WAKE => {
@@ -131,6 +136,7 @@ impl Worker {
                 self.advance(token);
             }
         }
+        Ok(())
     }
 
     fn wait(&self, events: &mut Vec<epoll::Event>) -> io::Result<()> {
@@ -173,9 +179,23 @@ impl Worker {
             Ok(Step::Over { is_ours }) => self.finish(token, is_ours),
             Err(error) => Err(error),
         };
-        if let Err(error) = settled {
-            tracing::warn!(token, %error, "can't go on with an execution now, will look again");
-            self.deadlines.insert((Instant::now() + LOOK_AGAIN, token));
+        match settled {
+            Ok(()) => self.has_settled(token),
+            Err(error) => {
+                tracing::warn!(token, %error, "can't go on with an execution now, will look again");
+                self.deadlines.insert((Instant::now() + LOOK_AGAIN, token));
+                if self.stuck.insert(token) && self.stuck.len() == 1 {
+                    let reason = format!("it can't go on with an execution: {error}");
+                    (self.shared.options.on_event)(ExecutorEvent::Degraded { reason });
+                }
+            }
+        }
+    }
+
+    /// An execution went on.
+    fn has_settled(&mut self, token: u64) {
+        if self.stuck.remove(&token) && self.stuck.is_empty() {
+            (self.shared.options.on_event)(ExecutorEvent::Recovered);
         }
     }
 
