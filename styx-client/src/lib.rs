@@ -25,6 +25,7 @@ mod id;
 pub mod json;
 mod lenient;
 mod log;
+mod readiness;
 #[cfg(feature = "http")]
 mod request;
 mod resource;
@@ -43,6 +44,7 @@ pub use flyte::{FlyteExecConf, FlyteIdentifier};
 pub use history::{ExecStatus, Execution, TriggerHistory, WorkflowInstanceExecutionData};
 pub use id::{WorkflowId, WorkflowInstance};
 pub use log::{Checkpoint, CheckpointsPayload, RecordsPage};
+pub use readiness::{Readiness, ReadinessReason, ReadinessStatus};
 pub use resource::{Resource, ResourcesPayload};
 pub use service_account::{TestServiceAccountUsageRequest, TestServiceAccountUsageResponse};
 pub use state::{ExecutionDescription, Message, MessageLevel, RunStateData, RunStateDataPayload, StateData};

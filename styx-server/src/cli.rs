@@ -74,6 +74,9 @@ pub(crate) struct Flags {
     /// How the log on standard error looks [default: text]
     #[arg(long, value_name = "FORMAT", env = "STYX_SERVER_LOG_FORMAT", value_enum)]
     pub(crate) log_format: Option<LogFormat>,
+    /// Which runs have a line in the log when they end or are tried again [default: all]
+    #[arg(long, value_name = "WHICH", env = "STYX_SERVER_LOG_RUNS", value_enum)]
+    pub(crate) log_runs: Option<LogRuns>,
     /// Who may ask: everybody, or whoever has a token that `styx-server token create` made [default: off]
     #[arg(long, value_name = "MODE", env = "STYX_SERVER_AUTH", value_enum)]
     pub(crate) auth: Option<AuthMode>,
@@ -150,6 +153,18 @@ pub(crate) enum LogFormat {
     Text,
     /// A JSON object a line.
     Json,
+}
+
+/// Which runs the log has lines about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogRuns {
+    /// None.
+    Off,
+    /// Those that are tried again, halted or given up.
+    Failures,
+    /// Also those that end well.
+    All,
 }
 
 #[cfg(test)]

@@ -11,11 +11,17 @@ use styx_core::{
 };
 use styx_engine::{
     engine::Observer,
+    executor_event::{ExecutorEvent, OnExecutorEvent},
     fake::FakeExecutor,
     local::{LocalExecutor, LocalOptions, Running},
 };
 
-use crate::{cli::ExecutorKind, metrics::Metrics, settings::Settings};
+use crate::{
+    cli::ExecutorKind,
+    health::{Health, Part, Watchdog},
+    metrics::Metrics,
+    settings::Settings,
+};
 
 /// The executor, and what a server tells people about it.
 #[derive(Clone)]
@@ -27,22 +33,23 @@ pub(crate) enum Runner {
 }
 
 impl Runner {
-    /// Starts it.
+    /// Starts it; `on_event` receives how it is.
     ///
     /// # Errors
     ///
     /// When the machine or the data folder doesn't allow it.
-    pub(crate) fn start(settings: &Settings, observer: Observer) -> anyhow::Result<Self> {
+    pub(crate) fn start(settings: &Settings, observer: Observer, on_event: OnExecutorEvent) -> anyhow::Result<Self> {
         let observe = move |observation| observer.observe(observation);
         match settings.executor {
             ExecutorKind::Fake => {
-                let executor = FakeExecutor::start(observe).context("starting the fake executor")?;
+                let executor = FakeExecutor::start_with(observe, on_event).context("starting the fake executor")?;
                 Ok(Self::Fake(Arc::new(executor)))
             }
             ExecutorKind::Local => {
                 let runs = settings.data.join("runs");
-                let executor = LocalExecutor::new(local_options(settings, &runs), observe)
-                    .context("starting the local executor")?;
+                let mut options = local_options(settings, &runs);
+                options.on_event = on_event;
+                let executor = LocalExecutor::new(options, observe).context("starting the local executor")?;
                 Ok(Self::Local(Arc::new(executor)))
             }
         }
@@ -82,6 +89,17 @@ impl Runner {
         };
         executor.running().into_iter().map(job).collect()
     }
+}
+
+/// What becomes of what an executor reports about itself.
+pub(crate) fn on_event(health: &Arc<Health>, watchdog: &Watchdog) -> OnExecutorEvent {
+    let (health, watchdog) = (Arc::clone(health), watchdog.clone());
+    Arc::new(move |event| match event {
+        ExecutorEvent::Degraded { reason } => health.degrade(Part::Executor, reason),
+        ExecutorEvent::Recovered => health.recover(Part::Executor),
+        ExecutorEvent::Ended { reason } => watchdog.ended("of the executor", &reason),
+        _ => {}
+    })
 }
 
 /// An executor whose effects are counted.

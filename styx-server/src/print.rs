@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 
+use crate::logging;
+
 /// Writes a text to standard output. That nobody reads on is no failure: whoever pipes into `head` has what it wants.
 ///
 /// # Errors
@@ -32,7 +34,9 @@ pub(crate) fn write(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Tells whoever started the command; that nobody listens is no failure.
+/// Tells whoever started the command; that nobody listens is no failure. A server that ends waits for nobody who listens.
 pub(crate) fn tell(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    if !logging::tell(text) {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
 }

@@ -5,14 +5,12 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, anyhow};
+use axum::Router;
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_engine::{
     clock::{Clock, SystemClock},
@@ -24,7 +22,8 @@ use tokio::{
     net::{TcpListener, TcpSocket},
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
-    sync::{Semaphore, watch},
+    sync::{Semaphore, oneshot, watch},
+    task::JoinHandle,
 };
 
 use crate::{
@@ -33,11 +32,14 @@ use crate::{
     cli::{AuthMode, ExecutorKind},
     deploy::{Loaded, deploy},
     disk::Disk,
-    executor::{Counted, Runner},
+    executor::{self, Counted, Runner},
     folder::{Keeper, Surroundings},
+    follow::Follower,
+    health::{Health, Watchdog},
     http::{self, App, Aside, Guard, Limits, Revised},
     logging,
-    metrics::{self, LogMetrics, Metrics},
+    metrics::{HttpMetrics, LogMetrics, Metrics},
+    run_log::RunLog,
     settings::Settings,
     tail::WatchedLog,
 };
@@ -57,8 +59,14 @@ pub(crate) const ADDRESS_FILE: &str = "address";
 ///
 /// One line that says why it can't start, or why it had to end.
 pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
-    logging::start(settings.log_format);
+    logging::start(settings.log_format).context("starting the thread of the log on standard error")?;
     logging::log_panics();
+    let done = serve(settings);
+    logging::flush();
+    done
+}
+
+fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .max_blocking_threads(Aside::THREADS)
         .enable_all()
@@ -70,6 +78,12 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let listener = runtime.block_on(async { listen(settings.listen) });
     let listener = listener.map_err(|error| anyhow!("can't listen on {}: {error}", settings.listen))?;
     let address = listener.local_addr().context("asking for the address listened on")?;
+    let health = Arc::new(Health::default());
+    let watchdog = Watchdog::new(Arc::clone(&health));
+    let (http_metrics, guard) = (HttpMetrics::new(), guard(&settings));
+    let (load, loaded) = watch::channel(None);
+    let router = http::router_while_starting(guard.clone(), Arc::clone(&health), loaded);
+    let served = Served::start(&runtime, &settings, listener, router, http_metrics.clone());
 
     let declared_env_only = settings.executor == ExecutorKind::Local;
     let options = MachineOptions::default().declared_env_only(declared_env_only);
@@ -77,41 +91,42 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let log_metrics = LogMetrics::default();
     let (log, watched) = WatchedLog::new(log, log_metrics.clone()).context("reading the log")?;
     let mut machine = Machine::open(Box::new(log), options).context("reading the log")?;
-    let metrics = Arc::new(Metrics::new(machine.world().clone(), &log_metrics));
+    let metrics = Arc::new(Metrics::new(machine.world().clone(), &log_metrics, http_metrics));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     if let Some(text) = ahead_of(clock.now(), machine.world().at()) {
         tracing::warn!("{text}");
     }
     let inbox = Inbox::new(settings.http.max_waiting);
-    let runner = Runner::start(&settings, inbox.observer())?;
+    let runner = Runner::start(&settings, inbox.observer(), executor::on_event(&health, &watchdog))?;
     let mut folder = watched_folder(&settings)?;
     let loader = folder.as_mut().map(|folder| &mut folder.loader);
     let executor = Arc::new(Counted { runner: runner.clone(), metrics: Arc::clone(&metrics) });
     let loaded =
         deploy(&mut machine, executor.as_ref(), clock.as_ref(), &settings.config, settings.scheduling, loader)?;
-    let stopping = Arc::new(AtomicBool::new(false));
-    let ended = end_process(Arc::clone(&stopping));
-    let counting =
-        metrics::follow(Arc::clone(&metrics), machine.reader(), watched.tail.clone(), runtime.handle().clone())
-            .context("starting the thread of the metrics")?;
+    let follower = Follower {
+        metrics: Arc::clone(&metrics),
+        run_log: RunLog::new(settings.log_runs, metrics.run_lines_left_out.clone()),
+        reader: machine.reader(),
+        tail: watched.tail.clone(),
+        health: Arc::clone(&health),
+    };
+    let follower = follower.start(&watchdog, runtime.handle().clone()).context("starting the log's follower")?;
+    let ended = end_process(watchdog.clone());
     let (engine, thread) = engine::start(machine, inbox, executor, Arc::clone(&clock), Vec::new(), ended)?;
 
     fs::write(settings.data.join(ADDRESS_FILE), format!("{address}\n")).context("writing the address file")?;
-    greet(&settings, address, &loaded, &runner);
+    greet(&settings, address, &loaded, &runner, metrics.adopted());
     let (stop_waiting, told_to_stop) = watch::channel(false);
     let disk = Arc::new(Disk::new(settings.data.clone(), settings.disk_reserve));
     let folder = folder.map(|folder| {
         let surroundings = Surroundings { engine: engine.clone(), clock: Arc::clone(&clock), disk: Arc::clone(&disk) };
-        folder.start(surroundings).context("watching the workflow folder")
+        folder.start(surroundings, &watchdog).context("watching the workflow folder")
     });
     let folder = folder.transpose()?;
     let app = App {
         engine: engine.clone(),
         clock,
-        guard: Guard {
-            reachable: !settings.listen.ip().is_loopback(),
-            hosts: settings.http.hosts.iter().map(|host| host.to_lowercase()).collect(),
-        },
+        guard,
         access: access(&settings),
         http: settings.http.clone(),
         disk,
@@ -125,19 +140,23 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         checkpoints,
         watched,
         metrics,
+        health: Arc::clone(&health),
         stopping: told_to_stop,
     };
-    serve(&runtime, listener, app, signals, stop_waiting);
+    health.start();
+    load.send_replace(Some(Arc::new(app)));
+    let answered = served.until_told_to_stop(&runtime, signals, stop_waiting);
+    health.stop();
+    // Connections that were cut may still hold the router, and it what requests were answered with.
+    load.send_replace(None);
     if let Some(folder) = folder {
         folder.stop();
     }
-    stopping.store(true, Ordering::SeqCst);
     stop(&settings, engine, thread, &runner)?;
-    // Whoever still reads the log ends before the process does: RocksDB must not be closed under a reader. The counting
-    // ends with the log's writer.
-    if counting.join().is_err() {
-        tracing::error!("the thread of the metrics panicked");
-    }
+    answered?;
+    // Whoever still reads the log ends before the process does: RocksDB must not be closed under a reader. The follower ends
+    // with the log's writer; that it panicked is in the log.
+    let _ = follower.join();
     runtime.shutdown_timeout(READ_TIMEOUT);
     Ok(ExitCode::SUCCESS)
 }
@@ -199,21 +218,23 @@ fn open(data: &Path) -> anyhow::Result<RocksLog> {
 
 /// Ends the process when its engine ends by itself: what it decided last may or may not be in the log, so nothing more may
 /// be answered.
-fn end_process(stopping: Arc<AtomicBool>) -> impl FnOnce(Option<&EngineError>) + Send + 'static {
-    move |error| {
-        if let Some(error) = error {
-            tracing::error!("the engine can't go on, the server ends: {error}");
-            std::process::exit(1);
-        }
-        if !stopping.load(Ordering::SeqCst) {
-            tracing::error!("the engine has ended, the server ends");
-            std::process::exit(1);
-        }
+fn end_process(watchdog: Watchdog) -> impl FnOnce(Option<&EngineError>) + Send + 'static {
+    move |error| match error {
+        Some(error) => watchdog.end(&format!("the engine can't go on, the server ends: {error}")),
+        None => watchdog.ended("of the engine", "its work has ended"),
+    }
+}
+
+/// What requests may be for.
+fn guard(settings: &Settings) -> Guard {
+    Guard {
+        reachable: !settings.listen.ip().is_loopback(),
+        hosts: settings.http.hosts.iter().map(|host| host.to_lowercase()).collect(),
     }
 }
 
 /// Says what there is, and what to type next.
-fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Runner) {
+fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Runner, adopted: u64) {
     match &settings.workflows {
         Some(dir) => tracing::info!(
             "loaded {} workflows from {}, {} of them new or changed, {} that no file defines any more disabled",
@@ -228,6 +249,9 @@ fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Run
         tracing::warn!("{} errors above: what is corrected is taken at once; all else is loaded", loaded.errors);
     }
     tracing::info!("{}", runner.describe());
+    if adopted > 0 {
+        tracing::info!(adopted, "adopted the executions that an earlier server has started: {adopted}");
+    }
     match settings.auth.mode {
         AuthMode::Off if !settings.listen.ip().is_loopback() => {
             tracing::warn!("without authentication on {address}: whoever reaches it can run what the workflows allow");
@@ -243,29 +267,53 @@ fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Run
     tracing::info!("next: export STYX_CLI_HOST=http://{address}; styx ls; or curl http://{address}/");
 }
 
-/// Answers requests until a signal comes. A second signal ends the process at once.
-fn serve(runtime: &Runtime, listener: TcpListener, app: App, mut signals: Signals, stop_waiting: watch::Sender<bool>) {
-    let limits = Limits {
-        connections: app.http.max_connections,
-        header_bytes: app.http.max_header_bytes,
-        client_timeout: app.http.client_timeout.std(),
-        stop_timeout: STOP_TIMEOUT,
-    };
-    let http_metrics = app.metrics.http.clone();
-    let router = http::router(Arc::new(app));
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    runtime.spawn(async move {
-        let name = signals.next().await;
-        tracing::info!("{name}: stopping; once more ends at once");
-        stop_waiting.send_replace(true);
-        drop(stop);
-        signals.next().await;
-        tracing::warn!("ended at once; what was acknowledged is in the log");
-        std::process::exit(130);
-    });
-    runtime.block_on(http::serve(listener, router, limits, http_metrics, async {
-        let _ = stopped.await;
-    }));
+/// The connections, from before the log is read until the server was told to stop.
+struct Served {
+    stop: oneshot::Sender<()>,
+    connections: JoinHandle<()>,
+}
+
+impl Served {
+    fn start(
+        runtime: &Runtime,
+        settings: &Settings,
+        listener: TcpListener,
+        router: Router,
+        metrics: HttpMetrics,
+    ) -> Self {
+        let limits = Limits {
+            connections: settings.http.max_connections,
+            header_bytes: settings.http.max_header_bytes,
+            client_timeout: settings.http.client_timeout.std(),
+            stop_timeout: STOP_TIMEOUT,
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let connections = runtime.spawn(http::serve(listener, router, limits, metrics, async {
+            let _ = stopped.await;
+        }));
+        Self { stop, connections }
+    }
+
+    /// Answers requests until a signal comes. A second signal ends the process at once.
+    fn until_told_to_stop(
+        self,
+        runtime: &Runtime,
+        mut signals: Signals,
+        stop_waiting: watch::Sender<bool>,
+    ) -> anyhow::Result<()> {
+        let Self { stop, connections } = self;
+        runtime.spawn(async move {
+            let name = signals.next().await;
+            tracing::info!("{name}: stopping; once more ends at once");
+            stop_waiting.send_replace(true);
+            drop(stop);
+            signals.next().await;
+            tracing::warn!("ended at once; what was acknowledged is in the log");
+            logging::flush();
+            std::process::exit(130);
+        });
+        runtime.block_on(connections).context("answering requests")
+    }
 }
 
 /// Ends the engine; executions go on.

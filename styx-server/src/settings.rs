@@ -18,7 +18,7 @@ use styx_core::{config::Config, run::State};
 
 use self::file::File;
 pub(crate) use self::values::Iso;
-use crate::cli::{AuthMode, ExecutorKind, Flags, LogFormat};
+use crate::cli::{AuthMode, ExecutorKind, Flags, LogFormat, LogRuns};
 
 /// All that a server is started with.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) executor: ExecutorKind,
     /// How the log looks.
     pub(crate) log_format: LogFormat,
+    /// Which runs the log has lines about.
+    pub(crate) log_runs: LogRuns,
     /// What decisions follow; becomes a record.
     pub(crate) config: Arc<Config>,
     /// Scheduling as a whole is turned on or off at start, if the file says so; else it stays as operators left it.
@@ -88,7 +90,8 @@ pub(crate) struct HttpSettings {
     /// The most connections at a time: for further ones those give way that have waited longest for a request. With the
     /// bodies it bounds what requests can take of the memory.
     pub(crate) max_connections: usize,
-    /// The most requests and observations that wait for the engine; further requests are turned away with 429.
+    /// The most requests that wait for the engine, further ones are turned away with 429; and the most observations, which wait
+    /// with their executor then.
     pub(crate) max_waiting: usize,
     /// How long a request may take (C-13).
     pub(crate) request_timeout: Iso,
@@ -167,6 +170,7 @@ impl Settings {
             workflows: flags.workflows.clone().or(file.workflows.clone()),
             executor,
             log_format: flags.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
+            log_runs: flags.log_runs.or(file.log_runs).unwrap_or(LogRuns::All),
             config: Arc::new(file.config(executor, runs_api_workflows)),
             scheduling: file.scheduling,
             local: file.local,

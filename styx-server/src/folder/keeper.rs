@@ -5,7 +5,7 @@ use std::{
     io,
     path::Path,
     sync::{Arc, mpsc},
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -22,7 +22,7 @@ use super::{
     loader::{Load, Loader},
     watch::{Stop, Watch, Woken},
 };
-use crate::disk::Disk;
+use crate::{disk::Disk, health::Watchdog};
 
 /// How often it is looked whether the folder is still the same one: what leads to it may change unseen.
 const LOOK_UP: Duration = Duration::from_secs(30);
@@ -82,20 +82,18 @@ impl Keeper {
         Ok(keeper)
     }
 
-    /// Goes on on a thread of its own; the log holds what was seen so far.
+    /// Goes on on a thread of its own; the log holds what was seen so far. When it can't go on, the server ends.
     ///
     /// # Errors
     ///
     /// When the system has no thread to give.
-    pub(crate) fn start(mut self, surroundings: Surroundings) -> io::Result<KeeperThread> {
+    pub(crate) fn start(mut self, surroundings: Surroundings, watchdog: &Watchdog) -> io::Result<KeeperThread> {
         let stop = self.watch.stopper()?;
         self.pending.clear();
         let keep = move || {
-            if let Err(error) = self.keep(&surroundings) {
-                tracing::error!("the workflow folder isn't watched any more: {error}");
-            }
+            self.keep(&surroundings).map_err(|error| format!("the workflow folder can't be watched any more: {error}"))
         };
-        let thread = thread::Builder::new().name("styx-folder".into()).spawn(keep)?;
+        let thread = watchdog.spawn("styx-folder", keep)?;
         Ok(KeeperThread { stop, thread })
     }
 

@@ -16,6 +16,7 @@ mod revised;
 mod router;
 mod routes;
 mod seats;
+mod starting;
 
 use std::{
     net::SocketAddr,
@@ -23,8 +24,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(test)]
+use axum::Router;
 use axum::{
-    Router,
     body::{Body, Bytes},
     extract::{Request, State},
     response::Response,
@@ -56,6 +58,7 @@ pub(crate) use self::{
     listener::{Limits, serve},
     request::new_request_id,
     revised::Revised,
+    starting::router_while_starting,
 };
 use self::{
     audit::Audited,
@@ -73,6 +76,7 @@ use crate::{
     checkpoints::Checkpoints,
     definitions::{Definition, Definitions},
     disk::Disk,
+    health::Health,
     metrics::Metrics,
     settings::HttpSettings,
     tail::Watched,
@@ -116,6 +120,8 @@ pub(crate) struct App {
     pub(crate) watched: Watched,
     /// What is measured.
     pub(crate) metrics: Arc<Metrics>,
+    /// How the server is.
+    pub(crate) health: Arc<Health>,
     /// Whether the server was told to stop: whoever waits for something waits no longer.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -128,6 +134,7 @@ impl App {
 }
 
 /// The service: one handler, since paths are told apart by rules of our own.
+#[cfg(test)]
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new().fallback(handle).with_state(app)
 }
@@ -287,6 +294,7 @@ async fn answer(app: Arc<App>, request: Request, began: Instant) -> (&'static st
 async fn answer_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>, began: Instant) -> Response {
     match route {
         Route::Ping => response::pong(),
+        Route::Ready => ready(&app, &parts),
         Route::Index => response::text(routes::INDEX),
         // Without a request id: nobody looks for one scrape among thousands.
         Route::Metrics => match admit(&app, &parts, route) {
@@ -298,6 +306,15 @@ async fn answer_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>,
         },
         route => handle_route(app, parts, body, route, began).await,
     }
+}
+
+/// How the server is; why, only for those who may read.
+fn ready(app: &App, parts: &Parts) -> Response {
+    let mut readiness = app.health.readiness(app.disk.refusal());
+    if app.access.caller(&parts.method, &parts.headers, app.clock.now()).is_err() {
+        readiness.reasons.iter_mut().for_each(|reason| reason.reason.clear());
+    }
+    response::readiness(&readiness)
 }
 
 /// A request that takes longer than it may fails.

@@ -8,7 +8,7 @@ use hyper::{
     header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
 };
 use serde::Serialize;
-use styx_client::json;
+use styx_client::{Readiness, json};
 use styx_core::{
     decide::{Refusal, Reply},
     id::Position,
@@ -170,6 +170,12 @@ pub(super) fn plain(content_type: &'static str, text: String) -> Response {
 /// 200 `pong`, without a type (C-3).
 pub(super) fn pong() -> Response {
     Response::new(Body::from("pong"))
+}
+
+/// How the server is: 200 while it does its work, otherwise 503.
+pub(super) fn readiness(readiness: &Readiness) -> Response {
+    let status = if readiness.status.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    body_response(status, readiness)
 }
 
 /// 200, without a body.

@@ -146,7 +146,7 @@ fn path() -> impl Strategy<Value = String> {
         8 => select(vec![
             "api", "v3", "v0", "v4", "workflows", "c", "w", "state", "full", "instances", "2024-01-01", "scheduler",
             "trigger", "halt", "retry", "events", "status", "activeStates", "resources", "backfills", "records", "metrics",
-            "ping", "testServiceAccountUsageAuthorization",
+            "ping", "ready", "testServiceAccountUsageAuthorization",
         ])
         .prop_map(str::to_owned),
         2 => select(vec!["", ".", "..", "%2F", "%23", "%c3%a9", "%ff", "%", "%zz", "a%00b", "+", ";x=1", "c%2Fd", "**"])
@@ -271,4 +271,73 @@ fn no_request_fails_inside_and_what_is_refused_changes_nothing() {
     ] {
         assert!(reached.borrow().contains(wanted), "{wanted} was not reached: {:#?}", reached.borrow());
     }
+}
+
+/// Only `explain` of a queued run needs the engine's thread.
+#[test]
+fn reads_are_answered_while_the_engine_is_busy() {
+    let dir = TempDir::new().unwrap();
+    let server = start(&dir.path().join("data"));
+    for (method, path, body) in [
+        ("POST", "/api/v3/resources", RESOURCES[0]),
+        ("POST", "/api/v3/workflows/c", WORKFLOWS[0]),
+        ("PATCH", "/api/v3/workflows/c/w/state", STATES[0]),
+        ("POST", "/api/v3/scheduler/trigger", INSTANCES[0]),
+        ("POST", "/api/v3/backfills", &BACKFILLS[0].replace("2024-01", "2024-03")),
+    ] {
+        server.ask(method, path, body);
+    }
+    server.settle();
+    let get = |path: &str| {
+        let request = Request::get(path)
+            .header("host", "localhost")
+            .header("x-styx-request-id", "r")
+            .body(Body::empty())
+            .unwrap();
+        server.send(request)
+    };
+    let backfill = String::from_utf8(get("/api/v3/backfills").1.to_vec()).unwrap();
+    let id = backfill.split('"').find(|word| word.starts_with("backfill-")).unwrap();
+    let paths = [
+        "/",
+        "/ping",
+        "/ready",
+        "/api/v3/workflows",
+        "/api/v3/workflows?full=true",
+        "/api/v3/workflows/c",
+        "/api/v3/workflows/c/w",
+        "/api/v3/workflows/c/w/full",
+        "/api/v3/workflows/c/w/state",
+        "/api/v3/workflows/c/w/instances",
+        "/api/v3/workflows/c/w/instances/2024-01-01T00",
+        "/api/v3/status/events/c/w/2024-01-01T00",
+        "/api/v3/status/activeStates",
+        "/api/v3/resources",
+        "/api/v3/resources/r",
+        "/api/v3/backfills",
+        &format!("/api/v3/backfills/{id}"),
+        "/api/v4/config",
+        "/api/v4/records",
+        "/api/v4/checkpoints",
+        // It runs, was never triggered, belongs to no workflow.
+        "/api/v4/explain/c/w/2024-01-01T00",
+        "/api/v4/explain/c/w/2024-02-01T00",
+        "/api/v4/explain/c/none/2024-01-01",
+    ];
+    let before = paths.map(get);
+    assert!(before[..20].iter().all(|(status, _)| *status == StatusCode::OK), "{before:?}");
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (held, is_held) = std::sync::mpsc::channel();
+    let look = move |_: &_, _| {
+        held.send(()).unwrap();
+        let _ = released.recv();
+    };
+    server.engine.look(look).unwrap();
+    is_held.recv().unwrap();
+    for (path, before) in paths.iter().zip(before) {
+        assert!(get(path) == before, "{path}");
+    }
+    assert!(get("/metrics").0 == StatusCode::OK);
+    drop(release);
+    server.settle();
 }

@@ -9,6 +9,8 @@ pub(super) enum Route<'a> {
     Index,
     /// Alive?
     Ping,
+    /// Able to do its work?
+    Ready,
     /// What is measured.
     Metrics,
     /// E-02.
@@ -87,6 +89,7 @@ impl Route<'_> {
         match self {
             Self::Index => "/",
             Self::Ping => "/ping",
+            Self::Ready => "/ready",
             Self::Metrics => "/metrics",
             Self::Workflows => "/api/v3/workflows",
             Self::ComponentWorkflows { .. } | Self::StoreWorkflow { .. } => "/api/v3/workflows/{component}",
@@ -156,6 +159,7 @@ fn route<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
     let route = match (method, segments) {
         ("GET", []) => Route::Index,
         ("GET", ["ping"]) => Route::Ping,
+        ("GET", ["ready"]) => Route::Ready,
         ("GET", ["metrics"]) => Route::Metrics,
         (_, ["api", "v3", rest @ ..]) => return v3(method, rest),
         (_, ["api", "v0", rest @ ..]) => return scheduler(method, rest),

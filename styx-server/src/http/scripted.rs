@@ -38,7 +38,8 @@ use crate::{
     auth::Access,
     checkpoints::Checkpoints,
     disk::Disk,
-    metrics::{LogMetrics, Metrics},
+    health::Health,
+    metrics::{HttpMetrics, LogMetrics, Metrics},
     settings::HttpSettings,
     tail::WatchedLog,
 };
@@ -140,6 +141,8 @@ impl ScriptedServer {
         let (engine, engine_thread) =
             engine::start(machine, inbox, executor, clock.clone(), vec![start], |_| ()).unwrap();
         let (stop, stopping) = watch::channel(false);
+        let health = Arc::new(Health::default());
+        health.start();
         let app = App {
             engine: engine.clone(),
             clock: clock.clone(),
@@ -156,7 +159,8 @@ impl ScriptedServer {
             aside: Aside::default(),
             checkpoints,
             watched,
-            metrics: Arc::new(Metrics::new(World::default(), &LogMetrics::default())),
+            metrics: Arc::new(Metrics::new(World::default(), &LogMetrics::default(), HttpMetrics::new())),
+            health,
             stopping,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

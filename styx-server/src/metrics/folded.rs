@@ -83,6 +83,11 @@ impl Folded {
         Workflows::of(self.world.workflows().get(id), self.logs_termination.contains(id))
     }
 
+    /// The world as it is counted.
+    pub(super) fn world(&self) -> &World {
+        &self.world
+    }
+
     /// The next record that isn't counted yet.
     pub(super) fn next(&self) -> Position {
         self.world.tail().next()

@@ -39,27 +39,30 @@ struct Answered {
 pub(crate) struct Connected(Gauge);
 
 impl HttpMetrics {
-    /// In a registry.
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    /// Begins at zero.
+    pub(crate) fn new() -> Self {
         // From half a millisecond to half a minute.
         let buckets: fn() -> Histogram = || Histogram::new(exponential_buckets(0.000_5, 3.0, 11));
-        let metrics = Self {
+        Self {
             requests: Family::default(),
             duration: Family::new_with_constructor(buckets),
             connections: Gauge::default(),
             accepted: Counter::default(),
             evicted: Counter::default(),
-        };
+        }
+    }
+
+    /// Puts them into a registry.
+    pub(super) fn register(&self, registry: &mut Registry) {
         let requests = "Requests that were answered, by pattern of their path, method and status";
-        registry.register("http_requests", requests, metrics.requests.clone());
+        registry.register("http_requests", requests, self.requests.clone());
         let duration = "How long it took until the head of an answer was there";
-        registry.register_with_unit("http_request_duration", duration, Unit::Seconds, metrics.duration.clone());
-        registry.register("http_connections", "Connections that are open", metrics.connections.clone());
+        registry.register_with_unit("http_request_duration", duration, Unit::Seconds, self.duration.clone());
+        registry.register("http_connections", "Connections that are open", self.connections.clone());
         let accepted = "Connections that were accepted";
-        registry.register("http_connections_accepted", accepted, metrics.accepted.clone());
+        registry.register("http_connections_accepted", accepted, self.accepted.clone());
         let evicted = "Connections without a request that were closed to make room for others";
-        registry.register("http_connections_evicted", evicted, metrics.evicted.clone());
-        metrics
+        registry.register("http_connections_evicted", evicted, self.evicted.clone());
     }
 
     /// Counts a request that was answered.

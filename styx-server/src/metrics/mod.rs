@@ -6,10 +6,10 @@
 
 mod counts;
 mod folded;
-mod follow;
 mod http;
 mod log;
 mod process;
+mod server_log;
 mod tally;
 
 use std::{
@@ -25,11 +25,14 @@ use prometheus_client::{
 };
 use styx_core::{
     executor::{Effect, EffectKind},
-    world::World,
+    id::Position,
+    log::{LogError, LogReader},
+    record::Record,
+    world::{RefusedRecord, World},
 };
 
-use self::{folded::Folded, process::Process};
-pub(crate) use self::{follow::follow, http::HttpMetrics, log::LogMetrics};
+use self::{folded::Folded, process::Process, server_log::ServerLog};
+pub(crate) use self::{http::HttpMetrics, log::LogMetrics};
 
 /// The type of the text that [`Metrics::encode`] makes.
 pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -47,21 +50,26 @@ pub(crate) struct Metrics {
     pub(crate) http: HttpMetrics,
     /// Effects that the executor was asked for.
     effects: Family<Labels<1>, Counter>,
+    /// Lines about runs that were left out.
+    pub(crate) run_lines_left_out: Counter,
 }
 
 impl Metrics {
-    /// Begins to count; gauges are those of `world`, from which the log is followed. `log` is measured by its writer.
-    pub(crate) fn new(world: World, log: &LogMetrics) -> Self {
+    /// Begins to count; gauges are those of `world`, from which the log is followed. `log` is measured by its writer, and
+    /// `http` by the connections.
+    pub(crate) fn new(world: World, log: &LogMetrics, http: HttpMetrics) -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Process));
         let styx = registry.sub_registry_with_prefix("styx");
         let folded = Arc::new(Mutex::new(Folded::new(world, styx)));
         styx.register_collector(Box::new(Gauges(Arc::clone(&folded))));
-        let http = HttpMetrics::register(styx);
+        http.register(styx);
         log.register(styx);
         let effects = Family::default();
         styx.register("effects", "Effects that the executor was asked for, by kind", effects.clone());
-        Self { registry, folded, http, effects }
+        let run_lines_left_out = Counter::default();
+        styx.register_collector(Box::new(ServerLog { run_lines_left_out: run_lines_left_out.clone() }));
+        Self { registry, folded, http, effects, run_lines_left_out }
     }
 
     /// All of it as text.
@@ -84,6 +92,43 @@ impl Metrics {
             EffectKind::CleanUp => "clean_up",
         };
         self.effects.get_or_create(&[("kind", kind)]).inc();
+    }
+
+    /// How many executions the executor was asked to adopt.
+    pub(crate) fn adopted(&self) -> u64 {
+        self.effects.get_or_create(&[("kind", "adopt")]).get()
+    }
+
+    /// Reads what the world doesn't hold of its workflows.
+    ///
+    /// # Errors
+    ///
+    /// When the log can't be read.
+    pub(crate) fn read_workflows(&self, reader: &dyn LogReader) -> Result<(), LogError> {
+        self.folded().read_workflows(reader)
+    }
+
+    /// The next record that isn't counted yet.
+    pub(crate) fn next(&self) -> Position {
+        self.folded().next()
+    }
+
+    /// Counts the next records, after `look` has seen each with the world before it; returns which one comes next.
+    ///
+    /// # Errors
+    ///
+    /// When they aren't the next ones, or one can't be folded.
+    pub(crate) fn take(
+        &self,
+        records: &[Record],
+        mut look: impl FnMut(&Record, &World),
+    ) -> Result<Position, RefusedRecord> {
+        let mut folded = self.folded();
+        for record in records {
+            look(record, folded.world());
+            folded.take(record)?;
+        }
+        Ok(folded.next())
     }
 
     fn folded(&self) -> MutexGuard<'_, Folded> {
@@ -151,7 +196,11 @@ mod tests {
             (RowKey::Run(instance), Row::Run(run))
         });
         let log = (RowKey::Log, Row::Log(LogRow::default()));
-        Metrics::new(World::from_rows(std::iter::once(log).chain(runs)).unwrap(), &LogMetrics::default())
+        Metrics::new(
+            World::from_rows(std::iter::once(log).chain(runs)).unwrap(),
+            &LogMetrics::default(),
+            HttpMetrics::new(),
+        )
     }
 
     fn scrape(metrics: &Metrics) -> Duration {

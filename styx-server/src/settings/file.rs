@@ -18,7 +18,7 @@ use super::{
     HttpSettings, LocalSettings,
     values::{Cost, Exponent, Iso, PerSecond},
 };
-use crate::cli::{AuthMode, ExecutorKind, LogFormat};
+use crate::cli::{AuthMode, ExecutorKind, LogFormat, LogRuns};
 
 /// The configuration file.
 #[derive(Debug, Default, Deserialize)]
@@ -30,6 +30,7 @@ pub(super) struct File {
     pub(super) executor: Option<ExecutorKind>,
     pub(super) run_api_workflows: Option<bool>,
     pub(super) log_format: Option<LogFormat>,
+    pub(super) log_runs: Option<LogRuns>,
     pub(super) insecure_listen: Option<bool>,
     pub(super) disk_reserve: Option<u64>,
     pub(super) scheduling: Option<bool>,

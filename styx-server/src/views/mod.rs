@@ -8,6 +8,7 @@ mod moves;
 pub(crate) mod named;
 pub(crate) mod partitions;
 pub(crate) mod states;
+pub(crate) mod waits;
 pub(crate) mod workflows;
 
 use std::ops::ControlFlow;

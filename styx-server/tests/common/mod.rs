@@ -9,6 +9,7 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -73,9 +74,21 @@ impl Server {
         self.address.rsplit(':').next().unwrap()
     }
 
-    /// What it has logged.
+    /// What it has logged so far. Nothing waits for lines of the log, so one more is asked for: once that is there, all are.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        let read = || fs::read_to_string(&self.log).unwrap();
+        if TcpStream::connect(&self.address).is_err() {
+            return read();
+        }
+        let id = format!("read-the-log-{}", ASKED.fetch_add(1, Ordering::Relaxed));
+        let path = "/api/v3/status/testServiceAccountUsageAuthorization";
+        self.ask("POST", path, &[("X-Styx-Request-Id", &id)], Some("{}"));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !read().contains(&id) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        read()
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

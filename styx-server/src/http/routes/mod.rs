@@ -18,7 +18,7 @@ use styx_core::id::{InstanceId, WorkflowId};
 
 use super::{
     App, Call,
-    response::{ApiError, plain, pong, text},
+    response::{ApiError, plain, pong, readiness, text},
     router::Route,
 };
 use crate::metrics;
@@ -54,6 +54,7 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
     match route {
         Route::Index => Ok(text(INDEX)),
         Route::Ping => Ok(pong()),
+        Route::Ready => Ok(readiness(&call.app.health.readiness(call.app.disk.refusal()))),
         Route::Metrics => metrics(Arc::clone(&call.app)).await,
         Route::Workflows => workflows::list(call, None).await,
         Route::ComponentWorkflows { component } => workflows::list(call, Some(component)).await,

@@ -6,10 +6,9 @@ use axum::response::Response;
 use styx_client::{EventsPayload, Explanation, TestServiceAccountUsageRequest, TestServiceAccountUsageResponse, json};
 use styx_core::{
     explain::{self, Reason},
-    id::{InstanceId, Position},
+    id::InstanceId,
     log::{LogError, LogReader},
-    record::Subject,
-    world::{Row, RowKey, RowScope, World},
+    world::{Row, RowKey, RowScope},
 };
 
 use super::{
@@ -21,7 +20,10 @@ use crate::{
         Call,
         response::{ApiError, ok},
     },
-    views::{self, Descriptions},
+    views::{
+        self, Descriptions,
+        waits::{self, Waits},
+    },
 };
 
 /// E-23.
@@ -50,7 +52,8 @@ pub(super) async fn active_states(call: &Call) -> Result<Response, ApiError> {
     pieces::answer(call, States { scopes, after: None, opened: false, begun: false, ended: false }).await
 }
 
-/// Why an instance waits, in words; of one that isn't active, why there is nothing to wait for.
+/// Why an instance waits, in words; of one that isn't active, why there is nothing to wait for. Only for the place of a queued
+/// run in its line the engine is asked.
 pub(super) async fn explain(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
     let named = Named::find(call, &instance)?;
     if let Some(problem) = &named.problem {
@@ -58,24 +61,22 @@ pub(super) async fn explain(call: &Call, instance: InstanceId) -> Result<Respons
     }
     let instance = named.instance.clone();
     let asked = instance.clone();
-    let look = move |world: &World, now| {
-        let reasons = explain::explain(world, &asked, now);
-        reasons.ok_or_else(|| explain::explain_workflow(world, asked.workflow()))
-    };
-    let in_words = |reasons: Vec<Reason>| reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let of_workflow = match call.look(look).await? {
-        Ok(reasons) => return Ok(named.mark(ok(&Explanation { reasons: in_words(reasons) }))),
-        Err(of_workflow) => of_workflow,
-    };
-    let subject = Subject::Run(instance.clone());
-    let has_run = !call.read_now(|reader| reader.history(&subject, Position::FIRST, 1))?.is_empty();
-    Err(ApiError::not_found(match of_workflow {
-        _ if has_run => format!("{instance} isn't active: its run has ended, its events say how"),
-        None => format!("{instance} isn't active: there is no workflow {}", instance.workflow()),
-        Some(reasons) => {
-            format!("{instance} was never triggered; of its workflow: {}", in_words(reasons).join("; "))
+    let mut waits = call.read(move |reader| waits::waits(reader, &asked)).await?;
+    if matches!(waits, Waits::InLine) {
+        let asked = instance.clone();
+        let reasons = call.look(move |world, now| explain::explain(world, &asked, now)).await?;
+        if let Some(reasons) = reasons {
+            return Ok(named.mark(ok(&Explanation { reasons: reasons.iter().map(ToString::to_string).collect() })));
         }
-    }))
+        // It has ended meanwhile.
+        waits = call.read(move |reader| waits::waits(reader, &instance)).await?;
+    }
+    match waits {
+        Waits::For(reason) => Ok(named.mark(ok(&Explanation { reasons: vec![reason.to_string()] }))),
+        Waits::NoRun(text) => Err(ApiError::not_found(text)),
+        // A run that was triggered again meanwhile.
+        Waits::InLine => Ok(named.mark(ok(&Explanation { reasons: vec![Reason::Next.to_string()] }))),
+    }
 }
 
 /// Active runs, made piece by piece, by component, workflow and parameter.

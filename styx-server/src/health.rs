@@ -1,0 +1,228 @@
+//! Whether the server can do its work: what `GET /ready` returns, and the end of the process when a thread has ended that it
+//! can't do without.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use styx_client::{Readiness, ReadinessReason, ReadinessStatus};
+
+use crate::logging;
+
+/// A part of the server whose trouble leaves the rest at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// It can't be reached, or can't do what it was asked for.
+    Executor,
+    /// It isn't believed.
+    #[allow(dead_code, reason = "set where the clock is read")]
+    Clock,
+    /// They have stopped.
+    Metrics,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Executor => "executor",
+            Self::Clock => "clock",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+/// How the server is. It begins as starting.
+#[derive(Debug, Default)]
+pub(crate) struct Health(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    has_started: bool,
+    is_stopping: bool,
+    /// Why the server can't go on.
+    failed: Option<ReadinessReason>,
+    degraded: BTreeMap<Part, String>,
+}
+
+impl Health {
+    /// All is loaded.
+    pub(crate) fn start(&self) {
+        self.lock().has_started = true;
+    }
+
+    /// The server was told to stop: from here on threads may end.
+    pub(crate) fn stop(&self) {
+        self.lock().is_stopping = true;
+    }
+
+    /// A part is in trouble. It is logged when the trouble begins.
+    pub(crate) fn degrade(&self, part: Part, reason: impl Into<String>) {
+        let reason = reason.into();
+        let before = self.lock().degraded.insert(part, reason.clone());
+        if before.is_none() {
+            tracing::error!(part = part.name(), "the server is degraded: {reason}");
+        }
+    }
+
+    /// A part works again.
+    pub(crate) fn recover(&self, part: Part) {
+        if self.lock().degraded.remove(&part).is_some() {
+            tracing::info!(part = part.name(), "the {} works again", part.name());
+        }
+    }
+
+    /// A thread has ended; returns whether that is the end of the server.
+    fn fail(&self, thread: &str, reason: &str) -> bool {
+        let mut state = self.lock();
+        if state.is_stopping {
+            return false;
+        }
+        let reason = format!("the thread {thread} has ended: {reason}");
+        state.failed.get_or_insert(ReadinessReason { part: "thread".to_owned(), reason });
+        true
+    }
+
+    /// The state as clients see it. `log` is why the log takes no requests, if that is so.
+    pub(crate) fn readiness(&self, log: Option<String>) -> Readiness {
+        let state = self.lock();
+        let log = log.map(|reason| ReadinessReason { part: "log".to_owned(), reason });
+        let fatal = state.failed.iter().cloned().chain(log);
+        let degraded = state
+            .degraded
+            .iter()
+            .map(|(part, reason)| ReadinessReason { part: part.name().to_owned(), reason: reason.clone() });
+        let is_fatal = fatal.clone().next().is_some();
+        let status = match (state.has_started, is_fatal, state.degraded.is_empty()) {
+            (_, true, _) => ReadinessStatus::Failed,
+            (false, ..) => ReadinessStatus::Starting,
+            (true, false, false) => ReadinessStatus::Degraded,
+            (true, false, true) => ReadinessStatus::Ready,
+        };
+        Readiness { status, reasons: fatal.chain(degraded).collect() }
+    }
+
+    /// What is put into it is whole, or isn't there.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the process when a thread has ended that the server can't do without.
+#[derive(Clone)]
+pub(crate) struct Watchdog {
+    health: Arc<Health>,
+    end: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Watchdog {
+    /// Ends this process.
+    pub(crate) fn new(health: Arc<Health>) -> Self {
+        let end = || {
+            logging::flush();
+            std::process::exit(1);
+        };
+        Self { health, end: Arc::new(end) }
+    }
+
+    /// A thread has ended. Before the server stops, that is the end of the process, with the reason.
+    pub(crate) fn ended(&self, thread: &str, reason: &str) {
+        if self.health.fail(thread, reason) {
+            tracing::error!("the thread {thread} has ended, the server ends: {reason}");
+            (self.end)();
+        }
+    }
+
+    /// The log can't be written or what follows from it can't be decided: that is the end of the process.
+    pub(crate) fn end(&self, reason: &str) {
+        self.health.lock().failed.get_or_insert(ReadinessReason { part: "log".to_owned(), reason: reason.to_owned() });
+        tracing::error!("{reason}");
+        (self.end)();
+    }
+
+    /// Starts a thread that works until the server stops.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread to give.
+    pub(crate) fn spawn<E: ToString>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce() -> Result<(), E> + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        let watchdog = self.clone();
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let reason = styx_engine::executor_event::run_to_end(work);
+            watchdog.ended(name, &reason);
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Counts how often the process would have ended.
+    pub(crate) fn counting(health: &Arc<Health>) -> (Watchdog, Arc<AtomicUsize>) {
+        let ends = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&ends);
+        let end = move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        };
+        (Watchdog { health: Arc::clone(health), end: Arc::new(end) }, ends)
+    }
+
+    fn status(health: &Health) -> ReadinessStatus {
+        health.readiness(None).status
+    }
+
+    #[test]
+    fn a_degraded_part_is_reported_until_it_works_again() {
+        let health = Health::default();
+        health.degrade(Part::Executor, "it can't be reached");
+        assert_eq!(status(&health), ReadinessStatus::Starting);
+        health.start();
+        health.degrade(Part::Metrics, "record 7 can't be counted");
+        let readiness = health.readiness(None);
+        let reasons = readiness.reasons.iter().map(|reason| format!("{}: {}", reason.part, reason.reason));
+        let expected = ["executor: it can't be reached", "metrics: record 7 can't be counted"];
+        assert_eq!(
+            (readiness.status, reasons.collect::<Vec<_>>()),
+            (ReadinessStatus::Degraded, expected.map(Into::into).to_vec())
+        );
+        health.recover(Part::Executor);
+        health.recover(Part::Metrics);
+        assert_eq!(health.readiness(None), Readiness { status: ReadinessStatus::Ready, reasons: Vec::new() });
+        assert_eq!(health.readiness(Some("the disk is full".to_owned())).status, ReadinessStatus::Failed);
+    }
+
+    #[test]
+    fn a_thread_that_ends_before_the_server_stops_ends_the_process() {
+        let works: [fn() -> Result<(), String>; 3] =
+            [|| Ok(()), || Err("no descriptor".to_owned()), || panic!("a bad one")];
+        for (work, expected) in works.into_iter().zip(["its work has ended", "no descriptor", "it panicked: a bad one"])
+        {
+            let health = Arc::new(Health::default());
+            health.start();
+            let (watchdog, ends) = counting(&health);
+            watchdog.spawn("worker", work).unwrap().join().unwrap();
+            assert_eq!(ends.load(Ordering::SeqCst), 1);
+            let readiness = health.readiness(None);
+            assert_eq!(readiness.status, ReadinessStatus::Failed);
+            assert_eq!(readiness.reasons[0].reason, format!("the thread worker has ended: {expected}"));
+        }
+    }
+
+    #[test]
+    fn once_the_server_stops_threads_may_end() {
+        let health = Arc::new(Health::default());
+        let (watchdog, ends) = counting(&health);
+        health.stop();
+        watchdog.spawn("worker", || Err("told to")).unwrap().join().unwrap();
+        assert_eq!((ends.load(Ordering::SeqCst), status(&health)), (0, ReadinessStatus::Starting));
+    }
+}

@@ -1,0 +1,87 @@
+//! Why an instance waits, as far as the store says it: all but the place of a queued run in its line.
+
+use std::sync::Arc;
+
+use styx_core::{
+    config::Config,
+    explain::{Reason, backfill_of, explain_schedule, explain_without_line},
+    id::{InstanceId, Position, WorkflowId},
+    log::{LogError, LogReader},
+    record::Subject,
+    run::Run,
+    world::{Backfill, Row, RowKey, RowScope},
+};
+
+/// What the store says of an instance.
+pub(crate) enum Waits {
+    /// The run stands in a line; its place there is the world's.
+    InLine,
+    /// The run waits for this.
+    For(Reason),
+    /// There is no run: why, in words.
+    NoRun(String),
+}
+
+/// Looks at the rows of an instance. They may be of two moments, if its run moves on meanwhile.
+///
+/// # Errors
+///
+/// When the log can't be read.
+pub(crate) fn waits(reader: &dyn LogReader, instance: &InstanceId) -> Result<Waits, LogError> {
+    let Some(Row::Run(run)) = reader.get(&RowKey::Run(instance.clone()))? else {
+        return no_run(reader, instance).map(Waits::NoRun);
+    };
+    let execution = match run.execution.clone().map(|id| reader.get(&RowKey::Execution(id))).transpose()?.flatten() {
+        Some(Row::Execution(execution)) => Some(execution),
+        _ => None,
+    };
+    let backfill = backfill(reader, &run)?;
+    let config = config(reader)?;
+    let reason = explain_without_line(&config, &run, execution.as_ref(), backfill.as_ref());
+    Ok(reason.map_or(Waits::InLine, Waits::For))
+}
+
+fn no_run(reader: &dyn LogReader, instance: &InstanceId) -> Result<String, LogError> {
+    let subject = Subject::Run(instance.clone());
+    if !reader.history(&subject, Position::FIRST, 1)?.is_empty() {
+        return Ok(format!("{instance} isn't active: its run has ended, its events say how"));
+    }
+    let id = instance.workflow();
+    let Some(Row::Workflow(workflow)) = reader.get(&RowKey::Workflow(id.clone()))? else {
+        return Ok(format!("{instance} isn't active: there is no workflow {id}"));
+    };
+    let config = config(reader)?;
+    let missed = missed(reader, id, config.catch_up.max(1))?;
+    let reasons: Vec<_> = explain_schedule(&config, &workflow, missed).iter().map(ToString::to_string).collect();
+    Ok(format!("{instance} was never triggered; of its workflow: {}", reasons.join("; ")))
+}
+
+fn config(reader: &dyn LogReader) -> Result<Arc<Config>, LogError> {
+    Ok(match reader.get(&RowKey::Config)? {
+        Some(Row::Config(config)) => config,
+        _ => Arc::default(),
+    })
+}
+
+fn backfill(reader: &dyn LogReader, run: &Run) -> Result<Option<Backfill>, LogError> {
+    let Some(id) = backfill_of(run) else { return Ok(None) };
+    Ok(match reader.get(&RowKey::Backfill(Arc::clone(id)))? {
+        Some(Row::Backfill(backfill)) => Some(backfill),
+        _ => None,
+    })
+}
+
+/// How many active runs of a workflow make up for missed instants; more than `enough` are not looked for.
+fn missed(reader: &dyn LogReader, id: &WorkflowId, enough: u32) -> Result<u32, LogError> {
+    const PAGE: usize = 100;
+    let scope = RowScope::Runs { component: Some(id.component().into()), workflow: Some(id.workflow().into()) };
+    let (mut missed, mut after) = (0, None);
+    loop {
+        let page = reader.scan(&scope, after.as_ref(), PAGE)?;
+        missed += page.iter().filter(|(_, row)| matches!(row, Row::Run(run) if run.missed)).count() as u32;
+        if missed >= enough || page.len() < PAGE {
+            return Ok(missed);
+        }
+        after = page.last().map(|(key, _)| key.clone());
+    }
+}
