@@ -1,5 +1,7 @@
 //! Texts that name partitions: the same instant is the same partition everywhere, and nothing but a trigger is rounded.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
 mod common;
 
 use common::{Answer, LONG, Server};
