@@ -21,6 +21,9 @@ pub struct RuntimeConfig {
     pub client_blacklist: BTreeSet<String>,
     /// Whether what is left of ended executions is kept, to be looked at.
     pub debug: bool,
+    /// How the server's clock stands, while it isn't right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
     /// Where each value comes from.
     #[serde(default)]
     pub sources: ConfigSources,
@@ -90,6 +93,18 @@ pub struct RuntimeConfigPatch {
     /// Whether what is left of ended executions is kept, to be looked at.
     #[serde(skip_serializing_if = "Change::is_keep")]
     pub debug: Change<bool>,
+    /// What becomes of the server's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockChange>,
+}
+
+/// What can be done about the server's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ClockChange {
+    /// It is right though it jumped too far to be believed; if it is believed, nothing happens.
+    Accept,
 }
 
 impl RuntimeConfigPatch {
@@ -200,6 +215,7 @@ mod tests {
             submission_rate_limit: Change::Set(0.5),
             client_blacklist: Change::Set(["Styx Client 1.0".to_owned()].into()),
             debug: Change::Reset,
+            clock: Some(ClockChange::Accept),
         };
         let text = crate::json::to_vec(&patch).unwrap();
         assert_eq!(RuntimeConfigPatch::from_slice(&text).unwrap(), patch);

@@ -38,7 +38,9 @@ mod trigger;
 mod workflow;
 
 pub use backfill::{Backfill, BackfillFilter, BackfillInput, BackfillPayload, BackfillsPayload, EditableBackfillInput};
-pub use config::{Change, ConfigSource, ConfigSources, Explanation, Limit, RuntimeConfig, RuntimeConfigPatch};
+pub use config::{
+    Change, ClockChange, ConfigSource, ConfigSources, Explanation, Limit, RuntimeConfig, RuntimeConfigPatch,
+};
 pub use event::{Event, EventInfo, EventKind, EventsPayload, TimestampedEvent};
 pub use flyte::{FlyteExecConf, FlyteIdentifier};
 pub use history::{ExecStatus, Execution, TriggerHistory, WorkflowInstanceExecutionData};

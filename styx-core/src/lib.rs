@@ -17,6 +17,7 @@ pub mod extensions;
 pub mod history;
 pub mod id;
 pub mod log;
+pub mod now;
 pub mod owed;
 pub mod record;
 pub mod run;

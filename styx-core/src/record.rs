@@ -18,6 +18,7 @@ use crate::{
     executor::Observed,
     extensions::Extensions,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
+    now::Now,
     run::Rules,
     schedule::NaturalTrigger,
     workflow::{Span, WorkflowConfiguration},
@@ -32,6 +33,9 @@ pub struct Record {
     pub decision: Position,
     /// When it was decided: whole milliseconds, never less than in the record before.
     pub at: DateTime<Utc>,
+    /// How far the wall clock was ahead of `at`, negative when it had been set back: in whole milliseconds, and zero in all
+    /// records of a decision but the first.
+    pub wall_offset: TimeDelta,
     /// The writer's epoch.
     pub epoch: Epoch,
     /// Names the request that a decision follows from, as its client does; the first record of the decision has it.
@@ -49,6 +53,11 @@ impl Record {
             Cause::Imported { .. } => Rules::Styx2,
             _ => Rules::Ours,
         }
+    }
+
+    /// The two readings of the clock that the decision followed, if this is its first record.
+    pub fn now(&self) -> Now {
+        Now { at: self.at, wall: self.at.checked_add_signed(self.wall_offset).unwrap_or(self.at) }
     }
 
     /// When what it says happened: of an imported event, the time in its history.
@@ -183,6 +192,8 @@ pub enum ConfigEvent {
     },
     /// Operators set the values that no file sets, all of them.
     Operated(Arc<Runtime>),
+    /// An operator said that the wall clock is right: it wasn't believed, and this record is the first with its time.
+    ClockAccepted,
 }
 
 /// Events of a workflow.

@@ -5,7 +5,7 @@ use std::{
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel},
     },
     thread::{self, JoinHandle},
@@ -17,12 +17,13 @@ use styx_core::{
     decide::{Input, Reply, Request},
     executor::{Executor, Observation},
     log::LogReader,
+    now::Now,
     record::{IdempotencyKey, Operator},
     world::World,
 };
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, ClockStatus},
     executor_event::panic_text,
     gather::Gather,
     machine::{Machine, MachineError, Outputs, Ticket},
@@ -73,6 +74,7 @@ pub struct EngineHandle {
     sender: Sender<Message>,
     shares: Shares,
     reader: Arc<dyn LogReader>,
+    clock_status: Arc<Mutex<ClockStatus>>,
 }
 
 /// A running engine's thread.
@@ -84,7 +86,7 @@ pub struct EngineThread {
 /// What is done with an answer.
 type Answer = Box<dyn FnOnce(Reply) + Send>;
 /// Looks at the world as it is between two steps.
-type Look = Box<dyn FnOnce(&World, DateTime<Utc>) + Send>;
+type Look = Box<dyn FnOnce(&World, Now) + Send>;
 
 /// What is sent to the engine. A message takes its place in the share of its kind; the order is that of sending.
 enum Message {
@@ -171,12 +173,12 @@ impl EngineHandle {
         self.send(|place| Message::Asked(Input::AskedOnce(request, operator, key), Box::new(answer), place))
     }
 
-    /// Looks at the world between two steps, with the time: on the engine's thread, so it must be quick. All of it is durable.
+    /// Looks at the world between two steps, with the present: on the engine's thread, so it must be quick. All of it is durable.
     ///
     /// # Errors
     ///
     /// As [`ask`](Self::ask).
-    pub fn look(&self, look: impl FnOnce(&World, DateTime<Utc>) + Send + 'static) -> Result<(), Busy> {
+    pub fn look(&self, look: impl FnOnce(&World, Now) + Send + 'static) -> Result<(), Busy> {
         self.send(|place| Message::Look(Box::new(look), place))
     }
 
@@ -201,6 +203,12 @@ impl EngineHandle {
             let _ = sender.send(reply);
         })?;
         receiver.recv().map_err(|_| Busy::Stopped)
+    }
+
+    /// How the wall clock stood to the time that records carry when the engine looked last: half a minute ago at most, unless a
+    /// step takes longer.
+    pub fn clock_status(&self) -> ClockStatus {
+        *self.clock_status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads what is durable.
@@ -245,14 +253,22 @@ pub fn start(
     first: Vec<Input>,
     ended: impl FnOnce(Option<&EngineError>) + Send + 'static,
 ) -> Result<(EngineHandle, EngineThread), EngineError> {
+    let clock_status = Arc::new(Mutex::new(machine.clock_status()));
     let reader = Arc::from(machine.reader());
-    let handle = EngineHandle { sender: inbox.sender.clone(), shares: inbox.shares, reader };
+    let handle = EngineHandle {
+        sender: inbox.sender.clone(),
+        shares: inbox.shares,
+        reader,
+        clock_status: Arc::clone(&clock_status),
+    };
     let sender = inbox.sender;
     let mut engine = Loop {
         machine,
         receiver: inbox.receiver,
         executor,
         clock,
+        clock_status,
+        reported: ClockStatus::Agrees,
         answers: BTreeMap::new(),
         tickets: 0,
         looks: Vec::new(),
@@ -278,6 +294,10 @@ struct Loop {
     receiver: Receiver<Message>,
     executor: Arc<dyn Executor>,
     clock: Arc<dyn Clock>,
+    /// For others to see.
+    clock_status: Arc<Mutex<ClockStatus>>,
+    /// What the server's log last said about the clock.
+    reported: ClockStatus,
     /// Who waits for an answer.
     answers: BTreeMap<Ticket, Answer>,
     tickets: Ticket,
@@ -300,8 +320,8 @@ impl Loop {
     /// is decided while the others are on their way.
     fn receive(&mut self, wake: Option<DateTime<Utc>>) -> Result<ControlFlow<()>, EngineError> {
         let begin = Instant::now();
-        let now = self.clock.now();
-        let sleep = wake.map_or(MAX_SLEEP, |wake| (wake - now).to_std().unwrap_or(Duration::ZERO).min(MAX_SLEEP));
+        let now = self.machine.now(self.clock.read());
+        let sleep = wake.map_or(MAX_SLEEP, |wake| (wake - now.at).to_std().unwrap_or(Duration::ZERO).min(MAX_SLEEP));
         let room = MAX_INPUTS.saturating_sub(self.waiting.len());
         self.waiting.extend(self.receiver.try_iter().take(room));
         let waiting = self.waiting.len();
@@ -341,15 +361,16 @@ impl Loop {
     }
 
     fn decide(&mut self, ticket: Ticket, input: &Input) -> Result<(), EngineError> {
-        Ok(self.machine.take(self.clock.now(), ticket, input)?)
+        Ok(self.machine.take(self.clock.read(), ticket, input)?)
     }
 
     /// Ends a step: append, then answer and act.
     fn finish(&mut self) -> Result<Option<DateTime<Utc>>, EngineError> {
         let begin = Instant::now();
-        let mut outputs = self.machine.finish(self.clock.now())?;
+        let mut outputs = self.machine.finish(self.clock.read())?;
         // Nearly all of it is the sync, if there was one.
         let took = if outputs.appended > 0 { begin.elapsed() } else { Duration::ZERO };
+        self.look_at_clock();
         perform(&mut outputs, self.executor.as_ref());
         let Outputs { answers, wake, .. } = outputs;
         self.gather = Gather::after(took, answers.len());
@@ -358,10 +379,27 @@ impl Loop {
                 answer(reply);
             }
         }
-        for look in self.looks.drain(..) {
-            look(self.machine.world(), self.clock.now());
+        if !self.looks.is_empty() {
+            let now = self.machine.now(self.clock.read());
+            for look in self.looks.drain(..) {
+                look(self.machine.world(), now);
+            }
         }
         Ok(wake)
+    }
+
+    /// Reports a clock that was set, and one that is right again; once each.
+    fn look_at_clock(&mut self) {
+        let status = self.machine.clock_status();
+        *self.clock_status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+        if !status.is_news_after(self.reported) {
+            return;
+        }
+        self.reported = status;
+        match status {
+            ClockStatus::Agrees => tracing::info!("{status} again"),
+            ClockStatus::Behind { .. } | ClockStatus::NotBelieved { .. } => tracing::warn!("{status}"),
+        }
     }
 }
 

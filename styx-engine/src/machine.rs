@@ -5,12 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
-    decide::{Facts, Input, Reply, decide, needs},
+    decide::{Facts, Input, Reply, Request, RuntimePatch, decide, needs},
     executor::{Effect, EffectKind, Observation, Observed},
     id::{Epoch, ExecutionId, Position},
     log::{Batch, Log, LogError, LogReader, for_each_row, stored_workflow},
+    now::Now,
     owed,
     record::{Origin, Record},
     seed::Seed,
@@ -18,6 +19,8 @@ use styx_core::{
     world::{Row, RowKey, RowScope, World},
 };
 use uuid::Uuid;
+
+use crate::clock::{ClockStatus, Reading, TrustedClock, WallLimits};
 
 /// Names an input, so that its answer finds back.
 pub type Ticket = u64;
@@ -29,6 +32,7 @@ pub struct Machine {
     reader: Box<dyn LogReader>,
     epoch: Epoch,
     options: MachineOptions,
+    clock: TrustedClock,
     open: OpenStep,
     /// Effects that the executor was asked for in this process and hasn't answered for good.
     asked: BTreeMap<ExecutionId, EffectKind>,
@@ -67,11 +71,13 @@ pub struct MachineOptions {
     pub declared_env_only: bool,
     /// A step stops deciding after about as many records; what is left comes with the next step.
     pub max_records: usize,
+    /// How far the wall clock is believed.
+    pub wall_limits: WallLimits,
 }
 
 impl Default for MachineOptions {
     fn default() -> Self {
-        Self { declared_env_only: false, max_records: 2_000 }
+        Self { declared_env_only: false, max_records: 2_000, wall_limits: WallLimits::default() }
     }
 }
 
@@ -80,6 +86,13 @@ impl MachineOptions {
     #[must_use]
     pub fn declared_env_only(mut self, only: bool) -> Self {
         self.declared_env_only = only;
+        self
+    }
+
+    /// Sets [`wall_limits`](Self::wall_limits).
+    #[must_use]
+    pub fn wall_limits(mut self, limits: WallLimits) -> Self {
+        self.wall_limits = limits;
         self
     }
 }
@@ -91,7 +104,7 @@ pub struct Outputs {
     pub answers: Vec<(Ticket, Reply)>,
     /// Effects for the executor.
     pub effects: Vec<Effect>,
-    /// When to step again without an input; at once when it has passed.
+    /// When to step again without an input, as [`Now::at`] will have it; at once when it has passed.
     pub wake: Option<DateTime<Utc>>,
     /// How many records were appended.
     pub appended: usize,
@@ -132,12 +145,14 @@ impl Machine {
             let text = format!("they end at {}, the log at {tail}", world.tail());
             return Err(MachineError::Rows(text));
         }
+        let last = world.log_id().map(|_| world.at());
         Ok(Self {
             world,
             log,
             reader,
             epoch,
             options,
+            clock: TrustedClock::new(options.wall_limits, last),
             open: OpenStep::default(),
             asked: BTreeMap::new(),
             relaunch: BTreeSet::new(),
@@ -169,16 +184,18 @@ impl Machine {
     /// # Errors
     ///
     /// When the append failed. Nothing of this step may be answered or done, and the machine can't be used again.
-    pub fn step(&mut self, now: DateTime<Utc>, inputs: Vec<(Ticket, Input)>) -> Result<Outputs, MachineError> {
+    pub fn step(&mut self, reading: impl Into<Reading>, inputs: Vec<(Ticket, Input)>) -> Result<Outputs, MachineError> {
+        let reading = reading.into();
         let mut inputs = inputs.into_iter();
         while !self.is_full()
             && let Some((ticket, input)) = inputs.next()
         {
-            self.take(now, ticket, &input)?;
+            self.take(reading, ticket, &input)?;
         }
-        let mut outputs = self.finish(now)?;
+        let mut outputs = self.finish(reading)?;
         outputs.left = inputs.collect();
         if !outputs.left.is_empty() {
+            let now = self.now(reading).at;
             outputs.wake = Some(outputs.wake.map_or(now, |wake| wake.min(now)));
         }
         Ok(outputs)
@@ -190,19 +207,24 @@ impl Machine {
     /// # Errors
     ///
     /// When the log can't be read, or hasn't begun and this isn't [`Input::Start`]. The machine can't be used again.
-    pub fn take(&mut self, now: DateTime<Utc>, ticket: Ticket, input: &Input) -> Result<(), MachineError> {
+    pub fn take(&mut self, reading: impl Into<Reading>, ticket: Ticket, input: &Input) -> Result<(), MachineError> {
         if self.is_new() && !matches!(input, Input::Start { .. }) {
             return Err(MachineError::NotStarted);
         }
-        let now = self.time(now);
+        let reading = reading.into();
+        let now = self.now(reading);
         if let Input::Observed(observation) = input {
             self.settle(&observation.execution);
             let effect = self.effect_on_unknown(observation);
             self.open.effects.extend(effect);
         }
-        if let Some(reply) = self.decide_one(now, input)? {
-            self.open.answers.push((ticket, reply));
-        }
+        let reply = match acceptance(input) {
+            Some(_) if self.clock.status().holds() => self.accept_clock(reading, input)?,
+            // There is nothing to accept.
+            Some(without) => self.decide_one(now, &without)?,
+            None => self.decide_one(now, input)?,
+        };
+        self.open.answers.extend(reply.map(|reply| (ticket, reply)));
         Ok(())
     }
 
@@ -219,12 +241,12 @@ impl Machine {
     /// # Errors
     ///
     /// As [`step`](Self::step).
-    pub fn finish(&mut self, now: DateTime<Utc>) -> Result<Outputs, MachineError> {
-        let now = self.time(now);
+    pub fn finish(&mut self, reading: impl Into<Reading>) -> Result<Outputs, MachineError> {
+        let now = self.now(reading);
         while self.is_due(now) {
             let before = self.open.records.len();
             self.decide_one(now, &Input::Due)?;
-            assert!(self.open.records.len() > before, "something is due at {now} and nothing follows from it");
+            assert!(self.open.records.len() > before, "something is due at {now:?} and nothing follows from it");
             if self.open.records.len() >= self.options.max_records {
                 break;
             }
@@ -232,24 +254,41 @@ impl Machine {
         let OpenStep { answers, effects, records, dirty, others } = std::mem::take(&mut self.open);
         let mut outputs = Outputs { answers, effects, appended: records.len(), ..Outputs::default() };
         self.commit(records, &dirty, others)?;
-        self.collect_effects(now, dirty, &mut outputs)?;
+        self.collect_effects(now.at, dirty, &mut outputs)?;
         let relaunch = self.relaunch.first().map(|(at, _)| *at);
-        outputs.wake = [relaunch, self.next_due()].into_iter().flatten().min();
+        outputs.wake = [relaunch, self.next_due(now)].into_iter().flatten().min();
         Ok(outputs)
     }
 
-    /// The time as records have it; it never goes back.
-    fn time(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        now.trunc_subsecs(3).max(self.world.at())
+    /// The present by what the clock shows. What records carry never goes back, and a wild wall clock isn't believed.
+    pub fn now(&mut self, reading: impl Into<Reading>) -> Now {
+        self.clock.now(reading.into())
     }
 
-    fn is_due(&self, now: DateTime<Utc>) -> bool {
-        !self.is_new() && !self.fresh && self.next_due().is_some_and(|due| due <= now)
+    /// How the wall clock stands to the time that records carry, as of the last reading.
+    pub fn clock_status(&self) -> ClockStatus {
+        self.clock.status()
+    }
+
+    /// Decides that the wall clock counts whatever it shows. It does from here on if the decision is one: not when the request
+    /// came before.
+    fn accept_clock(&mut self, reading: Reading, input: &Input) -> Result<Option<Reply>, MachineError> {
+        let mut accepted = self.clock.clone();
+        let (now, before) = (accepted.accept(reading), self.open.records.len());
+        let reply = self.decide_one(now, input)?;
+        if self.open.records.len() > before {
+            self.clock = accepted;
+        }
+        Ok(reply)
+    }
+
+    fn is_due(&self, now: Now) -> bool {
+        !self.is_new() && !self.fresh && self.next_due(now).is_some_and(|due| due <= now.at)
     }
 
     /// When something falls due; not before the living executions have reported, or had the time to.
-    fn next_due(&self) -> Option<DateTime<Utc>> {
-        let due = self.world.next_due();
+    fn next_due(&self, now: Now) -> Option<DateTime<Utc>> {
+        let due = self.world.next_due_by(now);
         due.map(|due| self.settling.as_ref().map_or(due, |settling| due.max(settling.until)))
     }
 
@@ -277,7 +316,7 @@ impl Machine {
         }
     }
 
-    fn decide_one(&mut self, now: DateTime<Utc>, input: &Input) -> Result<Option<Reply>, MachineError> {
+    fn decide_one(&mut self, now: Now, input: &Input) -> Result<Option<Reply>, MachineError> {
         let seed = Seed(self.world.root_seed().unwrap_or(Uuid::nil()));
         let facts = self.facts(needs(&self.world, input, now))?;
         let decisions = decide(&self.world, &facts, input, now, seed);
@@ -422,6 +461,23 @@ impl Machine {
         self.definitions.insert(position, Arc::clone(&definition));
         Ok(definition)
     }
+}
+
+/// An input that asks for the wall clock to count, without that.
+fn acceptance(input: &Input) -> Option<Input> {
+    let without = |request: &Request| match request {
+        Request::Operate(patch) if patch.accept_clock => {
+            Some(Request::Operate(RuntimePatch { accept_clock: false, ..patch.clone() }))
+        }
+        _ => None,
+    };
+    Some(match input {
+        Input::Asked(request, operator) => Input::Asked(without(request)?, Arc::clone(operator)),
+        Input::AskedOnce(request, operator, key) => {
+            Input::AskedOnce(without(request)?, Arc::clone(operator), key.clone())
+        }
+        _ => return None,
+    })
 }
 
 /// A step that goes on: records that are decided and applied, and not yet in the log, and what waits for them to be there.

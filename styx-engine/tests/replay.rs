@@ -293,6 +293,7 @@ fn imported_events_are_folded_under_other_rules() {
             position,
             decision: position,
             at: teller.at,
+            wall_offset: TimeDelta::zero(),
             epoch: Epoch(1),
             idempotency_key: None,
             cause: Cause::Imported { at: teller.at },

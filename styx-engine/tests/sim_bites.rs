@@ -22,6 +22,7 @@ const BITES: &[(&str, Sabotage)] = &[
     ("owed", Sabotage::StopsForgotten),
     ("bounded", Sabotage::CostForgotten),
     ("conditional", Sabotage::ConditionForgotten),
+    ("elapses", Sabotage::ElapsedForgotten),
     ("ends", Sabotage::StopNeverAnswers),
     ("replays", Sabotage::StaleCursor),
 ];

@@ -81,7 +81,7 @@ fn run(
 ) -> anyhow::Result<Vec<(u64, Reply)>> {
     let mut answers = Vec::new();
     while !inputs.is_empty() {
-        let mut outputs = machine.step(clock.now(), inputs)?;
+        let mut outputs = machine.step(clock.read(), inputs)?;
         perform(&mut outputs, executor);
         answers.extend(outputs.answers);
         inputs = outputs.left;

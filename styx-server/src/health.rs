@@ -17,9 +17,6 @@ use crate::logging;
 pub(crate) enum Part {
     /// It can't be reached, or can't do what it was asked for.
     Executor,
-    /// It isn't believed.
-    #[allow(dead_code, reason = "set where the clock is read")]
-    Clock,
     /// They have stopped.
     Metrics,
 }
@@ -28,7 +25,6 @@ impl Part {
     fn name(self) -> &'static str {
         match self {
             Self::Executor => "executor",
-            Self::Clock => "clock",
             Self::Metrics => "metrics",
         }
     }
@@ -85,9 +81,12 @@ impl Health {
         true
     }
 
-    /// The state as clients see it. `log` is why the log takes no requests, if that is so.
-    pub(crate) fn readiness(&self, log: Option<String>) -> Readiness {
+    /// The state as clients see it. `log` is why the log takes no requests, if that is so, `clock` why the wall clock isn't
+    /// believed.
+    pub(crate) fn readiness(&self, log: Option<String>, clock: Option<String>) -> Readiness {
         let state = self.lock();
+        let is_degraded = clock.is_some() || !state.degraded.is_empty();
+        let clock = clock.map(|reason| ReadinessReason { part: "clock".to_owned(), reason });
         let log = log.map(|reason| ReadinessReason { part: "log".to_owned(), reason });
         let fatal = state.failed.iter().cloned().chain(log);
         let degraded = state
@@ -95,13 +94,13 @@ impl Health {
             .iter()
             .map(|(part, reason)| ReadinessReason { part: part.name().to_owned(), reason: reason.clone() });
         let is_fatal = fatal.clone().next().is_some();
-        let status = match (state.has_started, is_fatal, state.degraded.is_empty()) {
+        let status = match (state.has_started, is_fatal, is_degraded) {
             (_, true, _) => ReadinessStatus::Failed,
             (false, ..) => ReadinessStatus::Starting,
-            (true, false, false) => ReadinessStatus::Degraded,
-            (true, false, true) => ReadinessStatus::Ready,
+            (true, false, true) => ReadinessStatus::Degraded,
+            (true, false, false) => ReadinessStatus::Ready,
         };
-        Readiness { status, reasons: fatal.chain(degraded).collect() }
+        Readiness { status, reasons: fatal.chain(clock).chain(degraded).collect() }
     }
 
     /// What is put into it is whole, or isn't there.
@@ -177,7 +176,7 @@ pub(crate) mod tests {
     }
 
     fn status(health: &Health) -> ReadinessStatus {
-        health.readiness(None).status
+        health.readiness(None, None).status
     }
 
     #[test]
@@ -187,7 +186,7 @@ pub(crate) mod tests {
         assert_eq!(status(&health), ReadinessStatus::Starting);
         health.start();
         health.degrade(Part::Metrics, "record 7 can't be counted");
-        let readiness = health.readiness(None);
+        let readiness = health.readiness(None, None);
         let reasons = readiness.reasons.iter().map(|reason| format!("{}: {}", reason.part, reason.reason));
         let expected = ["executor: it can't be reached", "metrics: record 7 can't be counted"];
         assert_eq!(
@@ -196,8 +195,10 @@ pub(crate) mod tests {
         );
         health.recover(Part::Executor);
         health.recover(Part::Metrics);
-        assert_eq!(health.readiness(None), Readiness { status: ReadinessStatus::Ready, reasons: Vec::new() });
-        assert_eq!(health.readiness(Some("the disk is full".to_owned())).status, ReadinessStatus::Failed);
+        assert_eq!(health.readiness(None, None), Readiness { status: ReadinessStatus::Ready, reasons: Vec::new() });
+        assert_eq!(health.readiness(Some("the disk is full".to_owned()), None).status, ReadinessStatus::Failed);
+        let wild = health.readiness(None, Some("it shows the year 2200".to_owned()));
+        assert_eq!((wild.status, &*wild.reasons[0].part), (ReadinessStatus::Degraded, "clock"));
     }
 
     #[test]
@@ -211,7 +212,7 @@ pub(crate) mod tests {
             let (watchdog, ends) = counting(&health);
             watchdog.spawn("worker", work).unwrap().join().unwrap();
             assert_eq!(ends.load(Ordering::SeqCst), 1);
-            let readiness = health.readiness(None);
+            let readiness = health.readiness(None, None);
             assert_eq!(readiness.status, ReadinessStatus::Failed);
             assert_eq!(readiness.reasons[0].reason, format!("the thread worker has ended: {expected}"));
         }

@@ -11,7 +11,6 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use axum::Router;
-use chrono::{DateTime, TimeDelta, Utc};
 use styx_engine::{
     clock::{Clock, SystemClock},
     engine::{self, EngineError, EngineHandle, EngineThread, Inbox},
@@ -86,16 +85,13 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let served = Served::start(&runtime, &settings, listener, router, http_metrics.clone());
 
     let declared_env_only = settings.executor == ExecutorKind::Local;
-    let options = MachineOptions::default().declared_env_only(declared_env_only);
+    let options = MachineOptions::default().declared_env_only(declared_env_only).wall_limits(settings.wall_limits);
     let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), settings.data.clone()));
     let log_metrics = LogMetrics::default();
     let (log, watched) = WatchedLog::new(log, log_metrics.clone()).context("reading the log")?;
     let mut machine = Machine::open(Box::new(log), options).context("reading the log")?;
     let metrics = Arc::new(Metrics::new(machine.world().clone(), &log_metrics, http_metrics));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    if let Some(text) = ahead_of(clock.now(), machine.world().at()) {
-        tracing::warn!("{text}");
-    }
     let inbox = Inbox::new(settings.http.max_waiting);
     let runner = Runner::start(&settings, inbox.observer(), executor::on_event(&health, &watchdog))?;
     let mut folder = watched_folder(&settings)?;
@@ -159,19 +155,6 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let _ = follower.join();
     runtime.shutdown_timeout(READ_TIMEOUT);
     Ok(ExitCode::SUCCESS)
-}
-
-/// What it means that the log's last record is of a time that this machine's clock hasn't reached: a record is never older than
-/// the one before it.
-fn ahead_of(now: DateTime<Utc>, last: DateTime<Utc>) -> Option<String> {
-    const MEANT: TimeDelta = TimeDelta::seconds(10);
-    let ahead = (last - now).num_seconds();
-    (last - now > MEANT).then(|| {
-        format!(
-            "the log's last record is of {last}, which this machine's clock reaches in {ahead} s: until then the scheduler takes \
-             that for the present; look whether the clock is right"
-        )
-    })
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -351,20 +334,5 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "Ctrl-C",
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_from_the_future_is_told_of() {
-        let now = DateTime::UNIX_EPOCH;
-        let ahead = |seconds| ahead_of(now, now + TimeDelta::seconds(seconds));
-        assert_eq!((ahead(-3_600), ahead(0), ahead(10)), (None, None, None));
-        assert!(
-            ahead(3_600).is_some_and(|text| text.contains("of 1970-01-01 01:00:00 UTC") && text.contains("in 3600 s"))
-        );
     }
 }

@@ -15,6 +15,7 @@ use anyhow::bail;
 use chrono::TimeDelta;
 use serde::Deserialize;
 use styx_core::{config::Config, run::State};
+use styx_engine::clock::WallLimits;
 
 use self::file::File;
 pub(crate) use self::values::Iso;
@@ -47,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) auth: AuthSettings,
     /// With less free disk space than this, writes are refused.
     pub(crate) disk_reserve: u64,
+    /// How far the wall clock is believed.
+    pub(crate) wall_limits: WallLimits,
 }
 
 /// Who may ask for what.
@@ -164,6 +167,7 @@ impl Settings {
         if !flags.host_names.is_empty() {
             file.http.hosts.clone_from(&flags.host_names);
         }
+        let wall_limits = file.wall_limits()?;
         Ok(Self {
             data,
             listen,
@@ -177,6 +181,7 @@ impl Settings {
             http: file.http,
             auth,
             disk_reserve: file.disk_reserve.unwrap_or(Self::DISK_RESERVE),
+            wall_limits,
         })
     }
 
@@ -242,7 +247,9 @@ impl fmt::Display for Settings {
             let name = format!("timeouts.{}", state.as_str().to_lowercase());
             writeln!(f, "{name:<27} {}", span(config.timeouts.of_state(state)))?;
         }
-        write!(f, "timeouts.max_running        {}", span(config.timeouts.max_running()))
+        writeln!(f, "timeouts.max_running        {}", span(config.timeouts.max_running()))?;
+        writeln!(f, "clock.max_jump              {}", span(self.wall_limits.max_jump))?;
+        write!(f, "clock.max_outage            {}", span(self.wall_limits.max_outage))
     }
 }
 
@@ -289,6 +296,8 @@ mod tests {
             running = "PT1H"
             submitting = "PT5M"
             max_running = "PT2H"
+            [clock]
+            max_jump = "PT6H"
             [local]
             path = "/bin"
             execution_env = { A = "b" }
@@ -309,6 +318,10 @@ mod tests {
         assert_eq!(config.timeouts.max_running(), TimeDelta::hours(2));
         assert_eq!(config.timeouts.of_state(State::Queued), TimeDelta::days(1));
         assert_eq!(file.local.stop_grace, Some(Iso(TimeDelta::seconds(9))));
+        let limits = file.wall_limits().unwrap();
+        assert_eq!((limits.max_jump, limits.max_outage), (TimeDelta::hours(6), TimeDelta::days(366)));
+        let small = File::parse("clock.max_outage = \"PT59S\"").unwrap().wall_limits().unwrap_err();
+        assert_eq!(small.to_string(), "clock.max_outage: PT59S is less than PT1M");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The smallest complete use: append to a log, open it again, read back.
 //!
 //! ```
-//! use chrono::DateTime;
+//! use chrono::{DateTime, TimeDelta};
 //! use styx_core::{
 //!     id::Position,
 //!     log::{Batch, Log},
@@ -18,6 +18,7 @@
 //!     position: Position::FIRST,
 //!     decision: Position::FIRST,
 //!     at: DateTime::UNIX_EPOCH,
+//!     wall_offset: TimeDelta::zero(),
 //!     epoch,
 //!     idempotency_key: None,
 //!     cause: Cause::Engine,

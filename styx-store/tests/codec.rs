@@ -4,7 +4,7 @@
 
 mod generators;
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use generators::{record, row};
 use proptest::prelude::*;
 use styx_core::{
@@ -82,6 +82,7 @@ fn a_time_with_a_part_of_a_millisecond_is_no_record_time() {
         position: Position(1),
         decision: Position(1),
         at: DateTime::from_timestamp(0, 1).unwrap(),
+        wall_offset: TimeDelta::zero(),
         epoch: Epoch(1),
         idempotency_key: None,
         cause: Cause::Engine,
@@ -100,6 +101,7 @@ fn a_field_of_a_newer_version_is_refused_by_its_tag() {
         position: Position(1),
         decision: Position(1),
         at: DateTime::UNIX_EPOCH,
+        wall_offset: TimeDelta::zero(),
         epoch: Epoch(1),
         idempotency_key: None,
         cause: Cause::Engine,

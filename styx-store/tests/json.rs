@@ -7,7 +7,7 @@ mod generators;
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use generators::record;
 use proptest::prelude::*;
 use styx_core::{
@@ -138,6 +138,7 @@ fn started(position: u64) -> Record {
         position: Position(position),
         decision: Position(position),
         at: DateTime::UNIX_EPOCH,
+        wall_offset: TimeDelta::zero(),
         epoch: styx_core::id::Epoch(1),
         idempotency_key: None,
         cause: Cause::Engine,

@@ -16,6 +16,7 @@ Values:
   submission-rate-limit   how many runs may leave the queue a second
   client-blacklist        the User-Agents that are refused, several or (with no value) none
   debug                   true or false: whether what is left of ended executions is kept
+  clock                   accept: the server's clock is right, though it jumped too far to be believed
 
 Examples:
   styx config set enabled false
@@ -66,6 +67,7 @@ pub(crate) enum Setting {
     SubmissionRateLimit,
     ClientBlacklist,
     Debug,
+    Clock,
 }
 
 /// What to do with contexts.
@@ -114,6 +116,7 @@ impl Setting {
             Self::SubmissionRateLimit => "submission-rate-limit",
             Self::ClientBlacklist => "client-blacklist",
             Self::Debug => "debug",
+            Self::Clock => "clock",
         }
     }
 }

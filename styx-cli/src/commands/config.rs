@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use styx_client::{Change, Client, Limit, RuntimeConfigPatch};
+use styx_client::{Change, Client, ClockChange, Limit, RuntimeConfigPatch};
 
 use crate::args::{ConfigCommand, Setting};
 use crate::failure::Failure;
@@ -13,7 +13,7 @@ pub(crate) fn run(command: ConfigCommand, client: &Client, printer: &mut Printer
     let config = match command {
         ConfigCommand::Show => client.config()?,
         ConfigCommand::Set { name, values } => client.change_config(&set(name, &values)?)?,
-        ConfigCommand::Unset { names } => client.change_config(&unset(&names))?,
+        ConfigCommand::Unset { names } => client.change_config(&unset(&names)?)?,
         ConfigCommand::Add { name, values } => change_list(client, name, |list| list.extend(values))?,
         ConfigCommand::Remove { name, values } => {
             change_list(client, name, |list| list.retain(|client| !values.contains(client)))?
@@ -30,11 +30,13 @@ fn set(name: Setting, values: &[String]) -> Result<RuntimeConfigPatch, Failure> 
         Setting::SubmissionRateLimit => patch.submission_rate_limit = Change::Set(rate(name, values)?),
         Setting::ClientBlacklist => patch.client_blacklist = Change::Set(values.iter().cloned().collect()),
         Setting::Debug => patch.debug = Change::Set(boolean(name, values)?),
+        Setting::Clock if single(values) == Some("accept") => patch.clock = Some(ClockChange::Accept),
+        Setting::Clock => return Err(expected(name, "accept")),
     }
     Ok(patch)
 }
 
-fn unset(names: &[Setting]) -> RuntimeConfigPatch {
+fn unset(names: &[Setting]) -> Result<RuntimeConfigPatch, Failure> {
     let mut patch = RuntimeConfigPatch::default();
     for name in names {
         match name {
@@ -43,9 +45,12 @@ fn unset(names: &[Setting]) -> RuntimeConfigPatch {
             Setting::SubmissionRateLimit => patch.submission_rate_limit = Change::Reset,
             Setting::ClientBlacklist => patch.client_blacklist = Change::Reset,
             Setting::Debug => patch.debug = Change::Reset,
+            Setting::Clock => {
+                return Err(Failure::Usage("clock can't be unset: set the machine's clock instead".to_owned()));
+            }
         }
     }
-    patch
+    Ok(patch)
 }
 
 fn change_list(

@@ -44,7 +44,7 @@ pub(crate) fn plain_contexts(contexts: &[ShownContext]) -> String {
 }
 
 fn rows(config: &RuntimeConfig) -> Vec<[String; 3]> {
-    let RuntimeConfig { enabled, concurrency, submission_rate_limit, client_blacklist, debug, sources } = config;
+    let RuntimeConfig { enabled, concurrency, submission_rate_limit, client_blacklist, debug, clock, sources } = config;
     let blacklist: Vec<_> = client_blacklist.iter().map(|client| format!("{client:?}")).collect();
     let row = |setting: Setting, value: String, source: ConfigSource| {
         let source = match source {
@@ -54,7 +54,7 @@ fn rows(config: &RuntimeConfig) -> Vec<[String; 3]> {
         };
         [setting.name().to_owned(), value, source.to_owned()]
     };
-    vec![
+    let mut rows = vec![
         row(Setting::Enabled, enabled.to_string(), sources.enabled),
         row(
             Setting::Concurrency,
@@ -64,5 +64,7 @@ fn rows(config: &RuntimeConfig) -> Vec<[String; 3]> {
         row(Setting::SubmissionRateLimit, submission_rate_limit.to_string(), sources.submission_rate_limit),
         row(Setting::ClientBlacklist, blacklist.join(" "), sources.client_blacklist),
         row(Setting::Debug, debug.to_string(), sources.debug),
-    ]
+    ];
+    rows.extend(clock.iter().map(|clock| row(Setting::Clock, clock.clone(), ConfigSource::Default)));
+    rows
 }

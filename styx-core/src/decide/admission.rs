@@ -59,7 +59,7 @@ pub(super) fn due(context: Context<'_>, next: &Next, out: &mut Decisions) {
 /// Tells runs that wait for a unit what they wait for (SM-22, SM-23).
 pub(super) fn tell(context: Context<'_>, out: &mut Decisions) {
     let Context { world, now, .. } = context;
-    for instance in world.index().queue().untold(now).take(BOUND) {
+    for instance in world.index().queue().untold(now.at).take(BOUND) {
         let workflow = world.workflows().get(instance.workflow());
         let plan = Plan::of_active(context, instance, Cause::Timer);
         if let (Some(mut plan), Some(workflow)) = (plan, workflow) {
@@ -97,7 +97,7 @@ impl<'a> Room<'a> {
         let (index, queue) = (world.index(), world.index().queue());
         config.scheduling
             && index.free_slots(config) > self.begun
-            && config.rate().is_none_or(|rate| rate.next_at(self.rate_used) <= now)
+            && config.rate().is_none_or(|rate| rate.next_at(self.rate_used) <= now.at)
             && resources.iter().all(|id| queue.free(id) > Some(self.taken.get(id).copied().unwrap_or(0)))
     }
 
@@ -106,7 +106,7 @@ impl<'a> Room<'a> {
         let Context { world, now, .. } = self.context;
         self.begun += 1;
         if let Some(rate) = world.config().rate() {
-            self.rate_used = rate.after_one(self.rate_used, now);
+            self.rate_used = rate.after_one(self.rate_used, now.at);
         }
         for id in resources {
             *self.taken.entry(Arc::clone(id)).or_default() += 1;

@@ -40,6 +40,7 @@ pub(super) fn create(
     out: &mut Decisions,
 ) -> Result<Reply, Refusal> {
     let Context { world, now, .. } = context;
+    let present = now.present();
     let &Asked { start, end, concurrency, reverse, .. } = asked;
     let workflow = world.workflows().get(asked.workflow).ok_or(Refusal::UnknownWorkflow)?;
     match unfit(world.config(), workflow) {
@@ -64,7 +65,7 @@ pub(super) fn create(
         return Err(Refusal::NothingBefore);
     }
     let last = calendar.previous(end).ok_or(Refusal::NoInstant)?;
-    if !asked.allow_future && (start > now || last > now) {
+    if !asked.allow_future && (start > present || last > present) {
         return Err(Refusal::FutureBackfill);
     }
     let active = active_in(world, asked.workflow, &calendar, start, end);
@@ -92,9 +93,9 @@ fn new_id(context: Context<'_>, workflow: &WorkflowId) -> Arc<str> {
     const IDS: u64 = 100_000;
     let Context { world, now, seed, .. } = context;
     let drawn = seed.backfill(workflow, world.tail());
-    let ids = (0..IDS).map(|n| generated_id("backfill", now, u32::try_from((drawn % IDS + n) % IDS).unwrap_or(0)));
+    let ids = (0..IDS).map(|n| generated_id("backfill", now.at, u32::try_from((drawn % IDS + n) % IDS).unwrap_or(0)));
     let mut free = ids.filter(|id| !world.backfills().contains_key(id.as_str()));
-    free.next().unwrap_or_else(|| format!("backfill-{}-{}", now.timestamp_millis(), world.tail())).into()
+    free.next().unwrap_or_else(|| format!("backfill-{}-{}", now.at.timestamp_millis(), world.tail())).into()
 }
 
 /// Parameters of the active instances in a range, in the order of time; of many only the first.

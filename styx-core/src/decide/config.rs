@@ -34,5 +34,8 @@ pub(super) fn operate(context: Context<'_>, patch: &RuntimePatch, cause: &Cause,
     if runtime != *before {
         out.draft_asked(Fact::Config(ConfigEvent::Operated(Arc::new(runtime))), cause);
     }
+    if patch.accept_clock {
+        out.draft_asked(Fact::Config(ConfigEvent::ClockAccepted), cause);
+    }
     if out.drafts.is_empty() { Reply::Nothing } else { Reply::Done }
 }

@@ -1,9 +1,7 @@
 //! What is due, and in which order: each decision does one kind of thing, the next sees what it led to.
 
-use chrono::{DateTime, Utc};
-
 use super::{Context, Decisions, admission, backfills, timeouts, triggers};
-use crate::{id::InstanceId, world::World};
+use crate::{id::InstanceId, now::Now, world::World};
 
 /// One kind of thing that is due, in the order in which they are done.
 enum Due {
@@ -21,9 +19,9 @@ enum Due {
     Tell,
 }
 
-fn first(world: &World, now: DateTime<Utc>) -> Option<Due> {
+fn first(world: &World, now: Now) -> Option<Due> {
     let index = world.index();
-    if index.overdue(now).next().is_some() {
+    if index.overdue(now.at).next().is_some() {
         return Some(Due::Timeouts);
     }
     if index.halting().next().is_some() {
@@ -32,20 +30,20 @@ fn first(world: &World, now: DateTime<Utc>) -> Option<Due> {
     if !world.config().scheduling {
         return None;
     }
-    if let Some(next) = admission::next(world, now) {
+    if let Some(next) = admission::next(world, now.at) {
         return Some(Due::Admission(next));
     }
-    if index.natural(now).next().is_some() {
+    if now.natural().is_some_and(|until| index.natural(until).next().is_some()) {
         return Some(Due::Triggers);
     }
     if index.advancing().next().is_some() {
         return Some(Due::Backfill);
     }
-    index.queue().untold(now).next().map(|_| Due::Tell)
+    index.queue().untold(now.at).next().map(|_| Due::Tell)
 }
 
 /// The instances whose finished runs the next decision must see.
-pub(super) fn instances(world: &World, now: DateTime<Utc>) -> Vec<InstanceId> {
+pub(super) fn instances(world: &World, now: Now) -> Vec<InstanceId> {
     match first(world, now) {
         Some(Due::Triggers) => triggers::due_instances(world, now),
         Some(Due::Backfill) => backfills::due_instances(world),

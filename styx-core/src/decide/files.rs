@@ -62,7 +62,7 @@ fn define(
         return Ok(());
     };
     if before.is_some_and(|before| before.enabled) != enabled {
-        if enabled && kept.is_some_and(|cursor| cursor.fires_at <= context.now) {
+        if enabled && kept.is_some_and(|cursor| cursor.fires_at <= context.now.present()) {
             out.draft_asked(moved(id, first, CursorMove::Enabled), cause);
         }
         out.draft_asked(workflow(id, WorkflowEvent::Switched { enabled }), cause);

@@ -17,7 +17,7 @@ mod workflows;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use self::plan::Plan;
@@ -30,6 +30,7 @@ use crate::{
     config::Config,
     executor::Observation,
     id::{Counter, Epoch, InstanceId},
+    now::Now,
     record::{Cause, ConfigEvent, Fact, IdempotencyKey, LogEvent, Operator, Record},
     seed::Seed,
     world::{Answered, Finished, Row, RowKey, TriggerKind, World},
@@ -123,19 +124,22 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The record that follows what `world` holds.
-    pub fn into_record(self, world: &World, at: DateTime<Utc>, epoch: Epoch) -> Record {
+    /// The record that follows what `world` holds; `now` is that of the decision.
+    pub fn into_record(self, world: &World, now: impl Into<Now>, epoch: Epoch) -> Record {
         let Self { fact, cause, idempotency_key } = self;
+        let now = now.into();
         let position = world.tail().next();
-        let decision = if cause == Cause::Decision { world.decision() } else { position };
-        Record { position, decision, at, epoch, idempotency_key, cause, fact }
+        let begins = cause != Cause::Decision;
+        let decision = if begins { position } else { world.decision() };
+        let wall_offset = if begins { now.wall_offset() } else { TimeDelta::zero() };
+        Record { position, decision, at: now.at, wall_offset, epoch, idempotency_key, cause, fact }
     }
 }
 
 /// The rows that aren't part of the world and that a decision about `input` must see.
-pub fn needs(world: &World, input: &Input, now: DateTime<Utc>) -> Vec<RowKey> {
+pub fn needs(world: &World, input: &Input, now: impl Into<Now>) -> Vec<RowKey> {
     let (instances, key) = match input {
-        Input::Due => (due::instances(world, now), None),
+        Input::Due => (due::instances(world, now.into()), None),
         Input::Asked(request, _) => (asked_instance(world, request).into_iter().collect(), None),
         Input::AskedOnce(request, _, key) => {
             (asked_instance(world, request).into_iter().collect(), Some(RowKey::Answered(Arc::clone(&key.key))))
@@ -157,10 +161,10 @@ fn asked_instance(world: &World, request: &Request) -> Option<InstanceId> {
 
 /// What follows from `input` at `now`. What it drafts, [`World::apply`] accepts.
 ///
-/// `seed` decides ids and the jitter of delays; what was drawn stands in the drafts.
-pub fn decide(world: &World, facts: &Facts, input: &Input, now: DateTime<Utc>, seed: Seed) -> Decisions {
+/// A time alone as `now` is that of a clock that was never set. `seed` decides ids and the jitter of delays; what was drawn stands in the drafts.
+pub fn decide(world: &World, facts: &Facts, input: &Input, now: impl Into<Now>, seed: Seed) -> Decisions {
     let mut out = Decisions::default();
-    let context = Context { world, facts, now, seed };
+    let context = Context { world, facts, now: now.into(), seed };
     match input {
         Input::Start { log_id, root_seed, config } => {
             if world.log_id().is_none() {
@@ -267,7 +271,7 @@ fn asked(context: Context<'_>, request: &Request, cause: &Cause, out: &mut Decis
 struct Context<'a> {
     world: &'a World,
     facts: &'a Facts,
-    now: DateTime<Utc>,
+    now: Now,
     seed: Seed,
 }
 

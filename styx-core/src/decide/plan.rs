@@ -36,7 +36,7 @@ impl<'a> Plan<'a> {
     /// A plan for a run that begins with `trigger`.
     pub(super) fn of_new(context: Context<'a>, instance: InstanceId, trigger: Event, cause: Cause) -> Self {
         let next = context.facts.next_counter(&instance);
-        let run = Run::new(next.0.checked_sub(1).map(Counter), context.now);
+        let run = Run::new(next.0.checked_sub(1).map(Counter), context.now.at);
         let mut plan = Self { context, instance, run, cause, facts: Vec::new() };
         plan.push(trigger);
         plan
@@ -49,7 +49,7 @@ impl<'a> Plan<'a> {
 
     /// Drafts an event, or says that the graph has no such edge.
     pub(super) fn try_push(&mut self, event: Event) -> Result<(), IllegalTransition> {
-        self.run.apply(&event, self.context.now, Rules::Ours)?;
+        self.run.apply(&event, self.context.now.at, Rules::Ours)?;
         let counter = self.run.counter.unwrap_or_default();
         self.facts.push(Fact::Run(self.instance.clone(), RunEvent::Styx { counter, event }));
         Ok(())

@@ -161,6 +161,9 @@ pub struct RuntimePatch {
     pub blocked_clients: Option<Arc<BTreeSet<Arc<str>>>>,
     /// Whether what is left of executions is kept.
     pub debug: Option<bool>,
+    /// The wall clock counts from here on, which wasn't believed. Whoever reads the clock sees to it that the decision's
+    /// [`Now`](crate::now::Now) has its time, and asks for this only while it isn't believed.
+    pub accept_clock: bool,
 }
 
 /// A value that operators set, or leave to the configuration again.

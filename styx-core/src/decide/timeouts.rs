@@ -6,7 +6,7 @@ use crate::{event::Event, record::Cause};
 /// Fails the runs whose time is up. Their executions live on until they are stopped.
 pub(super) fn due(context: Context<'_>, out: &mut Decisions) {
     let Context { world, now, .. } = context;
-    for instance in world.index().overdue(now).take(BOUND) {
+    for instance in world.index().overdue(now.at).take(BOUND) {
         if let Some(mut plan) = Plan::of_active(context, instance, Cause::Timer) {
             let reason = format!("in {} since {}", plan.run().state, plan.run().since.format("%Y-%m-%dT%H:%M:%SZ"));
             plan.push(Event::Timeout { reason: Some(reason.into()) });

@@ -11,6 +11,7 @@ use crate::{
     event::{Event, Trigger, TriggerParameters},
     extensions::Extensions,
     id::{InstanceId, WorkflowId, generated_id},
+    now::Now,
     record::{Cause, Cursor, CursorMove, Fact, Runs, WorkflowEvent},
     run::State,
     schedule::{Nearest, Offset, Schedule},
@@ -18,8 +19,8 @@ use crate::{
 };
 
 /// The instances whose natural trigger a decision at `now` may fire.
-pub(super) fn due_instances(world: &World, now: chrono::DateTime<chrono::Utc>) -> Vec<InstanceId> {
-    let due = world.index().natural(now).take(BOUND);
+pub(super) fn due_instances(world: &World, now: Now) -> Vec<InstanceId> {
+    let due = now.natural().into_iter().flat_map(|until| world.index().natural(until)).take(BOUND);
     due.filter_map(|id| natural_instance(id, world.workflows().get(id)?)).collect()
 }
 
@@ -32,8 +33,11 @@ pub(super) fn asked_instance(world: &World, workflow: &WorkflowId, parameter: &s
 
 /// Fires the natural triggers that are due: for each workflow its oldest instant, and the cursor moves on in the same batch.
 pub(super) fn due(context: Context<'_>, out: &mut Decisions) {
+    let Some(until) = context.now.natural() else {
+        return;
+    };
     let mut room = Room::new(context);
-    for id in context.world.index().natural(context.now).take(BOUND) {
+    for id in context.world.index().natural(until).take(BOUND) {
         if let Some(workflow) = context.world.workflows().get(id) {
             fire(context, id, workflow, &mut room, out);
         }
@@ -62,7 +66,7 @@ fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, room: &mut R
     if why != CursorMove::Triggered {
         return move_cursor(id, next, why, Cause::Schedule, out);
     }
-    let missed = next.is_some_and(|next| next.fires_at <= now);
+    let missed = next.is_some_and(|next| next.fires_at <= now.present());
     let trigger = Event::TriggerExecution {
         trigger: Trigger::Natural,
         parameters: TriggerParameters::default(),
@@ -108,7 +112,7 @@ pub(super) fn asked(
         let meant = schedule.partition(asked.parameter).err().filter(|none| *none.nearest() != Nearest::default());
         bad(meant.map_or_else(|| error.to_string(), |none| format!("{error}; {}", none.nearest())))
     })?;
-    if instant > now && !asked.allow_future {
+    if instant > now.present() && !asked.allow_future {
         return Err(Refusal::Future);
     }
     let instance = InstanceId::new(asked.workflow.clone(), schedule.parameter(instant));
@@ -117,14 +121,14 @@ pub(super) fn asked(
     }
     let random = seed.trigger(&instance, facts.next_counter(&instance)) % 100_000;
     let random = u32::try_from(random).unwrap_or_default();
-    let trigger_id: Arc<str> = generated_id("ad-hoc-cli", now, random).into();
+    let trigger_id: Arc<str> = generated_id("ad-hoc-cli", now.at, random).into();
     let trigger = Event::TriggerExecution {
         trigger: Trigger::AdHoc(Arc::clone(&trigger_id)),
         parameters: asked.parameters.clone(),
         missed: false,
         extensions: Extensions::default(),
     };
-    let queue_waits = admission::next(world, now).is_some();
+    let queue_waits = admission::next(world, now.at).is_some();
     let has_room = Room::new(context).allows(&workflow.spec.resources);
     let may_start = !queue_waits && has_room && world.index().living(&instance).is_none();
     let mut plan = Plan::of_new(context, instance.clone(), trigger, cause.clone());

@@ -50,7 +50,7 @@ pub(super) fn put(
     if before.is_some_and(|before| before.spec == stored.spec && before.json_digest == digest(&stored.json)) {
         return Ok(None);
     }
-    let first = first_cursor(&stored.spec, context.now)?;
+    let first = first_cursor(&stored.spec, context.now.present())?;
     out.draft_asked(Fact::Workflow(id.clone(), WorkflowEvent::Stored(Arc::clone(stored))), cause);
     let kept = before
         .filter(|before| before.spec.schedule == stored.spec.schedule && before.spec.offset == stored.spec.offset)
@@ -119,14 +119,14 @@ pub(super) fn patch(
     if let Some(refusal) = refusal.filter(|_| enables) {
         return Err(refusal);
     }
-    let passed = workflow.cursor.is_none_or(|cursor| cursor.fires_at <= context.now);
+    let passed = workflow.cursor.is_none_or(|cursor| cursor.fires_at <= context.now.present());
     if patch.instant.is_some() || patch.fires_at.is_some() {
         let to = patched_cursor(context, workflow, &patch)?;
         if workflow.cursor != Some(to) {
             out.draft_asked(moved(id, to, CursorMove::Operator), cause);
         }
     } else if enables && passed {
-        let first = first_cursor(&workflow.spec, context.now)?;
+        let first = first_cursor(&workflow.spec, context.now.present())?;
         out.draft_asked(moved(id, first, CursorMove::Enabled), cause);
     }
     if let Some(enabled) = patch.enabled.filter(|enabled| *enabled != workflow.enabled) {
@@ -146,7 +146,7 @@ fn patched_cursor(context: Context<'_>, workflow: &Workflow, patch: &Patch) -> R
     }
     let before = match workflow.cursor {
         Some(cursor) => cursor,
-        None => first_cursor(&workflow.spec, context.now)?,
+        None => first_cursor(&workflow.spec, context.now.present())?,
     };
     Ok(Cursor { instant: patch.instant.unwrap_or(before.instant), fires_at: patch.fires_at.unwrap_or(before.fires_at) })
 }

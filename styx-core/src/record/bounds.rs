@@ -53,7 +53,9 @@ impl Bounds {
         self.number("position", record.position.0, 1)?;
         self.number("decision", record.decision.0, 1)?;
         self.number("epoch", record.epoch.0, 0)?;
-        within("at", record.at, LAST_YEAR)
+        within("at", record.at, LAST_YEAR)?;
+        let wall = record.at.checked_add_signed(record.wall_offset).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        within("at with wall_offset_millis", wall, LAST_YEAR)
     }
 
     /// Checks all numbers and times of a record.

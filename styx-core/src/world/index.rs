@@ -13,6 +13,7 @@ use crate::{
     event::Trigger,
     execution::Execution,
     id::{ExecutionId, InstanceId, WorkflowId},
+    now::Now,
     run::{Run, State},
 };
 
@@ -166,7 +167,14 @@ impl Index {
 
     /// When the next thing is due: a time-out or a halt; all else only while scheduling is on, and a queued run only if an
     /// execution more may live and the rate allows it. `at` is the last record's time, `used` up to when it used the rate.
-    pub(super) fn next_due(&self, config: &Config, at: DateTime<Utc>, used: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// Natural triggers fire by the wall clock, which is as far from the other as in `now`.
+    pub(super) fn next_due(
+        &self,
+        config: &Config,
+        at: DateTime<Utc>,
+        now: Now,
+        used: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let halting = (!self.halting.is_empty()).then_some(at);
         if !config.scheduling {
@@ -174,7 +182,9 @@ impl Index {
         }
         let open = self.queue.open_at().filter(|_| self.free_slots(config) > 0);
         let open = open.map(|open| config.rate().map_or(open, |rate| rate.next_at(used).max(open)));
-        let natural = self.natural.first().map(|(at, _)| *at);
+        let natural = self.natural.first().filter(|_| now.is_believed());
+        let natural =
+            natural.map(|(at, _)| at.checked_sub_signed(now.wall_offset()).unwrap_or(DateTime::<Utc>::MAX_UTC));
         let advancing = (!self.advancing.is_empty()).then_some(at);
         let (unknown, untold) = (self.queue.unknown_at(), self.queue.untold_at(at));
         [deadline, halting, open, unknown, natural, advancing, untold].into_iter().flatten().min()

@@ -25,6 +25,7 @@ use crate::{
     config::{Config, Runtime},
     execution::Execution,
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId, number},
+    now::Now,
     record::{Cause, ConfigEvent, Cursor, Fact, IdempotencyKey, LogEvent, Origin, Record, WorkflowEvent, WorkflowSpec},
     run::{IllegalTransition, Run},
 };
@@ -159,6 +160,7 @@ impl World {
                     ConfigEvent::SchedulingSwitched { enabled } => {
                         Arc::new(Config { scheduling: *enabled, ..Config::clone(&self.config) })
                     }
+                    ConfigEvent::ClockAccepted => Arc::clone(&self.config),
                     ConfigEvent::Operated(runtime) => {
                         Arc::new(Config { runtime: Runtime::clone(runtime), ..Config::clone(&self.config) })
                     }
@@ -338,9 +340,14 @@ impl World {
         &self.resources
     }
 
-    /// When the next thing is due.
+    /// When the next thing is due, by a clock that was never set.
     pub fn next_due(&self) -> Option<DateTime<Utc>> {
-        self.index.next_due(&self.config, self.log.at, self.log.rate_used)
+        self.next_due_by(Now::from(self.log.at))
+    }
+
+    /// When the next thing is due, as [`Now::at`] will have it if both clocks go on evenly from `now` on.
+    pub fn next_due_by(&self, now: Now) -> Option<DateTime<Utc>> {
+        self.index.next_due(&self.config, self.log.at, now, self.log.rate_used)
     }
 
     /// When the rate at which runs may leave the queue allows the next; `None` when there is no rate.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     decide::Draft,
     event::{Event, Trigger},
@@ -76,6 +76,7 @@ pub(super) fn decided(drafts: Vec<Draft>, leader: &Record) -> Vec<Record> {
         position: Position(position),
         decision: leader.position,
         at: leader.at,
+        wall_offset: if position == leader.position.0 { leader.wall_offset } else { TimeDelta::zero() },
         epoch: leader.epoch,
         idempotency_key,
         cause,

@@ -96,9 +96,9 @@ fn request(world: &World, decision: &[Record], operator: &Operator) -> Option<Re
     }
     Some(match &first.fact {
         Fact::Config(ConfigEvent::Set(config)) => Request::Configure(Arc::clone(config)),
-        Fact::Config(ConfigEvent::SchedulingSwitched { .. } | ConfigEvent::Operated(_)) => {
-            Request::Operate(operated(decision))
-        }
+        Fact::Config(
+            ConfigEvent::SchedulingSwitched { .. } | ConfigEvent::Operated(_) | ConfigEvent::ClockAccepted,
+        ) => Request::Operate(operated(decision)),
         Fact::Resource(id, ResourceEvent::Set { concurrency }) => {
             Request::SetResource { id: Arc::clone(id), concurrency: *concurrency }
         }
@@ -158,6 +158,7 @@ fn operated(decision: &[Record]) -> RuntimePatch {
                 patch.blocked_clients = Some(blocked_clients);
                 patch.debug = Some(debug);
             }
+            Fact::Config(ConfigEvent::ClockAccepted) => patch.accept_clock = true,
             _ => {}
         }
     }

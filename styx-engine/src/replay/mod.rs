@@ -49,6 +49,7 @@ use styx_core::{
     config::Config,
     decide::{BOUND, Decisions, Facts, Input, Reply, Request, decide, needs},
     id::Position,
+    now::Now,
     record::{Cause, ConfigEvent, Fact, Record},
     run::Rules,
     seed::Seed,
@@ -223,7 +224,7 @@ impl Replay {
         let Some(first) = self.waiting.front().map(|front| &front[0]) else { return 0 };
         let run = self.waiting.iter().take_while(|decision| {
             let next = &decision[0];
-            input::is_due(next) && next.at == first.at && next.epoch == first.epoch
+            input::is_due(next) && next.now() == first.now() && next.epoch == first.epoch
         });
         run.count()
     }
@@ -231,13 +232,13 @@ impl Replay {
     /// Asks again for what is at the front, and folds it.
     fn settle(&mut self, found: &mut Vec<Difference>) -> Result<(), RefusedRecord> {
         let Some(front) = self.waiting.front() else { return Ok(()) };
-        let (position, at) = (front[0].position, front[0].at);
+        let (position, at, now) = (front[0].position, front[0].at, front[0].now());
         let is_asked =
             self.options.from.is_none_or(|from| position >= from) && self.options.to.is_none_or(|to| position <= to);
         if !is_asked {
             return self.fold_front(1);
         }
-        self.look_for_added(at, found);
+        self.look_for_added(now, found);
         let source = input::source(&self.world, &self.waiting[0]);
         match source {
             Source::Due => return self.settle_due(found),
@@ -256,7 +257,7 @@ impl Replay {
                 self.summary.overruled += 1;
             }
             Source::Input(input) => {
-                let Decisions { drafts, reply, .. } = ask(&self.world, &self.others, &input, at);
+                let Decisions { drafts, reply, .. } = ask(&self.world, &self.others, &input, now);
                 let recorded = &self.waiting[0];
                 if is_same(recorded, &drafts) {
                     self.summary.same += 1;
@@ -279,8 +280,8 @@ impl Replay {
     /// What was due: many decisions may come from one look. They are told apart by what they are about.
     fn settle_due(&mut self, found: &mut Vec<Difference>) -> Result<(), RefusedRecord> {
         let run = self.due_run().min(MOST_DUE);
-        let at = self.waiting[0][0].at;
-        let now_decided = split(ask(&self.world, &self.others, &Input::Due, at).drafts);
+        let (at, now) = (self.waiting[0][0].at, self.waiting[0][0].now());
+        let now_decided = split(ask(&self.world, &self.others, &Input::Due, now).drafts);
         let recorded: Vec<&Vec<Record>> = self.waiting.iter().take(run).collect();
         let all_same = now_decided.len() <= recorded.len()
             && now_decided.iter().zip(&recorded).all(|(drafts, records)| is_same(records, drafts));
@@ -325,12 +326,14 @@ impl Replay {
         self.fold_front(settled)
     }
 
-    /// What the configuration that is asked with makes due before `until`, and the recorded one doesn't.
-    fn look_for_added(&mut self, until: DateTime<Utc>, found: &mut Vec<Difference>) {
+    /// What the configuration that is asked with makes due before `until`, and the recorded one doesn't; with the clocks as far
+    /// apart as then.
+    fn look_for_added(&mut self, until: Now, found: &mut Vec<Difference>) {
         let Some(recorded) = &self.recorded else { return };
-        let Some(due) = self.world.next_due() else { return };
-        let now = due.max(self.world.at());
-        if now >= until || self.world.log_id().is_none() {
+        let Some(due) = self.world.next_due_by(until) else { return };
+        let at = due.max(self.world.at());
+        let now = Now { at, wall: until.wall - (until.at - at) };
+        if at >= until.at || self.world.log_id().is_none() {
             return;
         }
         let by_record = split(ask(recorded, &self.others, &Input::Due, now).drafts);
@@ -340,9 +343,9 @@ impl Replay {
             if by_record.contains(&stake) || !self.told.insert(stake) {
                 continue;
             }
-            let leader = Record { at: now, ..self.waiting[0][0].clone() };
+            let leader = Record { at, ..self.waiting[0][0].clone() };
             let (position, kind, decided) = (leader.position, Kind::Added, decided(drafts, &leader));
-            self.tell(Difference { position, at: now, kind, recorded: Vec::new(), decided, reason: None }, found);
+            self.tell(Difference { position, at, kind, recorded: Vec::new(), decided, reason: None }, found);
         }
     }
 
@@ -378,7 +381,7 @@ impl Replay {
 }
 
 /// Asks the present code.
-fn ask(world: &World, others: &BTreeMap<RowKey, Row>, input: &Input, now: DateTime<Utc>) -> Decisions {
+fn ask(world: &World, others: &BTreeMap<RowKey, Row>, input: &Input, now: Now) -> Decisions {
     let rows = needs(world, input, now).into_iter();
     let facts: Facts = rows.filter_map(|key| others.get(&key).cloned().map(|row| (key, row))).collect();
     let seed = Seed(world.root_seed().unwrap_or(Uuid::nil()));

@@ -37,6 +37,7 @@ fn fact(fact: &Fact) -> String {
         Fact::Run(id, RunEvent::Styx { counter, event }) => format!("run {id} #{counter} {}", run_event(event)),
         Fact::Run(id, RunEvent::Ignored { .. }) => format!("run {id} ignored"),
         Fact::Execution(id, event) => format!("execution {} {}", short(id), execution_event(event)),
+        Fact::Config(ConfigEvent::ClockAccepted) => "the clock is accepted".to_owned(),
         Fact::Config(ConfigEvent::Operated(runtime)) => format!("operated {runtime:?}"),
         Fact::Resource(id, event) => format!("resource {id} {event:?}"),
         Fact::Backfill(id, event) => format!("backfill {id} {}", backfill_event(event)),

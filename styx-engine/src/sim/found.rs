@@ -32,7 +32,7 @@ impl Launching {
     }
 
     fn under(config: Config) -> Self {
-        let now = "2024-05-06T07:08:09Z".parse().unwrap();
+        let now: DateTime<Utc> = "2024-05-06T07:08:09Z".parse().unwrap();
         let mut machine = Machine::open(SimLog::default().writer(), MachineOptions::default()).unwrap();
         let id = WorkflowId::new("c", "w");
         let mut configuration = WorkflowConfiguration::new("w", "hours");
@@ -87,7 +87,7 @@ fn trigger(parameter: &str) -> (Ticket, Input) {
 #[test]
 fn a_log_begins_with_its_start() {
     let mut machine = Machine::open(SimLog::default().writer(), MachineOptions::default()).unwrap();
-    let now = "2024-05-06T07:08:09Z".parse().unwrap();
+    let now: DateTime<Utc> = "2024-05-06T07:08:09Z".parse().unwrap();
     let refused = machine.step(now, vec![trigger("2024-05-06T05")]).unwrap_err();
     assert!(matches!(refused, MachineError::NotStarted), "{refused}");
     assert_eq!(machine.world().tail(), Position(0));

@@ -9,15 +9,16 @@ use std::{
     sync::Arc,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     event::{Event, FailureClass, Trigger},
     execution::Phase,
     executor::Observed,
     id::{Epoch, InstanceId, Position, WorkflowId},
+    now::Now,
     record::{Cause, CursorMove, Ending, ExecutionEvent, Fact, Record, RunEvent, WorkflowEvent},
     run::State,
-    world::World,
+    world::{Workflow, World},
 };
 
 use self::backfills::is_of_backfill;
@@ -58,7 +59,7 @@ impl Marks {
                 }
             }
             Fact::Execution(_, ExecutionEvent::Refused { .. }) => match &record.cause {
-                Cause::Executor { what: Observed::Refused { retry_at, .. }, .. } if *retry_at <= record.at => {
+                Cause::Executor { what: Observed::Refused { retry_at, .. }, .. } if *retry_at <= record.now().wall => {
                     coverage.reach(Situation::RefusedLate);
                 }
                 _ => {}
@@ -77,6 +78,10 @@ impl Marks {
             self.triggered(record, instance, coverage);
         }
         let run = self.world.runs().get(instance);
+        let delayed = run.is_some_and(|run| run.eligible_at.is_some());
+        if matches!(event, Event::Dequeue { .. }) && delayed && record.wall_offset < TimeDelta::zero() {
+            coverage.reach(Situation::DelayWhileBehind);
+        }
         let living = self.world.index().living(instance).and_then(|id| self.world.executions().get(id));
         let situation = match event {
             Event::TriggerExecution { trigger, .. } => {
@@ -155,18 +160,25 @@ impl Marks {
     }
 
     /// Looks at what waits after a step.
-    pub(super) fn waiting(&self, now: DateTime<Utc>, coverage: &mut Coverage) {
+    pub(super) fn waiting(&self, now: Now, coverage: &mut Coverage) {
         let config = self.world.config();
         let index = self.world.index();
         if config.scheduling && index.free_slots(config) == 0 && index.queue().demands() {
             coverage.reach(Situation::LimitReached);
         }
         let has_room = config.scheduling && index.free_slots(config) > 0;
-        if has_room && index.queue().demands() && self.world.rate_allows_at().is_some_and(|at| at > now) {
+        if has_room && index.queue().demands() && self.world.rate_allows_at().is_some_and(|at| at > now.at) {
             coverage.reach(Situation::RateReached);
         }
         self.backfills_wait(coverage);
-        let due = |(_, at): &(&WorkflowId, Option<DateTime<Utc>>)| at.is_some_and(|at| at <= now);
+        let natural_at = || self.world.workflows().values().filter_map(Workflow::natural_at);
+        if !now.is_believed() && natural_at().any(|at| at <= now.wall) {
+            coverage.reach(Situation::ClockHolds);
+        }
+        if now.is_believed() && natural_at().any(|at| now.wall < at && at <= now.at) {
+            coverage.reach(Situation::ClockBehind);
+        }
+        let due = |(_, at): &(&WorkflowId, Option<DateTime<Utc>>)| at.is_some_and(|at| Some(at) <= now.natural());
         let workflows = self.world.workflows().iter().map(|(id, workflow)| (id, workflow.natural_at()));
         for (id, _) in workflows.filter(due) {
             if !config.scheduling {

@@ -6,7 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{decide::Input, id::ExecutionId};
 
 use super::{log::SimLog, random::Random};
+use crate::clock::WallLimits;
 use crate::machine::{Machine, MachineError, MachineOptions, Ticket};
+
+/// How far the wall clock is believed: past every outage and every jump but the wild ones.
+pub(super) const WALL_LIMITS: WallLimits =
+    WallLimits { max_jump: TimeDelta::hours(3), max_outage: TimeDelta::hours(12) };
 
 /// What a process holds in memory.
 pub(super) struct Process {
@@ -36,7 +41,7 @@ pub(super) struct Asked {
 impl Process {
     /// A process that opens the log.
     pub(super) fn open(log: &SimLog, random: &mut Random) -> Result<Self, MachineError> {
-        let mut options = MachineOptions::default();
+        let mut options = MachineOptions::default().wall_limits(WALL_LIMITS);
         if random.chance(20) {
             options.max_records = random.between(1, 12) as usize;
         }

@@ -30,6 +30,8 @@ pub enum Sabotage {
     AnswersForgotten,
     /// The log forgets who was told what it waits for: after a restart it is told again.
     ToldForgotten,
+    /// The clock of the time that has elapsed stands still.
+    ElapsedForgotten,
     /// Stops that are owed get lost between machine and executor.
     StopsForgotten,
     /// The executor starts an execution again when it is asked again.

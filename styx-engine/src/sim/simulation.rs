@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,6 +15,7 @@ use styx_core::{
     decide::Input,
     executor::{Effect, Observation},
     id::{ExecutionId, Position},
+    now::Now,
 };
 use uuid::Uuid;
 
@@ -28,7 +30,7 @@ use super::{
     story::Story,
     workload::Workload,
 };
-use crate::machine::Outputs;
+use crate::{clock::Reading, machine::Outputs};
 
 /// Something that will happen.
 enum Happening {
@@ -91,6 +93,8 @@ pub(super) struct Simulation {
     now: DateTime<Utc>,
     /// What the wall clock is ahead of it.
     skew: TimeDelta,
+    /// How much of that is a jump that nobody can believe.
+    wild: TimeDelta,
     phase: Phase,
     /// How often a process crashes, in percent of its steps.
     crashes: usize,
@@ -126,6 +130,7 @@ impl Simulation {
             sequence: 0,
             now,
             skew: TimeDelta::zero(),
+            wild: TimeDelta::zero(),
             phase: Phase::Safety,
             crashes,
             requests: 0,
@@ -213,6 +218,14 @@ impl Simulation {
         self.now + self.skew
     }
 
+    fn reading(&self) -> Reading {
+        let elapsed = match self.options.sabotage {
+            Some(Sabotage::ElapsedForgotten) => Duration::ZERO,
+            _ => (self.now - DateTime::UNIX_EPOCH).to_std().unwrap_or_default(),
+        };
+        Reading { wall: self.wall(), elapsed }
+    }
+
     fn faulty(&self) -> bool {
         self.phase == Phase::Safety
     }
@@ -290,7 +303,7 @@ impl Simulation {
 
     fn step(&mut self) {
         let crash = self.draw_crash();
-        let wall = self.wall();
+        let reading = self.reading();
         let Some(process) = &mut self.process else {
             return;
         };
@@ -306,10 +319,12 @@ impl Simulation {
             Some(Crash::Append(fault)) => Some(fault),
             _ => None,
         });
-        let now = wall.max(process.machine.world().at());
         let inputs = std::mem::take(&mut process.inbox);
-        let settled = process.has_settled(now);
-        let result = catch_unwind(AssertUnwindSafe(|| process.machine.step(wall, inputs)));
+        let before = process.machine.now(reading);
+        let settled = process.has_settled(before.at);
+        let result = catch_unwind(AssertUnwindSafe(|| process.machine.step(reading, inputs)));
+        // An operator may have accepted the wall clock.
+        let now = process.machine.now(reading);
         self.log.arm(None);
         match result {
             Err(panic) => {
@@ -350,7 +365,7 @@ impl Simulation {
         self.crash(&format!("{crash:?}"));
     }
 
-    fn stepped(&mut self, crash: Option<Crash>, now: DateTime<Utc>, settled: bool, outputs: Outputs) {
+    fn stepped(&mut self, crash: Option<Crash>, now: Now, settled: bool, outputs: Outputs) {
         self.read_log();
         self.marks.waiting(now, &mut self.coverage);
         let Outputs { answers, mut effects, wake, left, .. } = outputs;
@@ -361,10 +376,12 @@ impl Simulation {
             self.coverage.reach(Situation::StepCut);
         }
         // With `wake` in the past the step was cut short.
-        let settled = settled && left.is_empty() && wake.is_none_or(|wake| wake > now);
+        let settled = settled && left.is_empty() && wake.is_none_or(|wake| wake > now.at);
         if let Some(process) = self.process.take() {
             let (world, log) = (process.machine.world(), self.log.clone());
-            let view = View { world, log: &log, now, effects: &effects, wake, settled };
+            let (wall, elapsed) = (self.wall(), self.now);
+            let view =
+                View { world, log: &log, now: now.at, clock: now, wall, elapsed, effects: &effects, wake, settled };
             self.check(|invariant| invariant.stepped(&view));
             self.process = Some(process);
         }
@@ -392,12 +409,11 @@ impl Simulation {
             self.marks.answer(&asked, &reply, &mut self.coverage);
             self.check(|invariant| invariant.answered(&asked.id, &reply));
         }
-        self.sleep(now, wake, left);
+        self.sleep(now.at, wake, left);
     }
 
     /// Sets the timer, in true time.
     fn sleep(&mut self, now: DateTime<Utc>, wake: Option<DateTime<Utc>>, left: Vec<(u64, Input)>) {
-        let wall = self.wall();
         let process_number = self.processes;
         let Some(process) = &mut self.process else {
             return;
@@ -406,9 +422,7 @@ impl Simulation {
         process.timer += 1;
         let timer = process.timer;
         if let Some(wake) = wake {
-            // A clock that was set back stands still for the machine until it has caught up.
-            let at = if wake <= now { wall } else { wake };
-            self.later(at - wall, Happening::Wake { process: process_number, timer });
+            self.later(wake - now, Happening::Wake { process: process_number, timer });
         }
     }
 

@@ -31,7 +31,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use hyper::{
     Method, StatusCode,
     header::{HeaderValue, USER_AGENT},
@@ -41,6 +41,7 @@ use styx_core::{
     decide::{Reply, Request as Ask},
     id::{InstanceId, WorkflowId},
     log::{LogError, LogReader},
+    now::Now,
     record::{Fact, Operator, Record},
     world::{RowKey, World},
 };
@@ -127,6 +128,12 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// How the server is, with why.
+    fn readiness(&self) -> Readiness {
+        let clock = self.engine.clock_status();
+        self.health.readiness(self.disk.refusal(), clock.holds().then(|| clock.to_string()))
+    }
+
     /// Spells out what executions ran.
     fn descriptions(&self) -> Descriptions<'_> {
         Descriptions::new(self.engine.reader(), &self.definitions, self.declared_env_only)
@@ -236,7 +243,7 @@ impl Call {
     /// Looks at the world as it is between two steps of the engine; it must be quick.
     async fn look<T: Send + 'static>(
         &self,
-        look: impl FnOnce(&World, DateTime<Utc>) -> T + Send + 'static,
+        look: impl FnOnce(&World, Now) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let looked = self.app.engine.look(move |world, now| {
@@ -310,7 +317,7 @@ async fn answer_route(app: Arc<App>, parts: Parts, body: Body, route: Route<'_>,
 
 /// How the server is; why, only for those who may read.
 fn ready(app: &App, parts: &Parts) -> Response {
-    let mut readiness = app.health.readiness(app.disk.refusal());
+    let mut readiness = app.readiness();
     if app.access.caller(&parts.method, &parts.headers, app.clock.now()).is_err() {
         readiness.reasons.iter_mut().for_each(|reason| reason.reason.clear());
     }

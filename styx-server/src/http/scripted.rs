@@ -44,7 +44,7 @@ use crate::{
     tail::WatchedLog,
 };
 
-/// A clock that shows what it was set to.
+/// A clock that shows what it was set to; time elapses with it.
 pub(super) struct ScriptedClock(Mutex<DateTime<Utc>>);
 
 impl ScriptedClock {
@@ -60,6 +60,10 @@ impl ScriptedClock {
 impl Clock for ScriptedClock {
     fn now(&self) -> DateTime<Utc> {
         *lock(&self.0)
+    }
+
+    fn elapsed(&self) -> Duration {
+        since_epoch(self.now())
     }
 }
 

@@ -65,7 +65,7 @@ impl Starting {
         }
         Some(match route {
             Route::Ping => response::pong(),
-            _ => response::readiness(&self.health.readiness(None)),
+            _ => response::readiness(&self.health.readiness(None, None)),
         })
     }
 }

@@ -124,6 +124,7 @@ fn fields(fact: &Fact) -> Value {
         }),
         Fact::Config(ConfigEvent::SchedulingSwitched { enabled }) => json!({ "enabled": enabled }),
         Fact::Config(ConfigEvent::Operated(runtime)) => operated(runtime),
+        Fact::Config(ConfigEvent::ClockAccepted) => json!({}),
         Fact::Workflow(_, event) => workflow(event),
         Fact::Run(_, RunEvent::Styx { counter, event }) => with("counter", counter.0.into(), styx(event)),
         Fact::Run(_, RunEvent::Ignored { counter, event, error }) => json!({

@@ -6,13 +6,14 @@ use std::{
     thread,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use serde::Deserialize;
 use styx_core::{
     config::{Backoff, Config, ExecutorCapabilities, Timeouts},
     run::State,
 };
+use styx_engine::clock::WallLimits;
 
 use super::{
     HttpSettings, LocalSettings,
@@ -42,6 +43,7 @@ pub(super) struct File {
     pub(super) backoff: FileBackoff,
     pub(super) infrastructure_backoff: FileBackoff,
     pub(super) timeouts: FileTimeouts,
+    pub(super) clock: FileClock,
     pub(super) local: LocalSettings,
     pub(super) http: HttpSettings,
     pub(super) auth: FileAuth,
@@ -60,6 +62,13 @@ pub(super) struct FileAuth {
 pub(super) struct FileBackoff {
     pub(super) base: Option<Iso>,
     pub(super) max_exponent: Option<Exponent>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FileClock {
+    pub(super) max_jump: Option<Iso>,
+    pub(super) max_outage: Option<Iso>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,6 +104,25 @@ impl File {
 
     pub(super) fn token_file(&self, flag: Option<PathBuf>, data: &Path) -> PathBuf {
         flag.or_else(|| self.auth.tokens.clone()).unwrap_or_else(|| data.join("tokens.json"))
+    }
+
+    /// How far the wall clock is believed.
+    ///
+    /// # Errors
+    ///
+    /// When a limit is so small that any clock would exceed it.
+    pub(super) fn wall_limits(&self) -> anyhow::Result<WallLimits> {
+        let defaults = WallLimits::default();
+        let limit = |name: &str, value: Option<Iso>, default: TimeDelta| match value {
+            Some(Iso(value)) if value < WallLimits::MIN => {
+                bail!("clock.{name}: {} is less than {}", Iso(value), Iso(WallLimits::MIN))
+            }
+            value => Ok(value.map_or(default, |Iso(value)| value)),
+        };
+        Ok(WallLimits {
+            max_jump: limit("max_jump", self.clock.max_jump, defaults.max_jump)?,
+            max_outage: limit("max_outage", self.clock.max_outage, defaults.max_outage)?,
+        })
     }
 
     pub(super) fn config(&self, executor: ExecutorKind, runs_api_workflows: bool) -> Config {

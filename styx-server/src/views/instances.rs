@@ -170,6 +170,7 @@ mod tests {
             position: Position::FIRST,
             decision: Position::FIRST,
             at,
+            wall_offset: chrono::TimeDelta::zero(),
             epoch,
             idempotency_key: None,
             cause: Cause::Engine,

@@ -232,7 +232,8 @@ fn an_imported_run_is_found_in_its_history() {
     let records = facts.map(|fact| {
         position = position.next();
         let cause = Cause::Imported { at: at + TimeDelta::seconds(position.0 as i64) };
-        Record { position, decision: position, at, epoch, idempotency_key: None, cause, fact }
+        let wall_offset = TimeDelta::zero();
+        Record { position, decision: position, at, wall_offset, epoch, idempotency_key: None, cause, fact }
     });
     let records = records.collect();
     let mut last = Run::new(None, at);

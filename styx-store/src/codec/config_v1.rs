@@ -20,6 +20,7 @@ pub(super) enum ConfigEventV1<'a> {
     Set(Box<ConfigV1<'a>>) = 0,
     SchedulingSwitched { enabled: bool } = 1,
     Operated(RuntimeV1<'a>) = 2,
+    ClockAccepted = 3,
 }
 
 impl<'a> From<&'a ConfigEvent> for ConfigEventV1<'a> {
@@ -28,6 +29,7 @@ impl<'a> From<&'a ConfigEvent> for ConfigEventV1<'a> {
             ConfigEvent::Set(config) => Self::Set(Box::new((&**config).into())),
             ConfigEvent::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled: *enabled },
             ConfigEvent::Operated(runtime) => Self::Operated((&**runtime).into()),
+            ConfigEvent::ClockAccepted => Self::ClockAccepted,
         }
     }
 }
@@ -38,6 +40,7 @@ impl From<ConfigEventV1<'_>> for ConfigEvent {
             ConfigEventV1::Set(config) => Self::Set(Arc::new((*config).into())),
             ConfigEventV1::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled },
             ConfigEventV1::Operated(runtime) => Self::Operated(Arc::new(runtime.into())),
+            ConfigEventV1::ClockAccepted => Self::ClockAccepted,
         }
     }
 }

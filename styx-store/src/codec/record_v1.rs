@@ -1,8 +1,9 @@
 //! The record of version 1, frozen: fields and tags never change, new variants get new tags.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bincode::{BorrowDecode, Encode};
+use chrono::TimeDelta;
 use styx_core::{
     event::{Event, FailureClass, TriggerParameters},
     id::{Counter, Epoch, Position},
@@ -11,7 +12,7 @@ use styx_core::{
 use uuid::Uuid;
 
 use super::{
-    CodecError,
+    CONFIG, CodecError,
     backfill_v1::{BackfillEventV1, ResourceEventV1},
     cause_v1::CauseV1,
     config_v1::ConfigEventV1,
@@ -36,9 +37,15 @@ pub(super) struct RecordV1<'a> {
     idempotency_key: Option<IdempotencyKeyV1<'a>>,
     fact: FactV1<'a>,
     cause: CauseV1<'a>,
-    /// For later fields, by tag; version 1 has none.
-    later: Seq<(u32, &'a [u8])>,
+    /// Later fields, by tag, ascending.
+    later: Seq<LaterV1<'a>>,
 }
+
+/// A field by its tag.
+type LaterV1<'a> = (u32, Cow<'a, [u8]>);
+
+/// The wall clock's offset: a signed integer, milliseconds; left out when it is zero.
+const WALL_OFFSET: u32 = 1;
 
 impl<'a> TryFrom<&'a Record> for RecordV1<'a> {
     type Error = CodecError;
@@ -53,7 +60,7 @@ impl<'a> TryFrom<&'a Record> for RecordV1<'a> {
             idempotency_key: record.idempotency_key.as_ref().map(Into::into),
             fact: (&record.fact).into(),
             cause: (&record.cause).into(),
-            later: Seq(Vec::new()),
+            later: Seq(later(record)?),
         })
     }
 }
@@ -62,20 +69,49 @@ impl TryFrom<RecordV1<'_>> for Record {
     type Error = CodecError;
 
     fn try_from(stored: RecordV1<'_>) -> Result<Self, CodecError> {
-        if let Some((tag, _)) = stored.later.0.first() {
-            return Err(CodecError::Newer { tag: *tag });
-        }
+        let wall_offset = wall_offset(&stored.later.0)?;
         let decision = stored.position.checked_sub(stored.decision);
         Ok(Self {
             position: Position(stored.position),
             decision: Position(decision.ok_or_else(|| CodecError::Malformed("a decision before the log".into()))?),
             at: from_millis(stored.at)?,
+            wall_offset,
             epoch: Epoch(stored.epoch),
             idempotency_key: stored.idempotency_key.map(Into::into),
             fact: stored.fact.into(),
             cause: stored.cause.into(),
         })
     }
+}
+
+/// A record's later fields.
+fn later(record: &Record) -> Result<Vec<LaterV1<'_>>, CodecError> {
+    if record.wall_offset.is_zero() {
+        return Ok(Vec::new());
+    }
+    let millis = record.wall_offset.num_milliseconds();
+    if TimeDelta::try_milliseconds(millis) != Some(record.wall_offset) {
+        return Err(CodecError::Unstorable("its wall clock's offset isn't in whole milliseconds"));
+    }
+    let bytes = bincode::encode_to_vec(millis, CONFIG).map_err(|_| CodecError::Unstorable("its offset is too long"))?;
+    Ok(vec![(WALL_OFFSET, Cow::Owned(bytes))])
+}
+
+/// Reads the later fields: the wall clock's offset is the only one that version 1 knows. It has one form, so that what is
+/// read is written as the same bytes.
+fn wall_offset(later: &[LaterV1<'_>]) -> Result<TimeDelta, CodecError> {
+    if let Some((tag, _)) = later.iter().find(|(tag, _)| *tag != WALL_OFFSET) {
+        return Err(CodecError::Newer { tag: *tag });
+    }
+    let bytes = match later {
+        [] => return Ok(TimeDelta::zero()),
+        [(_, bytes)] => bytes,
+        _ => return Err(CodecError::Malformed("the wall clock's offset twice".into())),
+    };
+    let bad = || CodecError::Malformed("no offset of a wall clock in a form that is written".into());
+    let (millis, length) = bincode::decode_from_slice::<i64, _>(bytes, CONFIG).map_err(|_| bad())?;
+    let is_whole = length == bytes.len() && millis != 0;
+    TimeDelta::try_milliseconds(millis).filter(|_| is_whole).ok_or_else(bad)
 }
 
 #[derive(Debug, Encode, BorrowDecode)]

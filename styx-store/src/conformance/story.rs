@@ -86,7 +86,12 @@ impl Story {
                 let key = format!("key-{}", position.0 % 50).into();
                 IdempotencyKey { key, digest: dice.uuid() }
             });
-            let record = Record { position, decision, at, epoch, idempotency_key, cause, fact };
+            let wall_offset = match &cause {
+                Cause::Decision => TimeDelta::zero(),
+                _ if dice.chance(10) => TimeDelta::milliseconds(dice.below(4_000_000) as i64 - 2_000_000),
+                _ => TimeDelta::zero(),
+            };
+            let record = Record { position, decision, at, wall_offset, epoch, idempotency_key, cause, fact };
             dirty.extend(self.take([record.clone()]));
             batch.records.push(record);
         }

@@ -21,6 +21,7 @@ pub(super) enum ConfigEventJson {
     Set(Box<ConfigJson>),
     SchedulingSwitched { enabled: bool },
     Operated(RuntimeJson),
+    ClockAccepted,
 }
 
 impl From<&ConfigEvent> for ConfigEventJson {
@@ -29,6 +30,7 @@ impl From<&ConfigEvent> for ConfigEventJson {
             ConfigEvent::Set(config) => Self::Set(Box::new((&**config).into())),
             ConfigEvent::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled: *enabled },
             ConfigEvent::Operated(runtime) => Self::Operated((&**runtime).into()),
+            ConfigEvent::ClockAccepted => Self::ClockAccepted,
         }
     }
 }
@@ -39,6 +41,7 @@ impl From<ConfigEventJson> for ConfigEvent {
             ConfigEventJson::Set(config) => Self::Set(Arc::new((*config).into())),
             ConfigEventJson::SchedulingSwitched { enabled } => Self::SchedulingSwitched { enabled },
             ConfigEventJson::Operated(runtime) => Self::Operated(Arc::new(runtime.into())),
+            ConfigEventJson::ClockAccepted => Self::ClockAccepted,
         }
     }
 }

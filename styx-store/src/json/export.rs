@@ -106,7 +106,7 @@ pub(super) struct FooterJson {
 /// Writes an export.
 ///
 /// ```
-/// use chrono::DateTime;
+/// use chrono::{DateTime, TimeDelta};
 /// use styx_core::{id::{Epoch, Position}, record::{Cause, Fact, LogEvent, Record}};
 /// use styx_store::json::{EnvValues, ExportReader, ExportWriter, Header};
 /// use uuid::Uuid;
@@ -116,6 +116,7 @@ pub(super) struct FooterJson {
 ///     position: Position::FIRST,
 ///     decision: Position::FIRST,
 ///     at,
+///     wall_offset: TimeDelta::zero(),
 ///     epoch: Epoch(1),
 ///     idempotency_key: None,
 ///     cause: Cause::Engine,

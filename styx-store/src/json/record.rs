@@ -17,7 +17,7 @@ use super::{
         CursorJson, CursorMoveJson, DescriptionJson, EndingJson, FailureClassJson, MessageJson, StoredWorkflowJson,
         TriggerJson, shared, texts,
     },
-    values::{ExecutionIdJson, ExtensionsJson, InstantJson, MillisJson, SpanJson, UuidJson},
+    values::{ExecutionIdJson, ExtensionsJson, InstantJson, MillisJson, OffsetJson, SpanJson, UuidJson},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub(super) struct RecordJson {
     pub(super) position: u64,
     pub(super) decision: u64,
     at: MillisJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wall_offset_millis: Option<OffsetJson>,
     epoch: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<IdempotencyKeyJson>,
@@ -39,6 +41,7 @@ impl From<&Record> for RecordJson {
             position: record.position.0,
             decision: record.decision.0,
             at: MillisJson(record.at),
+            wall_offset_millis: OffsetJson::of(record.wall_offset),
             epoch: record.epoch.0,
             idempotency_key: record.idempotency_key.as_ref().map(Into::into),
             fact: (&record.fact).into(),
@@ -53,6 +56,7 @@ impl From<RecordJson> for Record {
             position: Position(json.position),
             decision: Position(json.decision),
             at: json.at.0,
+            wall_offset: json.wall_offset_millis.map(|OffsetJson(offset)| offset).unwrap_or_default(),
             epoch: Epoch(json.epoch),
             idempotency_key: json.idempotency_key.map(Into::into),
             cause: json.cause.into(),

@@ -59,6 +59,32 @@ impl<'de> Deserialize<'de> for MillisJson {
     }
 }
 
+/// How far a wall clock is ahead of a record's time, in milliseconds: never zero, which is left out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OffsetJson(pub(super) TimeDelta);
+
+impl OffsetJson {
+    pub(super) fn of(offset: TimeDelta) -> Option<Self> {
+        (!offset.is_zero()).then_some(Self(offset))
+    }
+}
+
+impl Serialize for OffsetJson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.0.num_milliseconds())
+    }
+}
+
+impl<'de> Deserialize<'de> for OffsetJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let millis = i64::deserialize(deserializer)?;
+        let offset = TimeDelta::try_milliseconds(millis).filter(|offset| !offset.is_zero());
+        offset.map(Self).ok_or_else(|| {
+            D::Error::custom(format!("{millis} is no offset in milliseconds: it is left out when it is 0"))
+        })
+    }
+}
+
 /// A span of time, as an ISO-8601 duration: `PT24H`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SpanJson(pub(super) TimeDelta);

@@ -114,6 +114,7 @@ mod tests {
             position,
             decision: position,
             at: chrono::DateTime::UNIX_EPOCH,
+            wall_offset: chrono::TimeDelta::zero(),
             epoch: Epoch(1),
             idempotency_key: None,
             cause: Cause::Engine,

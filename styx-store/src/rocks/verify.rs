@@ -427,6 +427,7 @@ fn kind(fact: &Fact) -> &'static str {
         Fact::Config(ConfigEvent::Set(_)) => "config.set",
         Fact::Config(ConfigEvent::SchedulingSwitched { .. }) => "config.schedulingSwitched",
         Fact::Config(ConfigEvent::Operated(_)) => "config.operated",
+        Fact::Config(ConfigEvent::ClockAccepted) => "config.clockAccepted",
         Fact::Workflow(_, WorkflowEvent::Stored(_)) => "workflow.stored",
         Fact::Workflow(_, WorkflowEvent::Deleted) => "workflow.deleted",
         Fact::Workflow(_, WorkflowEvent::FileRemoved { .. }) => "workflow.fileRemoved",

@@ -402,6 +402,7 @@ fn record(fact: Fact, cause: Cause) -> Record {
         position: Position(70_000),
         decision: Position(69_998),
         at: at(123),
+        wall_offset: TimeDelta::zero(),
         epoch: Epoch(3),
         idempotency_key: matches!(cause, Cause::Operator(_))
             .then(|| IdempotencyKey { key: "once".into(), digest: uuid(7) }),

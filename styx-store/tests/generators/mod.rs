@@ -367,6 +367,7 @@ fn fact() -> BoxedStrategy<Fact> {
         1 => config().prop_map(|config| Fact::Config(ConfigEvent::Set(Arc::new(config)))),
         1 => any::<bool>().prop_map(|enabled| Fact::Config(ConfigEvent::SchedulingSwitched { enabled })),
         1 => runtime().prop_map(|runtime| Fact::Config(ConfigEvent::Operated(Arc::new(runtime)))),
+        1 => Just(Fact::Config(ConfigEvent::ClockAccepted)),
         2 => (text(), backfill_event()).prop_map(|(id, event)| Fact::Backfill(id, event)),
         1 => (text(), resource).prop_map(|(id, event)| Fact::Resource(id, event)),
         2 => (workflow_id(), workflow).prop_map(|(id, event)| Fact::Workflow(id, event)),
@@ -408,11 +409,14 @@ fn observed() -> impl Strategy<Value = Observed> {
 
 pub(crate) fn record() -> impl Strategy<Value = Record> {
     let key = (text(), uuid()).prop_map(|(key, digest)| IdempotencyKey { key, digest });
-    (any::<u64>(), 0..1000_u64, whole_instant(), any::<u64>(), maybe(key), cause(), fact()).prop_map(
-        |(position, back, at, epoch, idempotency_key, cause, fact)| Record {
+    let wall_offset =
+        prop_oneof![Just(0), any::<i64>().prop_map(|millis| millis.max(-i64::MAX))].prop_map(TimeDelta::milliseconds);
+    (any::<u64>(), 0..1000_u64, (whole_instant(), wall_offset), any::<u64>(), maybe(key), cause(), fact()).prop_map(
+        |(position, back, (at, wall_offset), epoch, idempotency_key, cause, fact)| Record {
             position: Position(position),
             decision: Position(position.saturating_sub(back)),
             at,
+            wall_offset,
             epoch: Epoch(epoch),
             idempotency_key,
             cause,

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     event::{Event, Trigger},
     id::{InstanceId, Position, WorkflowId},
+    now::Now,
     record::{ConfigEvent, Cursor, CursorMove, Fact, Record, RunEvent, Runs, WorkflowEvent, WorkflowSpec},
 };
 
@@ -38,6 +39,8 @@ pub(super) struct FiresOnce {
     /// Instances that ended at the time of the last record: a decision may still have seen them.
     just_ended: BTreeSet<InstanceId>,
     at: DateTime<Utc>,
+    /// The two readings of the clock that the present decision followed.
+    now: Now,
     /// A natural trigger whose cursor must move with the next record.
     fired: Option<InstanceId>,
     scheduling: bool,
@@ -52,6 +55,7 @@ impl Default for FiresOnce {
             completed: BTreeSet::new(),
             just_ended: BTreeSet::new(),
             at: DateTime::UNIX_EPOCH,
+            now: DateTime::UNIX_EPOCH.into(),
             fired: None,
             scheduling: true,
             catch_up: 1,
@@ -93,14 +97,15 @@ impl FiresOnce {
 
     fn workflow(&mut self, record: &Record, id: &WorkflowId, event: &WorkflowEvent) -> Check {
         match event {
-            WorkflowEvent::Stored(stored) => self.store(record.at, id, &stored.spec)?,
+            WorkflowEvent::Stored(stored) => self.store(self.now.present(), id, &stored.spec)?,
             WorkflowEvent::Deleted => drop(self.plans.remove(id)),
             WorkflowEvent::FileRemoved { .. } => {}
             WorkflowEvent::Switched { enabled } => {
                 let plan = self.plans.get_mut(id).ok_or("a workflow that isn't there is switched")?;
                 let set = plan.set_by == Some(record.decision);
-                if *enabled && !plan.enabled && plan.next.fires_at <= record.at && !set {
-                    plan.begin_after(record.at);
+                let present = self.now.present();
+                if *enabled && !plan.enabled && plan.next.fires_at <= present && !set {
+                    plan.begin_after(present);
                 }
                 plan.enabled = *enabled;
             }
@@ -138,9 +143,9 @@ impl FiresOnce {
             _ => {}
         }
         let instance = InstanceId::new(id.clone(), plan.table.parameter(plan.next.instant));
-        let due = plan.enabled && self.scheduling && plan.next.fires_at <= record.at;
+        let due = plan.enabled && self.scheduling && Some(plan.next.fires_at) <= self.now.natural();
         if !due {
-            return Err(format!("{instance} isn't due, and the cursor moves ({why:?})"));
+            return Err(format!("{instance} isn't due at {:?}, and the cursor moves ({why:?})", self.now));
         }
         let active = self.active.contains_key(&instance) || self.just_ended.contains(&instance);
         let fits = match why {
@@ -159,12 +164,12 @@ impl FiresOnce {
         Ok(())
     }
 
-    fn run(&mut self, record: &Record, instance: &InstanceId, event: &Event) -> Check {
+    fn run(&mut self, instance: &InstanceId, event: &Event) -> Check {
         match event {
             Event::TriggerExecution { trigger, missed, .. } => {
                 let natural = *trigger == Trigger::Natural;
                 if natural {
-                    self.natural(record, instance, *missed)?;
+                    self.natural(instance, *missed)?;
                 }
                 self.active.insert(instance.clone(), Active { natural, missed: *missed });
             }
@@ -180,7 +185,7 @@ impl FiresOnce {
         Ok(())
     }
 
-    fn natural(&mut self, record: &Record, instance: &InstanceId, missed: bool) -> Check {
+    fn natural(&mut self, instance: &InstanceId, missed: bool) -> Check {
         let paced = self.missed(instance.workflow()) >= self.catch_up;
         let plan = self.plans.get(instance.workflow()).ok_or("a workflow that isn't there fires")?;
         if paced {
@@ -189,7 +194,7 @@ impl FiresOnce {
         if self.completed.contains(instance) {
             return Err(format!("{instance} fires again after it was completed"));
         }
-        let overtaken = plan.following().fires_at <= record.at;
+        let overtaken = Some(plan.following().fires_at) <= self.now.natural();
         if missed != overtaken {
             return Err(format!("{instance} says missed={missed}, and that it was overtaken is {overtaken}"));
         }
@@ -208,6 +213,9 @@ impl Invariant for FiresOnce {
     }
 
     fn recorded(&mut self, record: &Record) -> Check {
+        if record.position == record.decision {
+            self.now = record.now();
+        }
         if record.at > self.at {
             self.at = record.at;
             self.just_ended.clear();
@@ -220,7 +228,7 @@ impl Invariant for FiresOnce {
             Fact::Config(ConfigEvent::Set(config)) => self.catch_up = config.catch_up.max(1) as usize,
             Fact::Config(ConfigEvent::SchedulingSwitched { enabled }) => self.scheduling = *enabled,
             Fact::Workflow(id, event) => self.workflow(record, id, event)?,
-            Fact::Run(instance, RunEvent::Styx { event, .. }) => self.run(record, instance, event)?,
+            Fact::Run(instance, RunEvent::Styx { event, .. }) => self.run(instance, event)?,
             _ => {}
         }
         Ok(())
@@ -237,8 +245,8 @@ impl Invariant for FiresOnce {
                 return Err(format!("{id} should fire {:?} next, and its cursor is {cursor:?}", plan.next));
             }
             let waits = !view.settled || !plan.enabled || !self.scheduling || self.missed(id) >= self.catch_up;
-            if !waits && plan.next.fires_at <= view.now {
-                return Err(format!("{id} should have fired {:?} by {}", plan.next, view.now));
+            if !waits && Some(plan.next.fires_at) <= view.clock.natural() {
+                return Err(format!("{id} should have fired {:?} by {:?}", plan.next, view.clock));
             }
         }
         Ok(())

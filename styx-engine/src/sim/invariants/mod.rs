@@ -5,6 +5,7 @@ mod acknowledged;
 mod backfills;
 mod bounded;
 mod conditional;
+mod elapses;
 mod ends;
 mod fires_once;
 mod fold;
@@ -30,6 +31,7 @@ use chrono::{DateTime, Utc};
 use styx_core::{
     decide::{Reply, Request},
     executor::Effect,
+    now::Now,
     record::{IdempotencyKey, Record},
     world::World,
 };
@@ -45,8 +47,14 @@ pub(super) struct View<'a> {
     pub(super) world: &'a World,
     /// The disk.
     pub(super) log: &'a SimLog,
-    /// The time that the step went by.
+    /// The time that the step went by, as records carry it.
     pub(super) now: DateTime<Utc>,
+    /// The present that the step went by.
+    pub(super) clock: Now,
+    /// What the wall clock shows.
+    pub(super) wall: DateTime<Utc>,
+    /// True time: how much of it has passed is all that may be asked.
+    pub(super) elapsed: DateTime<Utc>,
     /// The effects that went out.
     pub(super) effects: &'a [Effect],
     /// When the machine wants to be stepped again.
@@ -116,7 +124,7 @@ pub(super) trait Invariant {
 
 /// All invariants, or the one of a name.
 pub(super) fn all(only: Option<&str>) -> Vec<Box<dyn Invariant>> {
-    let all: [Box<dyn Invariant>; 19] = [
+    let all: [Box<dyn Invariant>; 20] = [
         Box::<fires_once::FiresOnce>::default(),
         Box::<starts_once::StartsOnce>::default(),
         Box::<one_at_a_time::OneAtATime>::default(),
@@ -134,6 +142,7 @@ pub(super) fn all(only: Option<&str>) -> Vec<Box<dyn Invariant>> {
         Box::<owed::Owed>::default(),
         Box::<bounded::Bounded>::default(),
         Box::<conditional::Conditional>::default(),
+        Box::<elapses::Elapses>::default(),
         Box::<ends::Ends>::default(),
         Box::<replays::Replays>::default(),
     ];

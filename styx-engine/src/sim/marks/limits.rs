@@ -20,6 +20,7 @@ impl Marks {
             ConfigEvent::Set(config) => after = config.operated_as(before),
             ConfigEvent::Operated(runtime) => after.runtime = runtime.as_ref().clone(),
             ConfigEvent::SchedulingSwitched { enabled } => after.scheduling = *enabled,
+            ConfigEvent::ClockAccepted => coverage.reach(Situation::ClockAccepted),
         }
         if after.execution_limit().is_some_and(|max| (max as usize) < self.world.index().living_count()) {
             coverage.reach(Situation::LimitLowered);

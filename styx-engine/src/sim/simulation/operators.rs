@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use styx_core::{
-    decide::{Input, Request},
+    decide::{Input, Request, RuntimePatch},
     id::ExecutionId,
     record::{IdempotencyKey, Operator},
     world::digest,
 };
 
 use super::{Happening, Phase, Simulation};
+use crate::clock::ClockStatus;
 use crate::sim::{
     Situation, describe,
     invariants::End,
@@ -31,9 +32,12 @@ impl Simulation {
             };
             asking.into_iter().for_each(|asking| self.ask(asking));
         }
-        if self.random.chance(3) {
+        let asked = self.process.as_ref().is_some_and(|process| process.inbox.iter().any(|(_, input)| accepts(input)));
+        let chance = if self.wild.is_zero() { 3 } else { 15 };
+        if self.random.chance(chance) && !asked {
             self.set_clock();
         }
+        self.accept_clock();
         let pause = match self.random.below(10) {
             0..3 => self.random.millis(0, 500),
             3..8 => self.random.seconds(1, 60),
@@ -75,24 +79,59 @@ impl Simulation {
     }
 
     pub(super) fn set_clock(&mut self) {
-        let (situation, by) = match self.random.chance(60) {
-            true => (Situation::ClockStepsBack, self.random.seconds(-1_800, -1)),
-            false => (Situation::ClockJumps, self.random.seconds(60, 3 * 3_600)),
+        if !self.wild.is_zero() {
+            return self.set_clock_right();
+        }
+        let (situation, by) = match self.random.below(10) {
+            0..5 => (Situation::ClockStepsBack, self.random.seconds(-1_800, -1)),
+            5 => (Situation::ClockStepsBack, self.random.seconds(-86_400, -1_800)),
+            6..8 => (Situation::ClockJumps, self.random.seconds(60, 3 * 3_600)),
+            8 => (Situation::ClockWild, self.random.seconds(4 * 3_600, 10 * 3_600)),
+            _ => (Situation::ClockWild, self.random.seconds(86_400, 60_000 * 86_400)),
         };
         self.coverage.reach(situation);
+        if situation == Situation::ClockWild {
+            self.wild = by;
+        }
+        self.set_clock_by(by);
+    }
+
+    /// What was wild is wild no more.
+    pub(super) fn set_clock_right(&mut self) {
+        let by = std::mem::take(&mut self.wild);
+        self.coverage.reach(Situation::ClockRightAgain);
+        self.set_clock_by(-by);
+    }
+
+    fn set_clock_by(&mut self, by: TimeDelta) {
         self.skew += by;
         self.story.note(self.now, "fault", || format!("the clock is set by {} s", by.num_seconds()));
-        // The loop never sleeps for longer than this.
-        if let Some(process) = &mut self.process {
-            process.timer += 1;
+        // The loop never sleeps for longer than this, and may wake before.
+        if let Some(process) = &self.process {
             let timer = process.timer;
             self.later(TimeDelta::seconds(30), Happening::Wake { process: self.processes, timer });
         }
     }
 
+    /// An operator accepts a clock that isn't believed, unless it shows another century: whoever accepts that must wait for all
+    /// its partitions.
+    fn accept_clock(&mut self) {
+        let status = self.process.as_ref().map(|process| process.machine.clock_status());
+        let is_held = matches!(status, Some(ClockStatus::NotBelieved { .. }));
+        if self.wild > TimeDelta::hours(10) || !self.random.chance(if is_held { 30 } else { 1 }) {
+            return;
+        }
+        // From here on it is no fault, and another jump would come on top.
+        self.wild = TimeDelta::zero();
+        self.ask(Request::Operate(RuntimePatch { accept_clock: true, ..RuntimePatch::default() }).into());
+    }
+
     pub(super) fn heal(&mut self) {
         self.story.note(self.now, "phase", || "faults stop".to_owned());
         self.phase = Phase::Healing;
+        if !self.wild.is_zero() {
+            self.set_clock_right();
+        }
         self.outside.faults = false;
         if self.process.is_some() && (self.lost || self.random.chance(30)) {
             self.crash("a restart brings again what was lost");
@@ -148,4 +187,9 @@ impl Simulation {
             self.fail("ends", "once faults stop, everything ends", "it goes on and on".to_owned());
         }
     }
+}
+
+/// Whether an input asks for the wall clock to count.
+fn accepts(input: &Input) -> bool {
+    matches!(input, Input::Asked(Request::Operate(patch), _) if patch.accept_clock)
 }

@@ -87,7 +87,7 @@ impl Simulation {
                 execution: execution.clone(),
                 runner: "default".into(),
                 what: what.clone(),
-                observed_at: Some(self.now),
+                observed_at: Some(self.wall()),
                 evidence: Arc::from(&b"{}"[..]),
                 extensions: Extensions::default(),
             };

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use styx_client::{Change, ConfigSource, ConfigSources, Limit as LimitJson, RuntimeConfig, RuntimeConfigPatch};
+use styx_client::{
+    Change, ClockChange, ConfigSource, ConfigSources, Limit as LimitJson, RuntimeConfig, RuntimeConfigPatch,
+};
 use styx_core::{
     config::{Config, Limit, Rate},
     decide::{Request, RuntimePatch, Setting},
     world::{Row, RowKey},
 };
+use styx_engine::clock::ClockStatus;
 
 use crate::http::{
     Call,
@@ -32,6 +35,7 @@ pub(super) async fn change(call: &Call) -> Result<Response, ApiError> {
         blocked_clients: value(patch.client_blacklist, Default::default())
             .map(|clients| Arc::new(clients.iter().map(|client| client.as_str().into()).collect())),
         debug: value(patch.debug, false),
+        accept_clock: patch.clock == Some(ClockChange::Accept),
     };
     let reply = call.ask(Request::Operate(patch)).await?;
     let response = ok(&current(call).await?);
@@ -79,7 +83,9 @@ async fn current(call: &Call) -> Result<RuntimeConfig, ApiError> {
         Some(Row::Config(config)) => config,
         _ => Arc::default(),
     };
-    Ok(shown(&config, &call.app.http.blocked_clients))
+    let clock = call.app.engine.clock_status();
+    let clock = (clock != ClockStatus::Agrees).then(|| clock.to_string());
+    Ok(RuntimeConfig { clock, ..shown(&config, &call.app.http.blocked_clients) })
 }
 
 /// What counts; `blocked` are the clients that the file turns away.
@@ -98,6 +104,7 @@ fn shown(config: &Config, blocked: &[String]) -> RuntimeConfig {
             .chain(blocked.iter().cloned())
             .collect(),
         debug: runtime.debug,
+        clock: None,
         sources: ConfigSources {
             enabled: by(!config.scheduling, ConfigSource::Default),
             concurrency: by(

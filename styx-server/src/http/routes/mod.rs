@@ -54,7 +54,7 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
     match route {
         Route::Index => Ok(text(INDEX)),
         Route::Ping => Ok(pong()),
-        Route::Ready => Ok(readiness(&call.app.health.readiness(call.app.disk.refusal()))),
+        Route::Ready => Ok(readiness(&call.app.readiness())),
         Route::Metrics => metrics(Arc::clone(&call.app)).await,
         Route::Workflows => workflows::list(call, None).await,
         Route::ComponentWorkflows { component } => workflows::list(call, Some(component)).await,

@@ -10,6 +10,7 @@ use styx_core::{
     log::{LogError, LogReader},
     world::{Row, RowKey, RowScope},
 };
+use styx_engine::clock::ClockStatus;
 
 use super::{
     named::Named,
@@ -60,20 +61,23 @@ pub(super) async fn explain(call: &Call, instance: InstanceId) -> Result<Respons
         return Err(ApiError::not_found(problem.to_string()));
     }
     let instance = named.instance.clone();
+    let clock = call.app.engine.clock_status();
+    let clock = (clock != ClockStatus::Agrees).then(|| clock.to_string());
+    let with_clock = |reasons: &[Reason]| reasons.iter().map(ToString::to_string).chain(clock.clone()).collect();
     let asked = instance.clone();
     let mut waits = call.read(move |reader| waits::waits(reader, &asked)).await?;
     if matches!(waits, Waits::InLine) {
         let asked = instance.clone();
-        let reasons = call.look(move |world, now| explain::explain(world, &asked, now)).await?;
+        let reasons = call.look(move |world, now| explain::explain(world, &asked, now.at)).await?;
         if let Some(reasons) = reasons {
-            return Ok(named.mark(ok(&Explanation { reasons: reasons.iter().map(ToString::to_string).collect() })));
+            return Ok(named.mark(ok(&Explanation { reasons: with_clock(&reasons) })));
         }
         // It has ended meanwhile.
         waits = call.read(move |reader| waits::waits(reader, &instance)).await?;
     }
     match waits {
-        Waits::For(reason) => Ok(named.mark(ok(&Explanation { reasons: vec![reason.to_string()] }))),
-        Waits::NoRun(text) => Err(ApiError::not_found(text)),
+        Waits::For(reason) => Ok(named.mark(ok(&Explanation { reasons: with_clock(&[reason]) }))),
+        Waits::NoRun(text) => Err(ApiError::not_found(clock.map_or(text.clone(), |clock| format!("{text}; {clock}")))),
         // A run that was triggered again meanwhile.
         Waits::InLine => Ok(named.mark(ok(&Explanation { reasons: vec![Reason::Next.to_string()] }))),
     }

@@ -252,7 +252,9 @@ mod tests {
             run.apply(&event, at, styx_core::run::Rules::Ours).unwrap();
             let fact = Fact::Run(instance.clone(), RunEvent::Styx { counter: Counter(number - 1), event });
             let (epoch, decision, idempotency_key) = (Epoch(1), position, None);
-            let record = Record { position, decision, at, epoch, idempotency_key, cause: cause.clone(), fact };
+            let wall_offset = chrono::TimeDelta::zero();
+            let record =
+                Record { position, decision, at, wall_offset, epoch, idempotency_key, cause: cause.clone(), fact };
             let run = Both { before, after: Some(run.clone()) };
             Step { record, cause, run, execution: None, refused: None }
         });
