@@ -42,6 +42,7 @@ fn record_of(fact: Fact) -> Record {
         position,
         decision: position,
         at: at(),
+        wall_offset: TimeDelta::zero(),
         epoch: Epoch(1),
         idempotency_key: None,
         cause: Cause::Engine,

@@ -37,6 +37,7 @@ use hyper::{
     header::{HeaderValue, USER_AGENT},
     http::request::Parts,
 };
+use styx_client::Readiness;
 use styx_core::{
     decide::{Reply, Request as Ask},
     id::{InstanceId, WorkflowId},

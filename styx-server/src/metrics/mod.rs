@@ -4,6 +4,7 @@
 //! nothing is counted twice and nothing is missed between the start and the end of a process. What a log can't tell (requests,
 //! how long a write takes) is measured where it happens.
 
+mod clock;
 mod counts;
 mod folded;
 mod http;
@@ -31,7 +32,7 @@ use styx_core::{
     world::{RefusedRecord, World},
 };
 
-use self::{folded::Folded, process::Process, server_log::ServerLog};
+use self::{clock::ClockMetrics, folded::Folded, process::Process, server_log::ServerLog};
 pub(crate) use self::{http::HttpMetrics, log::LogMetrics};
 
 /// The type of the text that [`Metrics::encode`] makes.
@@ -48,6 +49,8 @@ pub(crate) struct Metrics {
     folded: Arc<Mutex<Folded>>,
     /// Of requests and connections.
     pub(crate) http: HttpMetrics,
+    /// Of the wall clock.
+    pub(crate) clock: ClockMetrics,
     /// Effects that the executor was asked for.
     effects: Family<Labels<1>, Counter>,
     /// Lines about runs that were left out.
@@ -65,11 +68,12 @@ impl Metrics {
         styx.register_collector(Box::new(Gauges(Arc::clone(&folded))));
         http.register(styx);
         log.register(styx);
+        let clock = ClockMetrics::register(styx);
         let effects = Family::default();
         styx.register("effects", "Effects that the executor was asked for, by kind", effects.clone());
         let run_lines_left_out = Counter::default();
         styx.register_collector(Box::new(ServerLog { run_lines_left_out: run_lines_left_out.clone() }));
-        Self { registry, folded, http, effects, run_lines_left_out }
+        Self { registry, folded, http, clock, effects, run_lines_left_out }
     }
 
     /// All of it as text.

@@ -43,6 +43,7 @@ Or with curl:
 /// All that is measured; the text is made where waiting for the counting thread holds up nobody.
 pub(super) async fn metrics(app: Arc<App>) -> Result<Response, ApiError> {
     let metrics = Arc::clone(&app.metrics);
+    metrics.clock.show(app.engine.clock_status());
     let text = app.aside.scrape(move || metrics.encode()).await;
     let text = text.map_err(|panic| ApiError::internal("-", "Panic", panic))?;
     let text = text.map_err(|error| ApiError::internal("-", "Metrics", error))?;
