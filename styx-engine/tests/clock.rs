@@ -1,4 +1,5 @@
 //! A clock that is set while the machine runs: what waits goes on, nothing fires twice, and no wild clock is followed.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
 use std::{
     sync::{Arc, Mutex},

@@ -263,7 +263,7 @@ impl Import {
     }
 
     fn take(&mut self, fact: Fact, cause: Cause) -> Result<(), RefusedRecord> {
-        let at = "2026-01-01T00:00:00Z".parse().unwrap();
+        let at: chrono::DateTime<chrono::Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
         let record = Draft { fact, cause, idempotency_key: None }.into_record(&self.world, at, self.epoch);
         let mut changes = self.world.apply(&record)?;
         self.rows.extend(changes.dirty.drain(..).map(|key| (key, None)));
