@@ -44,8 +44,42 @@ fuzzing_lacks() {
         echo "cargo-fuzz $version, which could not be installed"
 }
 
+# How many files RocksDB is compiled from; nothing where cargo keeps it is unknown.
+rocksdb_files() {
+    version=$(sed -n '/^name = "librocksdb-sys"$/{n;s/^version = "\(.*\)"$/\1/p;}' "$ROOT/Cargo.lock")
+    cat "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/"librocksdb-sys-$version"/rocksdb_lib_sources.txt 2>/dev/null |
+        wc -w | awk '$1 > 0 { print $1 }'
+}
+
+# Counts RocksDB's object files while cargo, which says nothing about them, makes them. Ends with the script.
+rocksdb_progress() {
+    # Nothing that sleeps here holds the script's output open.
+    pause() { sleep "${STYX_PROGRESS_POLL:-2}" >/dev/null 2>&1 & wait $!; }
+    begun=$(mktemp)
+    trap 'rm -f "$begun"' EXIT
+    trap 'exit 0' TERM
+    if [ -t 2 ]; then clear='\r\033[K' every=10; else clear='' every=60; fi
+    every=${STYX_PROGRESS_EVERY:-$every} said=0 last=0 of=
+    while kill -0 "$1" 2>/dev/null; do
+        pause
+        made=$(find "$CARGO_TARGET_DIR"/*/build/librocksdb-sys-*/out -name '*.o' -newer "$begun" 2>/dev/null | wc -l)
+        now=$(date +%s)
+        [ "$made" -gt "$last" ] && [ "$((now - said))" -ge "$every" ] || continue
+        [ -n "$of" ] || of=$(rocksdb_files)
+        # shellcheck disable=SC2059
+        printf "${clear}RocksDB: $((made)) of ${of:-about 340} files\n" >&2
+        last=$made said=$now
+    done
+}
+
 # The one build that run, tests and CI share: RocksDB takes about 20 minutes on two cores, once.
 build() {
     [ -d "$CARGO_TARGET_DIR/debug/build" ] || say "first build: RocksDB alone takes about 20 minutes on two cores"
-    (cd "$ROOT" && cargo build --workspace --all-features "$@")
+    rocksdb_progress $$ &
+    progress=$!
+    built=0
+    (cd "$ROOT" && cargo build --workspace --all-features "$@") || built=$?
+    kill "$progress" 2>/dev/null || true
+    wait "$progress" 2>/dev/null || true
+    return "$built"
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use crate::visible::visible_lines;
+use styx_host::text::{printable, visible_lines};
 
 /// Says something, a line or several. Whether anybody can read it changes nothing of what the command does.
 pub(crate) fn tell(text: impl Display) {
@@ -12,5 +12,5 @@ pub(crate) fn tell(text: impl Display) {
 
 /// Says something that may hold colours.
 pub(crate) fn tell_styled(text: impl Display) {
-    let _ = writeln!(anstream::stderr(), "{text}");
+    let _ = writeln!(anstream::stderr(), "{}", printable(&text.to_string()));
 }

@@ -8,9 +8,13 @@ use std::{env, fs, io};
 
 use serde::{Deserialize, Serialize};
 use styx_client::Host;
+use styx_host::text::shortened;
 
 use crate::failure::Failure;
 use crate::suggest;
+
+/// The longest name of a context.
+const MAX_NAME: usize = 128;
 
 /// All contexts, and which one is used if nothing else is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,17 +67,26 @@ impl Contexts {
     fn save_to(&self, path: &Path) -> io::Result<()> {
         let text = toml::to_string(self).map_err(io::Error::other)?;
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+            styx_host::folder::create(folder)?;
         }
-        let beside = path.with_extension(format!("toml.{}", std::process::id()));
-        fs::write(&beside, text)?;
-        fs::rename(&beside, path)
+        styx_host::file::write_state(path, text.as_bytes())
     }
 
     /// Adds a context, or replaces it, and tells whether it was new. The first one becomes the current one.
     pub(crate) fn add(&mut self, name: &str, host: &str, token_file: Option<&Path>) -> Result<bool, Failure> {
         if name.is_empty() || name.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
             return Err(Failure::Usage(format!("not a name for a context: {name:?}")));
+        }
+        if name.chars().count() > MAX_NAME {
+            let name = shortened(name, MAX_NAME);
+            return Err(Failure::Usage(format!(
+                "not a name for a context: {name:?}: it has more than {MAX_NAME} letters"
+            )));
+        }
+        if host.contains('@') {
+            let text =
+                "a context's host holds no user name and no password: a server takes a token (--token-file FILE)";
+            return Err(Failure::Usage(text.into()));
         }
         Host::parse(host).map_err(|error| Failure::Usage(error.to_string()))?;
         let token_file = token_file.map(std::path::absolute).transpose()?;
@@ -163,7 +176,14 @@ mod tests {
     #[test]
     fn names_and_hosts_are_looked_at() {
         let mut contexts = Contexts::default();
-        for (name, host) in [("", "http://h"), ("a b", "http://h"), ("a\n", "http://h"), ("a", "ftp://h"), ("a", "")] {
+        for (name, host) in [
+            ("", "http://h"),
+            ("a", "http://ann:s3cret@h"),
+            ("a b", "http://h"),
+            ("a\n", "http://h"),
+            ("a", "ftp://h"),
+            ("a", ""),
+        ] {
             assert!(contexts.add(name, host, None).is_err(), "{name:?} {host:?}");
         }
         assert_eq!(contexts, Contexts::default());

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use styx_client::{ApiError, Error, TransportErrorKind};
+use styx_host::text::{shortened, visible};
 use thiserror::Error;
 
 use crate::aside::tell;
@@ -24,6 +25,8 @@ const UNAUTHORIZED: u8 = 5;
 /// A workflow file that cannot be read as workflows.
 const UNREADABLE: u8 = 6;
 
+/// How much of a text of others is shown.
+const LONGEST: usize = 2_000;
 /// What many who try a server on their own machine need to hear.
 const PLAIN_HTTP_HINT: &str = "\nA host without a scheme means https. For plain HTTP write http:// in front of it.";
 
@@ -107,6 +110,7 @@ impl Failure {
             Self::Structure(_) => UNREADABLE,
             Self::Client(Error::Api(error)) if error.status == 401 => UNAUTHORIZED,
             Self::Client(Error::Api(_)) | Self::NoPartition(_) => REFUSED,
+            Self::Client(Error::Unaddressable { .. }) => BAD_ARGUMENTS,
             Self::Client(_) => NO_ANSWER,
             Self::Several(failures) => failures.first().map_or(UNKNOWN, Self::exit_code),
             Self::Findings(_) => FINDINGS,
@@ -118,9 +122,9 @@ impl Failure {
 fn describe(workflows: &[InvalidWorkflow]) -> String {
     let mut text = String::new();
     for InvalidWorkflow { id, errors } in workflows {
-        let _ = writeln!(text, "Invalid workflow configuration: {id}");
+        let _ = writeln!(text, "Invalid workflow configuration: {}", visible(&shortened(id, LONGEST)));
         for error in errors {
-            let _ = writeln!(text, "  error: {error}");
+            let _ = writeln!(text, "  error: {}", visible(&shortened(error, LONGEST)));
         }
     }
     text.trim_end_matches('\n').into()
@@ -130,7 +134,8 @@ fn describe(workflows: &[InvalidWorkflow]) -> String {
 fn explain(error: &Error) -> String {
     match error {
         Error::Api(error) if error.status == 401 => explain_unauthorized(error),
-        Error::Api(error) => format!("API error: {error}"),
+        Error::Api(error) => format!("API error: {}", visible(&error.to_string())),
+        Error::Unaddressable { .. } => format!("styx: error: {error}"),
         Error::Transport { method, url, source } => {
             let class = match source.kind() {
                 TransportErrorKind::Connect => "ConnectException",
@@ -156,7 +161,7 @@ fn explain_unauthorized(error: &ApiError) -> String {
         "\nThe server wants to know who asks. Put a token into STYX_TOKEN, name a file that holds one with \
          --token-file, or add it to a context: styx context add NAME HOST --token-file FILE"
     };
-    format!("API error: Unauthorized: {error}{hint}")
+    format!("API error: Unauthorized: {}{hint}", visible(&error.to_string()))
 }
 
 /// A number and what is counted.

@@ -14,7 +14,6 @@ mod in_flight;
 mod output;
 mod progress;
 mod suggest;
-mod visible;
 mod watch;
 
 use std::io::IsTerminal;

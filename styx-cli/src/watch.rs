@@ -12,7 +12,7 @@ use crate::args::Watch;
 use crate::aside::tell;
 use crate::failure::Failure;
 use crate::output::Printer;
-use crate::visible::visible_lines;
+use styx_host::text::visible_lines;
 
 /// Home, no wrapping of lines, no cursor.
 const BEGIN: &str = "\x1b[?25l\x1b[?7l\x1b[H\x1b[2J";

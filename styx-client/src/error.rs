@@ -18,6 +18,12 @@ pub enum Error {
         /// What happened.
         source: TransportError,
     },
+    /// An id can't stand in a path: whoever reads the address would take it for something else.
+    #[error("{id:?} cannot be an id: in an address it names something else")]
+    Unaddressable {
+        /// The id.
+        id: String,
+    },
     /// The server refused the request.
     #[error(transparent)]
     Api(#[from] ApiError),

@@ -29,6 +29,7 @@ pub struct Host {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("not the address of a server: {text:?}")]
 pub struct ParseHostError {
+    /// Without what stands before an `@`, which may be a password.
     text: String,
 }
 
@@ -38,7 +39,7 @@ impl Host {
     /// # Errors
     /// When the text names no host, or a scheme other than `http` and `https`.
     pub fn parse(text: &str) -> Result<Self, ParseHostError> {
-        let error = || ParseHostError { text: text.into() };
+        let error = || ParseHostError { text: text.rsplit('@').next().unwrap_or(text).into() };
         let full = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let url = Url::parse(&full).map_err(|_| error())?;
         let name = url.host_str().ok_or_else(error)?;
@@ -88,6 +89,15 @@ impl std::fmt::Display for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.origin)
     }
+}
+
+/// A segment of a path that doesn't reach the server as it is: `.` and `..` are resolved on the way, however they are escaped,
+/// and an empty one at the end isn't told from none.
+pub(crate) fn lost_segment(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let (_, path) = rest.split_once('/')?;
+    let path = path.split('?').next().unwrap_or(path);
+    path.split('/').find(|segment| matches!(*segment, "" | "." | ".."))
 }
 
 fn is_this_machine(name: &str) -> bool {
@@ -143,6 +153,24 @@ mod tests {
         );
         assert_eq!(host.url(&["\"<>?[\\]^`{|}\n"], &[]), "http://h/api/v3/%22%3C%3E%3F%5B%5C%5D%5E%60%7B%7C%7D%0A");
         assert_eq!(host.url(&["x"], &[("a", "1 +&=2"), ("b", "")]), "http://h/api/v3/x?a=1%20%2B%26%3D2&b=");
+    }
+
+    #[test]
+    fn an_id_changes_no_path() {
+        let host = Host::parse("http://h:1").unwrap();
+        for id in ["", ".", ".."] {
+            for path in [vec![id], vec!["workflows", id, "w"], vec!["workflows", "c", id]] {
+                assert_eq!(lost_segment(&host.url(&path, &[("a", "/x/../")])), Some(id), "{path:?}");
+            }
+        }
+        for id in ["...", ".a", "a.", "%2e", "%2E%2e", "/", "a/../b", "\\..\\", "?", "#"] {
+            let url = host.url(&["workflows", id, "w"], &[("a", "/x/../")]);
+            assert_eq!(lost_segment(&url), None, "{id}");
+            let parsed = Url::parse(&url).unwrap();
+            assert_eq!(parsed.path_segments().unwrap().count(), 5, "{parsed}");
+            assert_eq!(parsed.as_str(), url, "{id}");
+        }
+        assert_eq!(lost_segment(&host.ping_url()), None);
     }
 
     #[test]

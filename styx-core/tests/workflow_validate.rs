@@ -1,7 +1,9 @@
 //! The rules for workflows, each at its limit and beyond it.
 
 use chrono::TimeDelta;
-use styx_core::workflow::{FlyteExecConf, FlyteIdentifier, Secret, Span, WorkflowConfiguration, validate};
+use styx_core::workflow::{
+    DeploymentSource, FlyteExecConf, FlyteIdentifier, Secret, Span, WorkflowConfiguration, validate,
+};
 
 /// A configuration that keeps every rule, but for what `change` does to it.
 fn with(change: impl FnOnce(&mut WorkflowConfiguration)) -> WorkflowConfiguration {
@@ -215,4 +217,54 @@ fn a_secret_is_one_that_kubernetes_can_mount() {
         let text = format!("S-2 secret.mount_path: secret mount path must not be under /etc/styx-wf-sa-keys: {path}");
         refused(secret("keys", path), &[&text]);
     }
+}
+
+#[test]
+fn every_field_has_a_bounded_length_and_every_error_too() {
+    let long = "x".repeat(1_000_000);
+    let mut configuration = WorkflowConfiguration::new(long.as_str(), long.as_str());
+    configuration.offset = Some(long.clone());
+    configuration.docker_image = Some(long.clone());
+    configuration.commit_sha = Some(long.clone());
+    configuration.service_account = Some(long.clone());
+    configuration.retry_condition = Some(long.clone());
+    configuration.resources = vec![long.clone()];
+    configuration.docker_args = Some(vec![long.clone()]);
+    configuration.env = [(long.clone(), long.clone())].into();
+    configuration.deployment_source = Some(DeploymentSource { repository: Some(long.clone()), source: long.clone() });
+    configuration.secret = Some(Secret { name: long.clone(), mount_path: format!("/{long}") });
+    let errors = validate(&long, &long, &configuration, None);
+    for field in [
+        "component_id",
+        "id",
+        "schedule",
+        "offset",
+        "docker_image",
+        "docker_args",
+        "commit_sha",
+        "service_account",
+        "retry_condition",
+        "resources",
+        "env",
+        "deployment_source.source",
+        "deployment_source.repository",
+        "secret.name",
+        "secret.mount_path",
+    ] {
+        assert!(errors.iter().any(|error| error.field == field), "{field} of any length is taken");
+    }
+    assert!(errors.iter().all(|error| error.text.len() < 1_100));
+    let schedule = format!("{}0 * * * *", "0,".repeat(35_000));
+    let errors = validate("c", "w", &WorkflowConfiguration::new("w", &schedule), None);
+    assert_eq!(errors[0].to_string(), "schedule too long: 70009, limit = 1024");
+}
+
+#[test]
+fn an_id_names_nothing_else_in_a_path() {
+    for id in [".", ".."] {
+        let errors = validate(id, id, &WorkflowConfiguration::new(id, "hours"), None);
+        let fields: Vec<_> = errors.iter().map(|error| (error.rule, error.field)).collect();
+        assert_eq!(fields, [("S-4", "component_id"), ("S-4", "id")]);
+    }
+    assert!(validate("...", ".a", &WorkflowConfiguration::new(".a", "hours"), None).is_empty());
 }

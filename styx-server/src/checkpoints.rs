@@ -2,14 +2,14 @@
 
 use std::{
     fs, io,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, TryLockError},
 };
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use styx_client::Checkpoint;
 use styx_core::id::Position;
+use styx_host::{file::sync_folder, folder};
 use styx_store::{OpenError, rocks::RocksReader};
 
 /// The folder that holds them, in the data folder.
@@ -23,6 +23,8 @@ const UNFINISHED: &str = ".new-";
 pub(crate) struct Checkpoints {
     log: RocksReader,
     data: PathBuf,
+    /// How many are kept: the oldest ones go when a new one is there.
+    keep: usize,
     /// One at a time.
     making: Mutex<()>,
 }
@@ -30,6 +32,9 @@ pub(crate) struct Checkpoints {
 /// Why none was made, or they can't be listed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckpointError {
+    /// Another one is being made, and whoever waited for it would take a thread from those who read.
+    #[error("another checkpoint is being made: try again when it is done")]
+    Busy,
     /// It can't be written.
     #[error(transparent)]
     Log(#[from] OpenError),
@@ -45,16 +50,21 @@ pub(crate) enum CheckpointError {
 
 impl Checkpoints {
     /// Those of a log in its data folder.
-    pub(crate) fn new(log: RocksReader, data: PathBuf) -> Self {
-        Self { log, data, making: Mutex::new(()) }
+    pub(crate) fn new(log: RocksReader, data: PathBuf, keep: usize) -> Self {
+        Self { log, data, keep, making: Mutex::new(()) }
     }
 
-    /// Makes one of all that is durable now. It has its name only once it is whole.
+    /// Makes one of all that is durable now, and removes the oldest ones if there are too many then. It has its name only once
+    /// it is whole.
     pub(crate) fn make(&self, now: DateTime<Utc>) -> Result<Checkpoint, CheckpointError> {
-        let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = match self.making.try_lock() {
+            Ok(lock) => lock,
+            // Whoever panicked has left a folder that is removed below.
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(CheckpointError::Busy),
+        };
         let folder = self.folder();
-        let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-        created.map_err(doing("creating", &folder))?;
+        folder::create(&folder).map_err(doing("creating", &folder))?;
         self.remove_unfinished()?;
         let unfinished = folder.join(format!("{UNFINISHED}{}", std::process::id()));
         let mark = self.log.checkpoint(&unfinished)?;
@@ -65,9 +75,22 @@ impl Checkpoints {
             fs::remove_dir_all(&unfinished).map_err(doing("removing", &unfinished))?;
         } else {
             fs::rename(&unfinished, &path).map_err(doing("renaming", &unfinished))?;
-            fs::File::open(&folder).and_then(|folder| folder.sync_all()).map_err(doing("syncing", &folder))?;
+            sync_folder(&folder).map_err(doing("syncing", &folder))?;
         }
+        self.remove_oldest()?;
         Ok(checkpoint(&name, mark.tail, now))
+    }
+
+    /// Removes what is too much; one that somebody looks at stays until the next time.
+    fn remove_oldest(&self) -> Result<(), CheckpointError> {
+        let all = self.list()?;
+        for Checkpoint { name, .. } in &all[..all.len().saturating_sub(self.keep)] {
+            match styx_store::rocks::remove(self.folder().join(name)) {
+                Ok(()) => tracing::info!("removed the checkpoint {name}: the last {} are kept", self.keep),
+                Err(error) => tracing::warn!("the checkpoint {name} can't be removed: {error}"),
+            }
+        }
+        Ok(())
     }
 
     /// All that there are, the oldest first.
@@ -136,5 +159,24 @@ mod tests {
         for other in ["", "lost+found", ".new-77", "23", "x-20260329T070001Z", "23-2026", "23-20260329T070001"] {
             assert_eq!(parse(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn the_newest_are_kept_and_two_at_a_time_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let log = styx_store::RocksLog::open(&data).unwrap();
+        let checkpoints = Checkpoints::new(log.rocks_reader(), data, 2);
+        let at = |second: i64| DateTime::from_timestamp(1_774_768_000 + second, 0).unwrap();
+        let names: Vec<String> = (0..4).map(|second| checkpoints.make(at(second)).unwrap().name).collect();
+        let left = || checkpoints.list().unwrap().into_iter().map(|checkpoint| checkpoint.name).collect::<Vec<_>>();
+        assert_eq!(left(), names[2..]);
+        let reading = styx_store::open_read_only(checkpoints.folder().join(&names[2])).unwrap();
+        let newest = checkpoints.make(at(9)).unwrap().name;
+        assert_eq!(left(), [names[2].clone(), names[3].clone(), newest.clone()], "one that is read stays");
+        drop(reading);
+        let _busy = checkpoints.making.lock().unwrap();
+        assert!(matches!(checkpoints.make(at(10)), Err(CheckpointError::Busy)));
+        assert_eq!(left().len(), 3);
     }
 }

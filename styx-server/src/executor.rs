@@ -21,6 +21,7 @@ use crate::{
     health::{Health, Part, Watchdog},
     metrics::Metrics,
     settings::Settings,
+    umask,
 };
 
 /// The executor, and what a server tells people about it.
@@ -137,5 +138,6 @@ fn local_options(settings: &Settings, runs: &std::path::Path) -> LocalOptions {
     options.keep_runs = local.keep_runs.unwrap_or(options.keep_runs);
     options.max_output_bytes = local.max_output_bytes.unwrap_or(options.max_output_bytes);
     options.stop_grace = local.stop_grace.map_or(options.stop_grace, |grace| grace.std());
+    options.umask = umask::of_jobs();
     options
 }

@@ -47,6 +47,7 @@ impl Follower {
         watchdog.spawn("styx-follower", move || {
             if let Err(error) = self.follow(&runtime) {
                 let text = format!("the metrics of the log and its lines about runs stand still: {error:#}");
+                self.metrics.stop(&text);
                 self.health.degrade(Part::Metrics, text);
                 // The server goes on without them, until it stops.
                 runtime.block_on(async { while self.tail.changed().await.is_ok() {} });

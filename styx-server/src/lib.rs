@@ -20,6 +20,7 @@ mod run_log;
 mod serve;
 mod settings;
 mod tail;
+mod umask;
 mod views;
 
 use std::{env, process::ExitCode};
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
     if env::args_os().nth(1).is_some_and(|word| word == "shim") {
         return styx_engine::local::shim::main(env::args_os().skip(2));
     }
+    umask::make_private();
     let Cli { flags, command } = Cli::parse();
     let done = match command {
         None => Settings::load(&flags).and_then(serve::run),

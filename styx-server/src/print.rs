@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::Context;
+use styx_host::text::visible_lines;
 
 use crate::logging;
 
@@ -36,7 +37,8 @@ pub(crate) fn write(text: &str) -> io::Result<()> {
 
 /// Tells whoever started the command; that nobody listens is no failure. A server that ends waits for nobody who listens.
 pub(crate) fn tell(text: &str) {
-    if !logging::tell(text) {
+    let text = visible_lines(text);
+    if !logging::tell(&text) {
         let _ = writeln!(io::stderr(), "{text}");
     }
 }

@@ -16,7 +16,8 @@ use styx_engine::{
     engine::{self, EngineError, EngineHandle, EngineThread, Inbox},
     machine::{Machine, MachineOptions},
 };
-use styx_store::{OpenError, RocksLog};
+use styx_host::file::write_internal;
+use styx_store::{OpenError, RocksLog, rocks::Notice};
 use tokio::{
     net::{TcpListener, TcpSocket},
     runtime::Runtime,
@@ -86,7 +87,7 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
 
     let declared_env_only = settings.executor == ExecutorKind::Local;
     let options = MachineOptions::default().declared_env_only(declared_env_only).wall_limits(settings.wall_limits);
-    let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), settings.data.clone()));
+    let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), settings.data.clone(), settings.keep_checkpoints));
     let log_metrics = LogMetrics::default();
     let (log, watched) = WatchedLog::new(log, log_metrics.clone()).context("reading the log")?;
     let mut machine = Machine::open(Box::new(log), options).context("reading the log")?;
@@ -110,7 +111,8 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let ended = end_process(watchdog.clone());
     let (engine, thread) = engine::start(machine, inbox, executor, Arc::clone(&clock), Vec::new(), ended)?;
 
-    fs::write(settings.data.join(ADDRESS_FILE), format!("{address}\n")).context("writing the address file")?;
+    let address_file = settings.data.join(ADDRESS_FILE);
+    write_internal(address_file, format!("{address}\n").as_bytes()).context("writing the address file")?;
     greet(&settings, address, &loaded, &runner, metrics.adopted());
     let (stop_waiting, told_to_stop) = watch::channel(false);
     let disk = Arc::new(Disk::new(settings.data.clone(), settings.disk_reserve));
@@ -190,8 +192,9 @@ fn watched_folder(settings: &Settings) -> anyhow::Result<Option<Keeper>> {
 }
 
 fn open(data: &Path) -> anyhow::Result<RocksLog> {
-    let log = RocksLog::open_with(data, &styx_store::rocks::OpenOptions::default(), &mut |notice| {
-        tracing::info!("{notice}");
+    let log = RocksLog::open_with(data, &styx_store::rocks::OpenOptions::default(), &mut |notice| match notice {
+        Notice::MadePrivate { .. } => tracing::warn!("{notice}"),
+        _ => tracing::info!("{notice}"),
     });
     log.map_err(|error| match error {
         OpenError::InUse { .. } => anyhow!("{error}: stop it, or choose another folder with --data"),

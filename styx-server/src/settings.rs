@@ -13,9 +13,12 @@ use std::{
 
 use anyhow::bail;
 use chrono::TimeDelta;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use styx_core::{config::Config, run::State};
 use styx_engine::clock::WallLimits;
+
+/// The most that `max_body_bytes` may be: what a request asks for goes into one record, whose parts may repeat it.
+const MAX_BODY_BYTES: usize = styx_store::codec::MAX_BODY / 4;
 
 use self::file::File;
 pub(crate) use self::values::Iso;
@@ -50,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) disk_reserve: u64,
     /// How far the wall clock is believed.
     pub(crate) wall_limits: WallLimits,
+    /// How many checkpoints are kept; the oldest ones are removed when a new one is made.
+    pub(crate) keep_checkpoints: usize,
 }
 
 /// Who may ask for what.
@@ -73,6 +78,7 @@ pub(crate) struct LocalSettings {
     pub(crate) environment: Option<String>,
     /// Variables of every job, for names that neither its workflow nor Styx has set; the values may be secrets.
     #[serde(default)]
+    #[serde(deserialize_with = "texts")]
     pub(crate) execution_env: BTreeMap<String, String>,
     /// Of how many ended executions the output is kept.
     pub(crate) keep_runs: Option<usize>,
@@ -80,6 +86,18 @@ pub(crate) struct LocalSettings {
     pub(crate) max_output_bytes: Option<u64>,
     /// How long a job may take to end after it was asked to.
     pub(crate) stop_grace: Option<Iso>,
+}
+
+/// Names and texts. They may be secrets, so what is wrong with one is told without it.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let toml::Value::Table(table) = toml::Value::deserialize(deserializer)? else {
+        return Err(D::Error::custom("execution_env must be a table of names and texts"));
+    };
+    let text = |(name, value)| match value {
+        toml::Value::String(text) => Ok((name, text)),
+        _ => Err(D::Error::custom(format!("execution_env.{name} must be a text in quotes"))),
+    };
+    table.into_iter().map(text).collect()
 }
 
 /// Limits of the HTTP server.
@@ -130,6 +148,7 @@ impl HttpSettings {
 
 impl Settings {
     const DISK_RESERVE: u64 = 64 * 1024 * 1024;
+    const KEEP_CHECKPOINTS: usize = 10;
 
     /// Puts flags, environment (which `flags` hold already) and file together.
     ///
@@ -164,6 +183,16 @@ impl Settings {
                  ({max_waiting}) must be at least 1, max_header_bytes ({max_header_bytes}) at least 8192"
             );
         }
+        let keep_checkpoints = file.keep_checkpoints.unwrap_or(Self::KEEP_CHECKPOINTS);
+        if keep_checkpoints == 0 {
+            bail!("keep_checkpoints (0) must be at least 1: the checkpoint that was just made is kept");
+        }
+        if max_body_bytes > MAX_BODY_BYTES {
+            bail!(
+                "http: max_body_bytes ({max_body_bytes}) must be at most {MAX_BODY_BYTES}: a record of the log couldn't hold what \
+                 a larger request asks for"
+            );
+        }
         if !flags.host_names.is_empty() {
             file.http.hosts.clone_from(&flags.host_names);
         }
@@ -182,6 +211,7 @@ impl Settings {
             auth,
             disk_reserve: file.disk_reserve.unwrap_or(Self::DISK_RESERVE),
             wall_limits,
+            keep_checkpoints,
         })
     }
 
@@ -226,6 +256,7 @@ impl fmt::Display for Settings {
         writeln!(f, "executor                    {}", self.executor.name())?;
         writeln!(f, "workflows of the API run    {}", config.executor.runs_api_workflows)?;
         writeln!(f, "disk_reserve                {} bytes", self.disk_reserve)?;
+        writeln!(f, "keep_checkpoints            {}", self.keep_checkpoints)?;
         match self.scheduling {
             Some(on) => writeln!(f, "scheduling                  {on}")?,
             None => writeln!(f, "scheduling                  as operators left it")?,

@@ -338,3 +338,65 @@ fn a_replay_of_a_lived_log_shows_no_difference_and_a_changed_configuration_exact
     assert!(out.contains("not asked    1 imported or forks\n") && out.ends_with("no difference\n"), "{out}");
     assert!(done(dir.path(), &["replay", "--data", "DIR/new", "--rules", "ours"]).ends_with("no difference\n"));
 }
+
+#[test]
+fn an_output_keeps_what_is_at_its_path() {
+    let dir = story();
+    let whole = done(dir.path(), &["export", "--data", "DIR/data"]);
+    let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().mode() & 0o777;
+    let export = |path: &str| done(dir.path(), &["export", "--data", "DIR/data", "--output", path]);
+    // A new one is private.
+    export("DIR/there");
+    assert_eq!(mode("there"), 0o600);
+    // A link stays one.
+    symlink("there", dir.path().join("link")).unwrap();
+    fs::write(dir.path().join("there"), "old").unwrap();
+    export("DIR/link");
+    assert_eq!(fs::read_link(dir.path().join("link")).unwrap(), Path::new("there"));
+    assert_eq!(fs::read_to_string(dir.path().join("there")).unwrap(), whole);
+    // Devices are written to.
+    let before = fs::metadata("/dev/null").unwrap();
+    export("/dev/null");
+    let after = fs::metadata("/dev/null").unwrap();
+    assert_eq!((after.ino(), after.rdev(), after.mode()), (before.ino(), before.rdev(), before.mode()));
+    let (code, _, notes) = run(dir.path(), &["export", "--data", "DIR/data", "--output", "/dev/full"]);
+    assert!(code == 2 && notes.contains("No space left"), "{notes}");
+    // What can't hold an export is refused.
+    let (code, _, notes) = run(dir.path(), &["export", "--data", "DIR/data", "--output", "DIR"]);
+    assert!(code == 2 && notes.contains("it is a folder"), "{notes}");
+    // A FIFO is written to.
+    let fifo = dir.path().join("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let reader = thread::spawn(move || fs::read_to_string(fifo).unwrap());
+    export("DIR/fifo");
+    assert_eq!(reader.join().unwrap(), whole);
+    assert_eq!(names(dir.path()), ["data", "fifo", "link", "there"]);
+}
+
+#[test]
+fn an_import_removes_nothing_that_it_did_not_make() {
+    let dir = story();
+    let whole = done(dir.path(), &["export", "--data", "DIR/data"]);
+    let volume = dir.path().join("volume");
+    fs::create_dir(&volume).unwrap();
+    // Something comes into the folder while the import runs, which then fails.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_styx-server"))
+        .args(["log", "import", "--data"])
+        .arg(&volume)
+        .arg("-")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(whole.split_inclusive('\n').take(9).collect::<String>().as_bytes()).unwrap();
+    input.flush().unwrap();
+    while names(&volume).is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    fs::write(volume.join("photo.jpg"), "dear").unwrap();
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    assert_eq!(names(&volume), ["photo.jpg"]);
+}

@@ -2,6 +2,7 @@
 
 use std::{env, fs, path::Path};
 
+use serde_json::Value;
 use styx_client::{Client, Error, Exchange, Host, TransportError};
 
 use crate::args::Global;
@@ -82,15 +83,52 @@ fn no_client(source: TransportError, host: &Host) -> Failure {
     Error::Transport { method: "GET".into(), url: host.to_string(), source }.into()
 }
 
+/// A body without the values of environments: what `--debug` shows is pasted into reports.
+fn without_env(body: &str) -> String {
+    fn hide(value: &mut Value, is_env: bool) {
+        match value {
+            Value::Null => {}
+            Value::Array(items) => items.iter_mut().for_each(|item| hide(item, is_env)),
+            Value::Object(members) => {
+                members.iter_mut().for_each(|(name, value)| hide(value, is_env || name.eq_ignore_ascii_case("env")));
+            }
+            value if is_env => *value = "***".into(),
+            _ => {}
+        }
+    }
+    match serde_json::from_str(body) {
+        Ok(mut value) => {
+            hide(&mut value, false);
+            value.to_string()
+        }
+        Err(_) => format!("{} bytes", body.len()),
+    }
+}
+
 /// Tells what was asked and answered, for `--debug`.
 fn report_exchange(exchange: &Exchange<'_>) {
     let Exchange { method, url, body, request_id, outcome, took, again_after } = exchange;
     tell(format_args!("debug: {method} {url} (Request ID: {request_id})"));
     if let Some(body) = body {
-        tell(format_args!("debug:   {body}"));
+        tell(format_args!("debug:   {}", without_env(body)));
     }
     tell(format_args!("debug:   -> {outcome} after {} ms", took.as_millis()));
     if let Some(wait) = again_after {
         tell(format_args!("debug:   again in {} ms", wait.as_millis()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_holds_no_values_of_environments() {
+        let body =
+            r#"{"env":{"A":"s3cret","B":["s3cret",{"c":7}]},"id":"w","trigger_parameters":{"ENV":"s3cret"},"n":1.50}"#;
+        let shown =
+            r#"{"env":{"A":"***","B":["***",{"c":"***"}]},"id":"w","trigger_parameters":{"ENV":"***"},"n":1.5}"#;
+        assert_eq!(without_env(body), shown);
+        assert_eq!(without_env("s3cret"), "6 bytes");
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn write(dir: &Path, printer: &mut Printer) -> Result<(), Failure> {
 
 fn write_pages(command: &Command, dir: &Path) -> io::Result<()> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
-    fs::write(dir.join(format!("{name}.1")), page(command)?)?;
+    styx_host::file::write_document(dir.join(format!("{name}.1")), &page(command)?)?;
     command.get_subcommands().try_for_each(|command| write_pages(command, dir))
 }
 

@@ -5,6 +5,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use styx_client::{Client, Error, WorkflowState};
+use styx_host::text::visible;
 
 use crate::args::Workflows;
 use crate::aside::tell;
@@ -73,8 +74,9 @@ fn suggest(client: &Client, which: &Workflows, missing: &[&str]) {
 fn confirm(which: &Workflows) -> Result<(), Failure> {
     let noun = if which.workflows.len() == 1 { "workflow" } else { "workflows" };
     let names = which.workflows.join(", ");
+    let (names, component) = (visible(&names), visible(&which.component));
     let mut out = io::stdout().lock();
-    write!(out, "Sure you want to delete {noun} {names} in component {}? [y/N] ", which.component)?;
+    write!(out, "Sure you want to delete {noun} {names} in component {component}? [y/N] ")?;
     out.flush()?;
     let mut reply = String::new();
     io::stdin().read_line(&mut reply)?;

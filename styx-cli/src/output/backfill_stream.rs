@@ -1,6 +1,7 @@
 //! A backfill with more instances than are kept: they are printed as they arrive.
 
 use styx_client::{Backfill, RunStateData};
+use styx_host::text::printable;
 
 use super::{Format, Printer, backfills, json_text, states, yaml_text};
 use crate::failure::Failure;
@@ -23,7 +24,7 @@ impl Printer {
                 let lines: String = backfill.lines().map(|line| format!("  {line}\n")).collect();
                 format!("---\nbackfill:\n{lines}statuses:\n  active_states:\n")
             }
-            _ => backfills::plain(backfill),
+            _ => printable(&backfills::plain(backfill)).into_owned(),
         };
         self.print(&text)?;
         Ok(BackfillStream { begun: false })
@@ -40,7 +41,7 @@ impl Printer {
             Format::Json => format!("{}{}", if is_first { "" } else { "," }, json_text(state)?),
             // JSON is YAML too, and takes a line.
             Format::Yaml => format!("  - {}\n", json_text(state)?),
-            _ => states::plain_line(state),
+            _ => printable(&states::plain_line(state)).into_owned(),
         };
         self.print(&text)
     }

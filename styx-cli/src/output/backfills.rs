@@ -6,8 +6,8 @@ use styx_client::time::format_instant;
 use styx_core::schedule::Schedule;
 
 use super::style::or_empty;
-use super::table::{WIDEST, table};
-use crate::visible::visible;
+use styx_host::table::table;
+use styx_host::text::{padded, visible, width};
 
 /// How much of a long text is shown.
 const SHORT: usize = 20;
@@ -25,17 +25,12 @@ pub(crate) fn pretty(backfills: &[&Backfill], whole: bool) -> String {
     let cut = |text: String| if whole { text } else { shorten(&text) };
     let rows: Vec<_> = backfills.iter().map(|backfill| (backfill, cut(description(backfill)))).collect();
     let widest = |header: &str, text: fn(&Backfill) -> &str| {
-        backfills.iter().map(|backfill| text(backfill).chars().count()).max().unwrap_or_default().max(header.len())
+        backfills.iter().map(|backfill| width(&visible(text(backfill)))).max().unwrap_or_default().max(header.len())
     };
     let widths = Widths {
         component: widest("COMPONENT", |backfill| &backfill.workflow_id.component_id),
         workflow: widest("WORKFLOW", |backfill| &backfill.workflow_id.id),
-        description: rows
-            .iter()
-            .map(|(_, text)| text.chars().count())
-            .max()
-            .unwrap_or_default()
-            .max("DESCRIPTION".len()),
+        description: rows.iter().map(|(_, text)| width(text)).max().unwrap_or_default().max("DESCRIPTION".len()),
     };
     let mut text = row(
         &widths,
@@ -65,7 +60,7 @@ pub(crate) fn pretty(backfills: &[&Backfill], whole: bool) -> String {
 /// One backfill without a header, and nothing of it cut.
 pub(crate) fn line(backfill: &Backfill) -> String {
     let description = description(backfill);
-    let width = |text: &str, least: usize| text.chars().count().max(least);
+    let width = |text: &str, least: usize| width(&visible(text)).max(least);
     let widths = Widths {
         component: width(&backfill.workflow_id.component_id, "COMPONENT".len()),
         workflow: width(&backfill.workflow_id.id, "WORKFLOW".len()),
@@ -182,10 +177,12 @@ fn row(widths: &Widths, cells: [&str; 14]) -> String {
         description,
         env,
     ] = cells.map(visible);
-    let [c, w, d] = [widths.component, widths.workflow, widths.description].map(|width| width.min(WIDEST));
+    let component = padded(&component, widths.component);
+    let workflow = padded(&workflow, widths.workflow);
+    let description = padded(&description, widths.description);
     format!(
         "{id:>28}  {halted:>6}  {triggered:>13} {concurrency:>12}  {start:20}  {end:20}  {reverse:7}  {next:20}  \
-         {component:c$}  {workflow:w$} {created:20} {modified:20} {description:d$} {env}\n"
+         {component}  {workflow} {created:20} {modified:20} {description} {env}\n"
     )
 }
 

@@ -5,8 +5,8 @@ use styx_client::time::format_instant;
 use styx_client::{EventInfo, EventsPayload};
 
 use super::event_info;
-use super::table::table;
-use crate::visible::visible;
+use styx_host::table::table;
+use styx_host::text::visible;
 
 /// Puts events into words.
 pub(crate) fn rows(payload: &EventsPayload) -> Vec<EventInfo> {

@@ -9,7 +9,6 @@ mod report;
 mod resources;
 mod states;
 mod style;
-mod table;
 mod workflows;
 
 use std::io::{self, Write};
@@ -24,7 +23,7 @@ pub(crate) use self::backfill_stream::BackfillStream;
 pub(crate) use self::own::ShownContext;
 pub(crate) use self::report::{Report, Upcoming};
 use crate::failure::Failure;
-use crate::visible::{visible, visible_lines};
+use styx_host::text::{printable, visible};
 
 /// The forms of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,7 +210,7 @@ impl Printer {
 
     /// Prints what was done.
     pub(crate) fn message(&mut self, message: &str) -> Result<(), Failure> {
-        self.show(message, |_| format!("{}\n", visible_lines(message)))
+        self.show(message, |_| format!("{}\n", visible(message)))
     }
 
     /// Prints a value as it is in JSON or YAML, or as the text of another form.
@@ -219,7 +218,7 @@ impl Printer {
         match self.form.format {
             Format::Json => self.print(&format!("{}\n", json_text(value)?)),
             Format::Yaml => self.print(&format!("---\n{}\n", yaml_text(value)?)),
-            format => self.print(&text(format)),
+            format => self.print(&printable(&text(format))),
         }
     }
 

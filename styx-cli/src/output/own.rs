@@ -4,8 +4,9 @@ use serde::Serialize;
 use styx_client::{ConfigSource, RuntimeConfig};
 
 use super::style::or_empty;
-use super::table::table;
 use crate::args::Setting;
+use styx_host::table::table;
+use styx_host::text::visible;
 
 /// A context as it is shown.
 #[derive(Debug, Serialize)]
@@ -21,7 +22,10 @@ pub(crate) fn pretty_config(config: &RuntimeConfig) -> String {
 }
 
 pub(crate) fn plain_config(config: &RuntimeConfig) -> String {
-    rows(config).iter().map(|[name, value, source]| format!("{name} {source} {value}\n")).collect()
+    rows(config)
+        .iter()
+        .map(|[name, value, source]| visible(&format!("{name} {source} {value}")).into_owned() + "\n")
+        .collect()
 }
 
 pub(crate) fn pretty_contexts(contexts: &[ShownContext]) -> String {
@@ -38,7 +42,7 @@ pub(crate) fn pretty_contexts(contexts: &[ShownContext]) -> String {
 pub(crate) fn plain_contexts(contexts: &[ShownContext]) -> String {
     let line = |context: &ShownContext| {
         let ShownContext { name, current, host, token_file } = context;
-        format!("{name} {current} {host} {}\n", or_empty(token_file.as_ref()))
+        visible(&format!("{name} {current} {host} {}", or_empty(token_file.as_ref()))).into_owned() + "\n"
     };
     contexts.iter().map(line).collect()
 }

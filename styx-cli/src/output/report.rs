@@ -7,7 +7,11 @@ use styx_files::FileError;
 
 use super::style::{Color, paint};
 use crate::failure::count;
-use crate::visible::visible;
+use styx_host::table::Table;
+use styx_host::text::{shortened, visible};
+
+/// How much of a name or a schedule is shown.
+const LONGEST: usize = 200;
 
 /// All there is to say.
 #[derive(Debug, Default, Serialize)]
@@ -50,29 +54,17 @@ impl From<(DateTime<Utc>, String)> for Instant {
 pub(crate) fn pretty(report: &Report, color: bool) -> String {
     let mut text = said(report, color);
     if !report.workflows.is_empty() {
-        let names = || report.workflows.iter().map(name);
-        let name_width = names().map(|name| name.chars().count()).max().unwrap_or_default().max(8);
-        let schedules = report.workflows.iter().map(|workflow| workflow.schedule.chars().count());
-        let schedule_width = schedules.max().unwrap_or_default().max(8);
+        let mut table = Table::new(&["WORKFLOW", "SCHEDULE", "FIRES", "PARAMETER"]).at_least(2, 20);
+        let rows: Vec<_> = report.workflows.iter().flat_map(rows).collect();
+        rows.iter().for_each(|row| table.fit(row));
         if !text.is_empty() {
             text.push('\n');
         }
-        text.push_str(&format!(
-            "{:name_width$}  {:schedule_width$}  {:20}  PARAMETER\n",
-            "WORKFLOW", "SCHEDULE", "FIRES"
-        ));
-        for workflow in &report.workflows {
-            let (mut name, mut schedule) = (name(workflow), workflow.schedule.as_str());
-            for Instant { fires_at, parameter } in &workflow.next {
-                let room = name_width - name.chars().count();
-                let name = paint(&std::mem::take(&mut name), Color::BLUE, color);
-                let schedule = std::mem::take(&mut schedule);
-                let disabled = if workflow.enabled { "" } else { "  (disabled)" };
-                text.push_str(&format!(
-                    "{name}{:room$}  {schedule:schedule_width$}  {fires_at:20}  {parameter}{disabled}\n",
-                    ""
-                ));
-            }
+        text.extend([&table.heads(), "\n"]);
+        for row in &rows {
+            let blue_name =
+                |column, cell: &str| if column == 0 { paint(cell, Color::BLUE, color) } else { cell.to_owned() };
+            text.extend([&table.painted(row, blue_name), "\n"]);
         }
     }
     let Report { errors, warnings, workflows } = report;
@@ -81,11 +73,23 @@ pub(crate) fn pretty(report: &Report, color: bool) -> String {
     text
 }
 
+/// A workflow's lines; what is the same in all of them stands in the first.
+fn rows(workflow: &Upcoming) -> impl Iterator<Item = [String; 4]> {
+    let disabled = if workflow.enabled { "" } else { "  (disabled)" };
+    workflow.next.iter().enumerate().map(move |(index, Instant { fires_at, parameter })| {
+        let [name, schedule] = match index {
+            0 => [&name(workflow), &workflow.schedule].map(|text| shortened(text, LONGEST).into_owned()),
+            _ => Default::default(),
+        };
+        [name, schedule, fires_at.clone(), format!("{parameter}{disabled}")]
+    })
+}
+
 pub(crate) fn plain(report: &Report) -> String {
     let mut text = said(report, false);
     for Upcoming { component_id, workflow_id, next, .. } in &report.workflows {
         for Instant { fires_at, parameter } in next {
-            text.push_str(&format!("{component_id} {workflow_id} {fires_at} {parameter}\n"));
+            text.extend([&visible(&format!("{component_id} {workflow_id} {fires_at} {parameter}")), "\n"]);
         }
     }
     text

@@ -2,7 +2,7 @@
 
 use styx_client::Resource;
 
-use crate::visible::visible;
+use styx_host::text::visible;
 
 pub(crate) fn pretty(resources: &[Resource]) -> String {
     let header = format!("{:>50} {:>12}\n", "RESOURCE", "CONCURRENCY");

@@ -7,8 +7,8 @@ use styx_client::time::format_instant;
 use styx_client::{Message, MessageLevel, RunStateData, Trigger};
 
 use super::style::{Color, or_empty, paint, paint_padded};
-use super::table::table;
-use crate::visible::visible;
+use styx_host::table::table;
+use styx_host::text::visible;
 
 /// The runs of each workflow by parameter. Of two runs of one parameter, the last one counts.
 pub(crate) type Groups<'a> = BTreeMap<String, BTreeMap<&'a str, &'a RunStateData>>;

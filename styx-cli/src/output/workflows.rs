@@ -5,18 +5,18 @@ use styx_client::time::format_instant;
 use styx_client::{Workflow, WorkflowWithState};
 
 use super::style::{java_list, java_map, or_empty};
-use super::table::table;
-use crate::visible::visible;
+use styx_host::table::table;
+use styx_host::text::{padded, visible, width};
 
 pub(crate) fn pretty_list(workflows: &[Workflow]) -> String {
     let longest = |text: fn(&Workflow) -> &str| {
-        workflows.iter().map(|workflow| text(workflow).chars().count()).max().unwrap_or_default()
+        workflows.iter().map(|workflow| width(&visible(text(workflow)))).max().unwrap_or_default()
     };
     let component_width = longest(|workflow| &workflow.component_id);
     let workflow_width = longest(Workflow::workflow_id);
     let row = |component: &str, workflow: &str| {
-        let row = format!("{component:component_width$}  {workflow:workflow_width$}");
-        format!("{}\n", visible(&row))
+        let component = padded(&visible(component), component_width);
+        format!("{component}  {}\n", padded(&visible(workflow), workflow_width))
     };
     let mut text = row("COMPONENT", "WORKFLOW");
     for workflow in workflows {

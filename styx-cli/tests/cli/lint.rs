@@ -237,3 +237,46 @@ fn the_examples_are_sound() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     assert!(text(&output.stdout).contains(" 0 errors, 0 warnings\n"), "{}", text(&output.stdout));
 }
+
+/// A width over 65,535 made the formatter panic; names, schedules and errors of any length are shown and end.
+#[test]
+fn texts_of_any_length_are_told_of_in_bounds() {
+    let long = "0,".repeat(35_000);
+    let files = Files::new(&[
+        ("long.yaml", &*format!("- {{id: a, schedule: '{long}0 * * * *', docker_image: b}}\n{HOURLY}")),
+        ("name.yaml", &*format!("- {{id: {}, schedule: hourly, docker_image: b}}\n", "n".repeat(70_000))),
+        (
+            "offset.yaml",
+            &*format!("- {{id: a, schedule: hourly, offset: P{}D, docker_image: b}}\n", "1".repeat(70_000)),
+        ),
+        ("sound.yaml", HOURLY),
+    ]);
+    for args in [&["."][..], &["--plain", "."], &["--color=always", "."]] {
+        let output = files.lint(args);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(1), "{err}");
+        assert!(!err.contains("panicked") && out.contains("sound.yaml") | out.contains("sound"), "{err}");
+        assert!(out.lines().all(|line| line.len() < 3_000), "a line of {:?} bytes", out.lines().map(str::len).max());
+    }
+    assert_eq!(files.lint(&["--json", "."]).status.code(), Some(1));
+}
+
+/// What a file says reaches the terminal only with its control characters written out, sound or not.
+#[test]
+fn nothing_in_a_file_acts_on_the_terminal() {
+    let bad = "\u{1b}]0;x\u{7}\u{202e}\u{200b}\u{9b}2J";
+    let id = r#""\e]0;x\a\u202e\u200b\u009b2J\r\nsound#b  hours""#;
+    let files = Files::new(&[
+        ("sound.yaml", &*format!("- {{id: {id}, schedule: hourly, docker_image: b}}\n")),
+        (&*format!("{bad}.yaml"), HOURLY),
+        ("wrong.yaml", &*format!("- {{id: {id}, schedule: {id}, docker_image: {id}, {id}: 1}}\n")),
+    ]);
+    for args in [&["."][..], &["--plain", "."], &["."], &["wrong.yaml"], &["no\u{1b}[2Jfile"]] {
+        let output = files.lint(args);
+        for shown in [text(&output.stdout), text(&output.stderr)] {
+            let acts = |letter: char| letter.is_control() && letter != '\n' || "\u{202e}\u{200b}".contains(letter);
+            assert!(!shown.contains(acts), "{shown:?}");
+            assert!(!shown.lines().any(|line| line.starts_with("sound#b")), "{shown}");
+        }
+    }
+}

@@ -21,7 +21,8 @@ pub use self::instances::{About, ActiveStates, Effect, InstancesPage, RetryOptio
 pub use self::workflows::WorkflowFilter;
 use crate::error::{InvalidToken, TransportError};
 use crate::{
-    ApiError, Error, Host, Retries, TestServiceAccountUsageRequest, TestServiceAccountUsageResponse, json, request,
+    ApiError, Error, Host, Retries, TestServiceAccountUsageRequest, TestServiceAccountUsageResponse, host, json,
+    request,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -163,6 +164,9 @@ impl Client {
     /// As [`send`](Self::send), with what `read` makes of the answer. It is called again when it fails and the request is sent
     /// again.
     fn send_and<T>(&self, call: &Call, read: impl Fn(Response) -> Result<T, Error>) -> Result<T, Error> {
+        if let Some(id) = host::lost_segment(&call.url) {
+            return Err(Error::Unaddressable { id: id.into() });
+        }
         let request_id = request::new_id();
         let mut sent = 0;
         loop {

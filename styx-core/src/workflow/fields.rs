@@ -89,7 +89,12 @@ impl Fields {
         let members = match self.take(name) {
             Node::Null => Vec::new(),
             Node::Map(members) => members,
-            node => return Err(unexpected(self.path_of(name), "a map of texts", &node)),
+            // Such as `PASSWORD=…` in one text: what it holds may be a secret and isn't said.
+            Node::Text(_) | Node::Number(_) | Node::Bool(_) => {
+                let (path, found) = (self.path_of(name), "a single value".into());
+                return Err(JsonError::Unexpected { path, expected: "a map of texts", found });
+            }
+            node @ Node::List(_) => return Err(unexpected(self.path_of(name), "a map of texts", &node)),
         };
         let mut last = BTreeMap::new();
         last.extend(members);

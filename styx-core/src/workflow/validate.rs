@@ -19,6 +19,10 @@ const MAX_ENV_VARS: usize = 128;
 const MAX_ENV_SIZE: usize = 16_384;
 const MAX_ARGS_SIZE: usize = 1_000_000;
 const MAX_SECRET_NAME: usize = 253;
+/// The longest of what Styx 2.x takes at any length, in UTF-16 units.
+const MAX_TEXT: usize = 1_024;
+/// How many letters of what is wrong are said: it names values of any length.
+const MAX_SAID: usize = 1_024;
 /// Where Styx mounts the keys of service accounts.
 const OWN_KEYS: &str = "/etc/styx-wf-sa-keys";
 const MIN_RUNNING_TIMEOUT: Span = Span::from_seconds(60);
@@ -26,7 +30,8 @@ const MIN_RUNNING_TIMEOUT: Span = Span::from_seconds(60);
 /// A rule that a workflow breaks. It is shown as Styx tells it to its users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidationError {
-    /// The rule, such as `V-14`; `S-1` and `S-2` are about the `secret`, which Styx 2.x doesn't have.
+    /// The rule, such as `V-14`; `S-1` and `S-2` are about the `secret`, which Styx 2.x doesn't have, `S-3` and `S-4`
+    /// about lengths and ids that it takes.
     pub rule: &'static str,
     /// The field that it is about, such as `schedule`. Names within other fields are joined by dots. It is
     /// `component_id` for the one thing that is not part of the configuration.
@@ -72,6 +77,7 @@ pub fn validate(
     if let Some(secret) = &configuration.secret {
         check_secret(secret, &mut errors);
     }
+    check_bounds(component_id, configuration, &mut errors);
     if let (Some(timeout), Some(limit)) = (configuration.running_timeout, max_running_timeout.map(Span::from))
         && timeout > limit
     {
@@ -195,12 +201,49 @@ fn check_secret(secret: &Secret, errors: &mut Errors) {
     }
 }
 
+/// What Styx 2.x doesn't limit: a record, a line and a path must have room for it.
+fn check_bounds(component_id: &str, configuration: &WorkflowConfiguration, errors: &mut Errors) {
+    for (field, id) in [("component_id", component_id), ("id", &configuration.id)] {
+        if matches!(id, "." | "..") {
+            errors.add("S-4", field, format!("{field} cannot be {id}: in a path it names something else"));
+        }
+    }
+    let WorkflowConfiguration { schedule, offset, docker_image, deployment_source, .. } = configuration;
+    let source = deployment_source.as_ref();
+    let flyte = configuration.flyte_exec_conf.as_ref().map(|flyte| &flyte.reference_id);
+    let fields = [
+        ("component_id", Some(component_id), MAX_TEXT),
+        ("schedule", Some(schedule.as_str()), MAX_TEXT),
+        ("offset", offset.as_deref(), MAX_TEXT),
+        ("docker_image", docker_image.as_deref(), MAX_TEXT),
+        ("deployment_source.source", source.map(|source| source.source.as_str()), MAX_TEXT),
+        ("deployment_source.repository", source.and_then(|source| source.repository.as_deref()), MAX_TEXT),
+        ("flyte_exec_conf.reference_id.domain", flyte.map(|id| id.domain.as_str()), MAX_TEXT),
+        ("flyte_exec_conf.reference_id.project", flyte.map(|id| id.project.as_str()), MAX_TEXT),
+        ("flyte_exec_conf.reference_id.name", flyte.map(|id| id.name.as_str()), MAX_TEXT),
+        ("flyte_exec_conf.reference_id.version", flyte.map(|id| id.version.as_str()), MAX_TEXT),
+        ("secret.mount_path", configuration.secret.as_ref().map(|secret| secret.mount_path.as_str()), MAX_TEXT),
+    ];
+    let inputs = configuration.flyte_exec_conf.iter().flat_map(|flyte| &flyte.input_fields);
+    let inputs_size = inputs.map(|(key, value)| utf16_length(key) + utf16_length(value)).sum();
+    let inputs = "flyte_exec_conf.input_fields";
+    errors.at_most("S-3", inputs, &format!("{inputs} too big"), inputs_size, MAX_ENV_SIZE);
+    for (field, value, limit) in fields {
+        errors.at_most("S-3", field, &format!("{field} too long"), value.map_or(0, utf16_length), limit);
+    }
+}
+
 /// The errors found so far.
 struct Errors(Vec<ValidationError>);
 
 impl Errors {
     fn add(&mut self, rule: &'static str, field: &'static str, text: impl Into<String>) {
-        self.0.push(ValidationError { rule, field, text: text.into() });
+        let mut text = text.into();
+        if let Some((end, _)) = text.char_indices().nth(MAX_SAID) {
+            text.truncate(end);
+            text.push_str("...");
+        }
+        self.0.push(ValidationError { rule, field, text });
     }
 
     fn limit(

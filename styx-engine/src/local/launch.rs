@@ -53,6 +53,7 @@ pub(super) fn request(options: &LocalOptions, launch: &Launch, run: &RunFolder) 
         max_output_bytes: options.max_output_bytes,
         grace_millis: options.stop_grace.as_millis().try_into().unwrap_or(u64::MAX),
         termination_logging: launch.docker_termination_logging,
+        umask: options.umask,
     })
 }
 

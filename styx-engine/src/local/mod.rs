@@ -85,6 +85,8 @@ pub struct LocalOptions {
     pub stop_grace: Duration,
     /// Receives how the executor itself is.
     pub on_event: OnExecutorEvent,
+    /// The umask of jobs; this process's own if it isn't said.
+    pub umask: Option<u32>,
 }
 
 impl LocalOptions {
@@ -102,6 +104,7 @@ impl LocalOptions {
             max_output_bytes: 64 << 20,
             stop_grace: Duration::from_secs(30),
             on_event: Arc::new(|_| {}),
+            umask: None,
         }
     }
 

@@ -131,6 +131,9 @@ pub(super) struct Request {
     pub(super) grace_millis: u64,
     /// Whether the job reports its exit code in its termination log.
     pub(super) termination_logging: bool,
+    /// The umask of the job; the shim's own if it isn't said.
+    #[serde(default)]
+    pub(super) umask: Option<u32>,
 }
 
 impl Request {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use styx_engine::clock::{Clock, SystemClock};
 
-use super::file::{Stamp, Status, TokenFile};
+use super::file::{Entry, Stamp, Status, TokenFile};
 use crate::{
     print::{print, tell, write},
     settings::{Iso, Settings},
@@ -100,22 +100,17 @@ pub(crate) fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
 }
 
 fn table(file: &TokenFile, now: DateTime<Utc>) -> String {
-    let name_width = file.tokens.iter().map(|entry| entry.name.chars().count()).max().unwrap_or(0).max(4);
-    let line = |name: &str, rest: [&str; 4]| {
-        let [id, created, expires, status] = rest;
-        format!("{name:name_width$}  {id:16}  {created:20}  {expires:20}  {status}\n")
-    };
-    let mut table = line("NAME", ["ID", "CREATED", "EXPIRES", "STATUS"]);
-    for entry in &file.tokens {
+    let row = |entry: &Entry| {
         let expires = entry.expires.map_or_else(|| "-".to_owned(), text);
         let status = match entry.status(now) {
             Status::Good => "good".to_owned(),
             Status::Expired => "expired".to_owned(),
             Status::Revoked => entry.revoked.map_or_else(String::new, |at| format!("revoked {}", text(at))),
         };
-        table += &line(&entry.name, [&entry.id, &text(entry.created), &expires, &status]);
-    }
-    table
+        [entry.name.clone(), entry.id.clone(), text(entry.created), expires, status]
+    };
+    let rows: Vec<_> = file.tokens.iter().map(row).collect();
+    styx_host::table::table(["NAME", "ID", "CREATED", "EXPIRES", "STATUS"], &rows)
 }
 
 fn text(at: Stamp) -> String {

@@ -4,9 +4,8 @@
 //! there is nothing to guess, and a request costs a microsecond instead of a tenth of a second.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{ErrorKind, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +14,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use styx_host::{file, folder};
 
 /// The version that is written and read.
 const VERSION: u32 = 1;
@@ -90,29 +90,15 @@ impl TokenFile {
     /// When it can't be read or written, or `change` refuses: then it is as it was.
     pub(super) fn edit<T>(path: &Path, change: impl FnOnce(&mut Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .with_context(|| format!("creating {}", dir.display()))?;
+        folder::create(dir).with_context(|| format!("creating {}", dir.display()))?;
         let lock_path = beside(path, "lock");
-        let lock = private(OpenOptions::new().create(true)).open(&lock_path);
-        let lock = lock.with_context(|| format!("opening {}", lock_path.display()))?;
+        let lock = file::open_lock(&lock_path).with_context(|| format!("opening {}", lock_path.display()))?;
         flock(&lock, FlockOperation::LockExclusive).with_context(|| format!("locking {}", lock_path.display()))?;
-        let mut file = Self::read(path)?;
-        let done = change(&mut file)?;
-        file.write(path, dir).with_context(|| format!("writing {}", path.display()))?;
+        let mut tokens = Self::read(path)?;
+        let done = change(&mut tokens)?;
+        let text = serde_json::to_string_pretty(&tokens)? + "\n";
+        file::write_state(path, text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
         Ok(done)
-    }
-
-    fn write(&self, path: &Path, dir: &Path) -> anyhow::Result<()> {
-        let new_path = beside(path, "new");
-        let mut new = private(OpenOptions::new().create(true).truncate(true)).open(&new_path)?;
-        writeln!(new, "{}", serde_json::to_string_pretty(self)?)?;
-        new.sync_all()?;
-        fs::rename(&new_path, path)?;
-        File::open(dir)?.sync_all()?;
-        Ok(())
     }
 
     /// Adds a token for somebody; returns it, and what is kept of it.
@@ -231,10 +217,6 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.push(".");
     name.push(ending);
     name.into()
-}
-
-fn private(options: &mut OpenOptions) -> &OpenOptions {
-    options.write(true).mode(0o600)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -17,7 +17,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
-    time::{Sleep, sleep, timeout},
+    time::{Instant, Sleep, sleep, timeout},
 };
 use tower::ServiceExt;
 
@@ -136,7 +136,7 @@ async fn connection(
 ) {
     // Answers are small: they must not wait for more to send.
     let _ = stream.set_nodelay(true);
-    let stream = TokioIo::new(Impatient { stream, timeout: limits.client_timeout, waiting: None });
+    let stream = TokioIo::new(Impatient::new(stream, limits.client_timeout));
     let seat_of_service = Arc::clone(&seat);
     let service = service_fn(move |mut request: Request<Incoming>| {
         seat_of_service.begin();
@@ -173,24 +173,62 @@ async fn connection(
     }
 }
 
-/// A connection that gives up when the other side takes nothing in for too long.
+/// A connection that gives up when the other side takes nothing in for too long, or little for very long.
 struct Impatient {
     stream: TcpStream,
     timeout: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
+    waiting: Option<Wait>,
+    /// How long the other side may be waited for in all, less how long it was; what it takes in earns it more.
+    patience: Duration,
 }
 
+/// The other side takes nothing in just now.
+struct Wait {
+    since: Instant,
+    limit: Pin<Box<Sleep>>,
+}
+
+/// How slow a client may be in the long run, in bytes a second.
+const SLOWEST: u64 = 16 * 1024;
+
 impl Impatient {
+    fn new(stream: TcpStream, timeout: Duration) -> Self {
+        Self { stream, timeout, waiting: None, patience: Self::first_patience(timeout) }
+    }
+
+    fn first_patience(timeout: Duration) -> Duration {
+        timeout * 3
+    }
+
+    /// It took in so many bytes.
+    fn earn(&mut self, bytes: usize) {
+        let earned = Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / SLOWEST);
+        self.patience = (self.patience + earned).min(Self::first_patience(self.timeout));
+    }
+
     fn patient<T>(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if poll.is_ready() {
-            self.waiting = None;
+            if let Some(waited) = self.waiting.take() {
+                self.patience = self.patience.saturating_sub(waited.since.elapsed());
+            }
             return poll;
         }
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(self.timeout)));
-        match waiting.as_mut().poll(context) {
+        let limit = self.timeout.min(self.patience);
+        let waiting = self.waiting.get_or_insert_with(|| Wait { since: Instant::now(), limit: Box::pin(sleep(limit)) });
+        match waiting.limit.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing in"))),
             Poll::Pending => Poll::Pending,
         }
+    }
+}
+
+impl Impatient {
+    fn written(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let poll = self.patient(context, poll);
+        if let Poll::Ready(Ok(bytes)) = &poll {
+            self.earn(*bytes);
+        }
+        poll
     }
 }
 
@@ -207,7 +245,7 @@ impl AsyncRead for Impatient {
 impl AsyncWrite for Impatient {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.patient(context, poll)
+        self.written(context, poll)
     }
 
     fn poll_write_vectored(
@@ -216,7 +254,7 @@ impl AsyncWrite for Impatient {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.patient(context, poll)
+        self.written(context, poll)
     }
 
     fn is_write_vectored(&self) -> bool {

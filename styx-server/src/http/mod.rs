@@ -2,6 +2,7 @@
 
 mod aside;
 mod audit;
+mod bounds;
 mod evidence;
 mod guard;
 mod listener;

@@ -126,7 +126,7 @@ impl ScriptedServer {
     /// A new server on `data`, at `now`.
     pub(super) fn start(data: &Path, access: Access, now: DateTime<Utc>, direct: Director) -> Self {
         let log = RocksLog::open(data).unwrap();
-        let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), data.to_owned()));
+        let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), data.to_owned(), 10));
         let (log, watched) = WatchedLog::new(log, LogMetrics::default()).unwrap();
         let machine = Machine::open(Box::new(log), MachineOptions::default()).unwrap();
         let start = Input::Start {

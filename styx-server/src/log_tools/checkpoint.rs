@@ -13,7 +13,8 @@ use super::{
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 The checkpoint is a data folder of its own, below `checkpoints` in the server's: all log tools work on it while the server \
-runs on. Its tables are shared with the server's as long as both have them; nobody removes old checkpoints but you.
+runs on. Its tables are shared with the server's as long as both have them; the server removes the oldest ones and \
+keeps as many as keep_checkpoints in its configuration says, 10 if it says nothing.
 
 Exit codes: 0 it is made; 2 no server answers, or it refuses.")]
 pub struct CheckpointArgs {

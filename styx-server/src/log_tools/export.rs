@@ -1,8 +1,7 @@
 //! `styx-server log export`: records as JSON lines, for another machine, another store, or the future.
 
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
@@ -12,6 +11,7 @@ use styx_core::{
     id::Position,
     log::{LogError, LogReader},
 };
+use styx_host::file::FileWriter;
 use styx_store::json::{EnvValues, ExportWriter, Header};
 
 use super::{
@@ -36,7 +36,8 @@ pub struct ExportArgs {
     /// Export values of environment variables as they are; they may be secrets
     #[arg(long)]
     pub with_env: bool,
-    /// Write to this file, which is there only once it is whole [default: standard output]
+    /// Write to this file, private and there only once it is whole; a link is kept, a device or FIFO is written to [default:
+    /// standard output]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -101,21 +102,11 @@ pub(super) fn run(
     }
 }
 
-/// Writes to a temporary file beside the wanted one, and renames it when all is there.
+/// Writes to a file, which is there only once it is whole.
 fn to_file(reader: &dyn LogReader, args: &ExportArgs, path: &Path) -> Result<(), Failed> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = File::create(&temporary).map_err(Failed::from).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        write(reader, args, &mut out)?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&temporary, path).map_err(Failed::from)
-    });
-    if written.is_err() {
-        // It may not even be there.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+    let mut out = FileWriter::output(path)?;
+    write(reader, args, &mut out)?;
+    Ok(out.commit()?)
 }
 
 fn write(reader: &dyn LogReader, args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failed> {

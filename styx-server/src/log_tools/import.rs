@@ -1,8 +1,9 @@
 //! `styx-server log import`: a new log from an export.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io::{self, BufRead, BufReader, Write},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +13,7 @@ use styx_core::{
     id::{Epoch, Position},
     record::{Cause, Fact, LogEvent, Record},
 };
+use styx_host::{file::sync_folder, folder};
 use styx_store::{
     OpenError,
     json::{EnvValues, ExportReader, Header, ImportError},
@@ -60,7 +62,7 @@ enum Failed {
 
 /// Imports; the exit code says whether there is a new log.
 pub(super) fn run(args: &ImportArgs, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
-    match import(args) {
+    match import(args, notes) {
         Ok(imported) => {
             report(&imported, args, out)?;
             Ok(CLEAN)
@@ -103,35 +105,50 @@ fn report(imported: &Imported, args: &ImportArgs, out: &mut dyn Write) -> io::Re
     Ok(())
 }
 
-fn import(args: &ImportArgs) -> Result<Imported, Failed> {
+fn import(args: &ImportArgs, notes: &mut dyn Write) -> Result<Imported, Failed> {
     let file = args.file.display().to_string();
     if args.file == Path::new("-") {
-        return into_folder(args, "standard input", io::stdin().lock());
+        return into_folder(args, "standard input", io::stdin().lock(), notes);
     }
     let opened = File::open(&args.file).map_err(|error| Failed::Input(file.clone(), error))?;
-    into_folder(args, &file, BufReader::with_capacity(1 << 16, opened))
+    into_folder(args, &file, BufReader::with_capacity(1 << 16, opened), notes)
 }
 
-/// Builds the log in a folder beside the wanted one, which gets its name when all is there; or in the wanted one, if that is
-/// there already: it may be a link, or a volume, and can't be replaced. No server takes a log that isn't finished.
-fn into_folder(args: &ImportArgs, file: &str, input: impl BufRead) -> Result<Imported, Failed> {
+/// Builds the log in a folder of its own, beside the wanted one, which gets its name when all is there. If the wanted one is there
+/// already, it may be a link, or a volume, and can't be replaced: then the log is built in a folder within it, and its files are
+/// moved up. Nothing is removed but what was made here, and no server takes a log that isn't finished.
+fn into_folder(args: &ImportArgs, file: &str, input: impl BufRead, notes: &mut dyn Write) -> Result<Imported, Failed> {
     let reader = ExportReader::begin(input).map_err(|error| Failed::Export(file.to_owned(), error))?;
     if reader.header().first != Position::FIRST {
         return Err(Failed::NoBeginning(file.to_owned(), reader.header().first));
     }
-    if is_there(&args.data)? {
-        let built = build(args, file, reader, &args.data);
-        if built.is_err() {
-            empty(&args.data);
+    let is_there = is_there(&args.data, notes)?;
+    let name = format!("importing-{}", std::process::id());
+    let temporary = match is_there {
+        true => args.data.join(name),
+        false => {
+            let wanted = args.data.file_name().unwrap_or("log".as_ref()).to_string_lossy();
+            args.data.with_file_name(format!("{wanted}.{name}"))
         }
-        return built;
+    };
+    let doing = |what: &str| {
+        let doing = format!("{what} {}", temporary.display());
+        move |source| Failed::Io { doing, source }
+    };
+    if let Some(parent) = temporary.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        folder::create(parent).map_err(doing("creating"))?;
     }
-    let temporary = temporary(&args.data);
+    // From here on the folder is ours: had there been one, this would have failed.
+    DirBuilder::new().mode(0o700).create(&temporary).map_err(doing("creating"))?;
     let built = build(args, file, reader, &temporary).and_then(|imported| {
-        let moving = |source| Failed::Io { doing: format!("renaming {}", temporary.display()), source };
-        fs::rename(&temporary, &args.data).map_err(moving)?;
-        let parent = args.data.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(parent).and_then(|parent| parent.sync_all()).map_err(moving)?;
+        match is_there {
+            true => move_up(&temporary, &args.data).map_err(doing("moving the files of"))?,
+            false => {
+                fs::rename(&temporary, &args.data).map_err(doing("renaming"))?;
+                let parent = args.data.parent().filter(|parent| !parent.as_os_str().is_empty());
+                sync_folder(parent.unwrap_or(Path::new("."))).map_err(doing("renaming"))?;
+            }
+        }
         Ok(imported)
     });
     if built.is_err() {
@@ -139,6 +156,24 @@ fn into_folder(args: &ImportArgs, file: &str, input: impl BufRead) -> Result<Imp
         let _ = fs::remove_dir_all(&temporary);
     }
     built
+}
+
+/// Moves the files of a finished log into the folder above, the one last that makes it a log; a crash before that leaves none.
+fn move_up(from: &Path, to: &Path) -> io::Result<()> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(from)? {
+        names.push(entry?.file_name());
+    }
+    let strangers = fs::read_dir(to)?.count();
+    if strangers > 1 {
+        return Err(io::Error::new(io::ErrorKind::DirectoryNotEmpty, "something else came into the folder meanwhile"));
+    }
+    names.sort_by_key(|name| name == "CURRENT");
+    for name in names {
+        fs::rename(from.join(&name), to.join(&name))?;
+    }
+    fs::remove_dir(from)?;
+    sync_folder(to)
 }
 
 fn build(
@@ -183,31 +218,28 @@ fn fork(importer: &Importer, last: Epoch) -> Result<Record, Failed> {
     ))
 }
 
-/// Whether the folder is there; it must be empty then.
-fn is_there(dir: &Path) -> Result<bool, Failed> {
+/// Whether the folder is there; it must be empty then, and is made private.
+fn is_there(dir: &Path, notes: &mut dyn Write) -> Result<bool, Failed> {
+    let doing = |what: &str| {
+        let doing = format!("{what} {}", dir.display());
+        move |source| Failed::Io { doing, source }
+    };
     match fs::read_dir(dir) {
-        Ok(mut entries) => match entries.next() {
-            Some(_) => Err(OpenError::NotEmpty { dir: dir.into() }.into()),
-            None => Ok(true),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(Failed::Io { doing: format!("reading {}", dir.display()), source }),
+        Ok(mut entries) => {
+            if entries.next().is_some() {
+                return Err(OpenError::NotEmpty { dir: dir.into() }.into());
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(doing("reading")(source)),
     }
-}
-
-/// Takes out what an import left, as far as it can be: whoever tries again is told of the rest.
-fn empty(dir: &Path) {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    for entry in entries {
-        let _ = match entry.file_type() {
-            Ok(kind) if kind.is_dir() => fs::remove_dir_all(entry.path()),
-            _ => fs::remove_file(entry.path()),
-        };
+    if let Some(mode) = folder::make_private(dir, &[]).map_err(doing("using"))? {
+        let shown = dir.display();
+        let said = writeln!(
+            notes,
+            "styx-server: others could enter the folder {shown} (mode {mode:04o}); its mode is 0700 now"
+        );
+        said.map_err(doing("telling of"))?;
     }
-}
-
-/// A folder beside `dir`, whose name says what it is if the process ends before it is done.
-fn temporary(dir: &Path) -> PathBuf {
-    let name = dir.file_name().map_or_else(|| "log".to_owned(), |name| name.to_string_lossy().into_owned());
-    dir.with_file_name(format!("{name}.importing-{}", std::process::id()))
+    Ok(true)
 }

@@ -43,6 +43,7 @@ use std::{
 use anstream::AutoStream;
 use clap::{Args, Subcommand, ValueEnum};
 use styx_core::log::LogError;
+use styx_host::terminal::Harmless;
 use styx_store::{
     OpenError,
     rocks::{RocksReader, verify_end},
@@ -56,7 +57,7 @@ pub use self::{
     export::ExportArgs,
     import::ImportArgs,
     replay::{ReplayArgs, RulesArg},
-    show::ShowArgs,
+    show::{ShowArgs, ShowFormat},
     step::StepArgs,
 };
 use crate::print::{tell, unless_unread};
@@ -162,7 +163,7 @@ pub(crate) fn json_line(record: &styx_core::record::Record) -> String {
 }
 
 fn run_on_terminal(command: &LogCommand, out: &mut dyn Write) -> io::Result<u8> {
-    let notes = &mut io::stderr();
+    let notes = &mut Harmless::new(io::stderr());
     match command {
         LogCommand::Step(args) if args.is_interactive() => {
             on_log(&args.data, notes, |reader, notes| step::interact(reader, args, notes))
@@ -177,6 +178,35 @@ fn run_on_terminal(command: &LogCommand, out: &mut dyn Write) -> io::Result<u8> 
 ///
 /// When an output can't be written.
 pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
+    let notes = &mut Harmless::new(notes);
+    let code = match is_text(command) {
+        true => {
+            let mut out = Harmless::new(out);
+            let code = run_command(command, &mut out, notes)?;
+            out.flush()?;
+            code
+        }
+        false => run_command(command, out, notes)?,
+    };
+    notes.flush()?;
+    Ok(code)
+}
+
+/// Whether a command writes text for people, and not JSON, which has escapes of its own.
+fn is_text(command: &LogCommand) -> bool {
+    match command {
+        LogCommand::Verify(args) => args.format == ReportFormat::Text,
+        LogCommand::Show(args) => args.format == ShowFormat::Table,
+        LogCommand::At(args) => args.format == ReportFormat::Text,
+        LogCommand::Step(args) => args.format == ReportFormat::Text,
+        LogCommand::Diff(args) => args.format == ReportFormat::Text,
+        LogCommand::Replay(args) => args.format == ReportFormat::Text,
+        LogCommand::Export(_) => false,
+        LogCommand::Import(_) | LogCommand::Checkpoint(_) => true,
+    }
+}
+
+fn run_command(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
     match command {
         LogCommand::Verify(args) => match styx_store::open_read_only(&args.data.data) {
             Ok(reader) => verify::run(&reader, args, &mut ToTheEnd(out)),

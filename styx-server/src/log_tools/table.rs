@@ -10,6 +10,7 @@ use styx_core::{
     id::Position,
     record::{Fact, Record, RunEvent},
 };
+use styx_host::text::{WIDEST, padded as padded_to, width as width_of};
 
 use super::{
     facets::{Facets, Said},
@@ -130,7 +131,7 @@ impl<W: Write> Table<W> {
         let mut widths = self.widths.unwrap_or(HEADS.map(str::len));
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(&row.cells) {
-                *width = (*width).max(cell.chars().count());
+                *width = (*width).max(width_of(cell).min(WIDEST));
             }
         }
         self.widths = Some(widths);
@@ -168,7 +169,7 @@ impl Row {
 fn padded(cells: [&str; 3], widths: [usize; 3]) -> [String; 3] {
     let [subject, cause, event] = cells;
     let [for_subject, for_cause, for_event] = widths;
-    [format!("{subject:<for_subject$}"), format!("{cause:<for_cause$}"), format!("{event:<for_event$}")]
+    [padded_to(subject, for_subject), padded_to(cause, for_cause), padded_to(event, for_event)]
 }
 
 /// Green for what went well, yellow for what is tried again, red for what went wrong.

@@ -12,6 +12,7 @@ use styx_core::{
     },
     workflow::Span,
 };
+use styx_host::text::visible;
 
 use super::redact;
 
@@ -263,5 +264,6 @@ fn on_off(on: bool) -> &'static str {
 
 /// No text can break a line, or play with the terminal.
 pub(super) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let spaced: String = text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c }).collect();
+    visible(&spaced).into_owned()
 }

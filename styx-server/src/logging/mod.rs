@@ -17,6 +17,7 @@ use rustix::{
     io::Errno,
     stdio::stderr,
 };
+use styx_host::terminal::log_line;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use self::lines::LeftOut;
@@ -40,15 +41,30 @@ pub(crate) fn start(format: LogFormat) -> io::Result<()> {
     let filter = EnvFilter::try_from_env("STYX_SERVER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // Its own errors would go to standard error with a macro that panics where that can't be written.
     let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
-    let builder = builder.with_writer(move || lines);
     let _ = match format {
         LogFormat::Text => {
             let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|text| text.is_empty());
+            let builder = builder.with_writer(move || TextEvents(lines));
             builder.compact().with_target(false).with_ansi(colours).try_init()
         }
-        LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),
+        LogFormat::Json => builder.with_writer(move || lines).json().flatten_event(true).with_target(false).try_init(),
     };
     Ok(())
+}
+
+/// Takes events of the text form as lines that are safe on a terminal: what an event holds of others looks like no other event.
+struct TextEvents(&'static Lines);
+
+/// One event is one write, as [`Lines`] has it.
+impl Write for TextEvents {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        self.0.push(log_line(event).as_bytes());
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A panic is a line of the log like any other, and says where it was.

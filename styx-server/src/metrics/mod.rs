@@ -15,7 +15,7 @@ mod tally;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use prometheus_client::{
@@ -55,6 +55,8 @@ pub(crate) struct Metrics {
     effects: Family<Labels<1>, Counter>,
     /// Lines about runs that were left out.
     pub(crate) run_lines_left_out: Counter,
+    /// Why the log isn't followed any more.
+    stopped: OnceLock<String>,
 }
 
 impl Metrics {
@@ -73,7 +75,7 @@ impl Metrics {
         styx.register("effects", "Effects that the executor was asked for, by kind", effects.clone());
         let run_lines_left_out = Counter::default();
         styx.register_collector(Box::new(ServerLog { run_lines_left_out: run_lines_left_out.clone() }));
-        Self { registry, folded, http, clock, effects, run_lines_left_out }
+        Self { registry, folded, http, clock, effects, run_lines_left_out, stopped: OnceLock::new() }
     }
 
     /// All of it as text.
@@ -85,6 +87,16 @@ impl Metrics {
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// The counts of the log go on no more: a scrape is refused with the reason from now on.
+    pub(crate) fn stop(&self, why: &str) {
+        let _ = self.stopped.set(why.to_owned());
+    }
+
+    /// Why the counts of the log go on no more, if they don't: what they show isn't so any longer.
+    pub(crate) fn stopped(&self) -> Option<&str> {
+        self.stopped.get().map(String::as_str)
     }
 
     /// Counts what the executor is asked for.

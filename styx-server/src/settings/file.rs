@@ -34,6 +34,7 @@ pub(super) struct File {
     pub(super) log_runs: Option<LogRuns>,
     pub(super) insecure_listen: Option<bool>,
     pub(super) disk_reserve: Option<u64>,
+    pub(super) keep_checkpoints: Option<usize>,
     pub(super) scheduling: Option<bool>,
     pub(super) max_executions: Option<u32>,
     pub(super) submission_rate_limit: Option<PerSecond>,

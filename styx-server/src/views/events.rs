@@ -11,28 +11,66 @@ use styx_core::{
 
 use super::{Descriptions, message, trigger, trigger_parameters};
 
-/// All events of an instance, over all its runs, in order.
-///
-/// # Errors
-///
-/// When the log can't be read.
-pub(crate) fn events(
-    reader: &dyn LogReader,
-    instance: &InstanceId,
-    descriptions: &Descriptions<'_>,
-) -> Result<Vec<TimestampedEvent>, LogError> {
-    let mut parameters = None;
-    let mut events = Vec::new();
-    for_each_event(reader, instance, |event, at| {
-        if let Event::TriggerExecution { parameters: set, .. } = event {
-            parameters = Some(set.clone());
+/// All events of an instance up to the end that the log has at the first page, over all its runs, in order, a page at a time.
+#[derive(Debug)]
+pub(crate) struct Events {
+    instance: InstanceId,
+    from: Position,
+    end: Option<Position>,
+    /// Those of the last trigger.
+    parameters: Option<TriggerParameters>,
+    ended: bool,
+}
+
+impl Events {
+    /// How many records are read at a time.
+    const PAGE: usize = 100;
+
+    /// Those of an instance.
+    pub(crate) fn of(instance: InstanceId) -> Self {
+        Self { instance, from: Position::FIRST, end: None, parameters: None, ended: false }
+    }
+
+    /// Whether there are no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The next ones.
+    ///
+    /// # Errors
+    ///
+    /// When the log can't be read.
+    pub(crate) fn next_page(
+        &mut self,
+        reader: &dyn LogReader,
+        descriptions: &Descriptions<'_>,
+    ) -> Result<Vec<TimestampedEvent>, LogError> {
+        let end = match self.end {
+            Some(end) => end,
+            None => *self.end.insert(reader.tail()?),
+        };
+        let page = reader.history(&Subject::Run(self.instance.clone()), self.from, Self::PAGE)?;
+        self.ended = page.len() < Self::PAGE;
+        let mut events = Vec::new();
+        for record in &page {
+            if record.position > end {
+                self.ended = true;
+                break;
+            }
+            self.from = record.position.next();
+            let Fact::Run(_, RunEvent::Styx { event, .. } | RunEvent::Ignored { event, .. }) = &record.fact else {
+                continue;
+            };
+            if let Event::TriggerExecution { parameters, .. } = event {
+                self.parameters = Some(parameters.clone());
+            }
+            let kind = kind(event, &self.instance, self.parameters.as_ref(), descriptions)?;
+            let event = styx_client::Event { workflow_instance: self.instance.key(), kind };
+            events.push(TimestampedEvent { event, timestamp: record.happened_at().timestamp_millis() });
         }
-        let kind = kind(event, instance, parameters.as_ref(), descriptions)?;
-        let event = styx_client::Event { workflow_instance: instance.key(), kind };
-        events.push(TimestampedEvent { event, timestamp: at.timestamp_millis() });
-        Ok(())
-    })?;
-    Ok(events)
+        Ok(events)
+    }
 }
 
 /// Visits the events of an instance with their times, also imported ones that the graph refused: Styx 2.x shows them too.

@@ -4,8 +4,7 @@
 //! has a sync of its own, so a shorter cut can't be seen.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -13,6 +12,7 @@ use std::{
 };
 
 use styx_core::{id::Position, log::LogError};
+use styx_host::file::write_internal;
 
 use super::chain::ChainHash;
 use crate::{
@@ -73,12 +73,7 @@ impl Mark {
 
     /// Replaces the file in one step: a crash leaves the old mark or the new one.
     pub(super) fn write(&self, dir: &Path) -> io::Result<()> {
-        let new = dir.join("high-water.new");
-        let mut file = File::create(&new)?;
-        file.write_all(&self.bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, dir.join(HIGH_WATER_FILE))?;
-        File::open(dir)?.sync_all()
+        write_internal(dir.join(HIGH_WATER_FILE), &self.bytes())
     }
 }
 

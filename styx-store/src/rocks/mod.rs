@@ -27,7 +27,7 @@ pub use self::{
     chain::ChainHash,
     high_water::{HIGH_WATER_FILE, Mark},
     import::{AddError, Importer},
-    open::{FORMAT, Notice, OpenOptions, Opening, free_bytes, open_read_only, verify_end},
+    open::{FORMAT, Notice, OpenOptions, Opening, free_bytes, open_read_only, remove, verify_end},
     reader::RocksReader,
     replay::Replay,
     verify::{Damage, Progress, Report, verify},

@@ -1,8 +1,7 @@
 //! Opening a data folder: lock, format, and whether what is there can be trusted.
 
 use std::{
-    fmt, fs, io,
-    os::unix::fs::DirBuilderExt,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -15,13 +14,14 @@ use styx_core::{
     record::Bounds,
     world::{Row, RowKey},
 };
+use styx_host::folder;
 
 use super::{
     RocksLog,
     chain::{BatchEntry, ChainHash, Link},
     framing::check_framing,
     high_water::{HIGH_WATER_FILE, HighWater, Mark},
-    lock::Lock,
+    lock::{LOCK_FILE, Lock},
     options::{database, durable_write, families, family},
     reader::{RocksReader, Store, corrupt, decode_record, decode_row, engine_error, meta},
     rebuild::rebuild_rows,
@@ -86,6 +86,13 @@ pub enum Notice {
         /// Where it ends.
         of: Position,
     },
+    /// Others could enter the folder, and can't now.
+    MadePrivate {
+        /// The folder.
+        dir: PathBuf,
+        /// The mode that it had.
+        mode: u32,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -93,6 +100,10 @@ impl fmt::Display for Notice {
         match self {
             Self::RebuildingRows { reason, done, of } => {
                 write!(f, "rebuilding the rows from the log, since {reason}: {done} of {of} records")
+            }
+            Self::MadePrivate { dir, mode } => {
+                let dir = dir.display();
+                write!(f, "others could enter the data folder {dir} (mode {mode:04o}); its mode is 0700 now")
             }
         }
     }
@@ -121,6 +132,17 @@ pub fn open_read_only(dir: impl AsRef<Path>) -> Result<RocksReader, OpenError> {
     Ok(RocksReader { store: Arc::new(store) })
 }
 
+/// Removes a data folder that nobody uses.
+///
+/// # Errors
+///
+/// When somebody uses it, or it can't be removed.
+pub fn remove(dir: impl AsRef<Path>) -> Result<(), OpenError> {
+    let dir = dir.as_ref();
+    let _lock = Lock::exclusive(dir)?;
+    std::fs::remove_dir_all(dir).map_err(while_doing(format!("removing {}", dir.display())))
+}
+
 /// Checks what opening for writing checks, and changes nothing: that the last batches are as they were written, and that
 /// nothing is missing behind them as far as the high-water mark knows. Gives the end.
 ///
@@ -146,7 +168,7 @@ pub fn free_bytes(dir: impl AsRef<Path>) -> io::Result<u64> {
 
 /// A new database without a format: opening it later refuses, unless the format was written at last.
 pub(super) fn create_unfinished(dir: &Path) -> Result<RocksLog, OpenError> {
-    create_folder(dir)?;
+    private_folder(dir, &mut |_| {})?;
     let lock = Lock::exclusive(dir)?;
     let db = DB::open_cf_descriptors(&database(), dir, families()).map_err(|error| opening(dir, &error))?;
     let store = Store { db, dir: dir.into(), _lock: lock };
@@ -163,13 +185,18 @@ pub(super) fn create_unfinished(dir: &Path) -> Result<RocksLog, OpenError> {
     })
 }
 
-fn create_folder(dir: &Path) -> Result<(), OpenError> {
-    let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    created.map_err(while_doing(format!("creating {}", dir.display())))
+/// Makes the folder, or takes the one that is there. It holds what only its owner may know.
+fn private_folder(dir: &Path, notice: &mut dyn FnMut(Notice)) -> Result<(), OpenError> {
+    folder::create(dir).map_err(while_doing(format!("creating {}", dir.display())))?;
+    let made_private = folder::make_private(dir, &[LOCK_FILE, "CURRENT"]);
+    if let Some(mode) = made_private.map_err(while_doing(format!("using the data folder {}", dir.display())))? {
+        notice(Notice::MadePrivate { dir: dir.into(), mode });
+    }
+    Ok(())
 }
 
 pub(super) fn open(dir: &Path, options: &OpenOptions, notice: &mut dyn FnMut(Notice)) -> Result<RocksLog, OpenError> {
-    create_folder(dir)?;
+    private_folder(dir, notice)?;
     let lock = Lock::exclusive(dir)?;
     let exists = dir.join("CURRENT").is_file();
     if exists {

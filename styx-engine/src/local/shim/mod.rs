@@ -99,6 +99,8 @@ fn job(request: &Request, run: &RunFolder, signal: Option<OwnedFd>) -> io::Resul
     let Some((program, arguments)) = request.argv.split_first() else {
         return Ok(How::NotLaunchable { reason: "no program".into() });
     };
+    // Back to the shim's own after the job has inherited it: what the shim writes is private.
+    let own_umask = request.umask.map(|umask| rustix::process::umask(Mode::from_raw_mode(umask)));
     // The command holds the writing end of the pipe, so it has to go before the pipe can end.
     let spawned = Command::new(program)
         .args(arguments)
@@ -110,6 +112,7 @@ fn job(request: &Request, run: &RunFolder, signal: Option<OwnedFd>) -> io::Resul
         .stdout(writer.try_clone()?)
         .stderr(writer)
         .spawn();
+    own_umask.map(rustix::process::umask);
     let leader = match spawned {
         Ok(child) => Pid::from_child(&child),
         Err(error) => return not_started(program, &error),

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     http::{
-        Call,
+        Call, bounds,
         request::Payload,
         response::{ApiError, empty, ok},
     },
@@ -57,6 +57,7 @@ pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
         // The original looks for the workflow first.
         return Err(found.map_or_else(|| Refusal::UnknownWorkflow.into(), |_| negative_concurrency()));
     };
+    bounds::description(asked.description.as_deref())?;
     let parameters = asked.trigger_parameters.map(|parameters| TriggerParameters { env: Arc::new(parameters.env) });
     let request = Request::CreateBackfill {
         workflow,
@@ -110,6 +111,7 @@ pub(super) async fn edit(call: &Call, id: &str) -> Result<Response, ApiError> {
         let unknown = Refusal::EditOfUnknownBackfill { id: id.into() };
         return Err(find(call, id)?.map_or_else(|| unknown.into(), |_| negative_concurrency()));
     };
+    bounds::description(asked.description.as_deref())?;
     let description = asked.description.map(Into::into);
     call.ask(Request::EditBackfill { id: id.into(), concurrency, description }).await?;
     let edited = find(call, id)?.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;

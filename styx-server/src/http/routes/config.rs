@@ -14,7 +14,7 @@ use styx_core::{
 use styx_engine::clock::ClockStatus;
 
 use crate::http::{
-    Call,
+    Call, bounds,
     response::{ApiError, after, ok},
 };
 
@@ -28,6 +28,9 @@ pub(super) async fn change(call: &Call) -> Result<Response, ApiError> {
     let bytes = call.payload.0.as_deref().ok_or_else(|| ApiError::bad_request("Missing payload"))?;
     let patch = RuntimeConfigPatch::from_slice(bytes)
         .map_err(|error| ApiError::bad_request(format!("Payload parsing failed: {error}")))?;
+    if let Change::Set(clients) = &patch.client_blacklist {
+        bounds::clients(clients)?;
+    }
     let patch = RuntimePatch {
         scheduling: value(patch.enabled, true),
         max_executions: setting(patch.concurrency, limit)?,

@@ -45,6 +45,7 @@ async fn with_checkpoints<T: Send + 'static>(
     let checkpoints = Arc::clone(&call.app.checkpoints);
     let internal = |kind, error: &dyn std::fmt::Display| ApiError::internal(&call.operator.request_id, kind, error);
     match call.app.aside.read(move || work(&checkpoints)).await {
+        Ok(Err(error @ CheckpointError::Busy)) => Err(ApiError::new(StatusCode::CONFLICT, error.to_string())),
         Ok(result) => result.map_err(|error| internal("CheckpointError", &error)),
         Err(panic) => Err(internal("Panic", &panic)),
     }
@@ -76,10 +77,13 @@ pub(super) async fn records(call: &Call) -> Result<Response, ApiError> {
             let left = limit.saturating_sub((next.0 - from.0) as usize).min(PAGE);
             let page = reader.read(next, left)?;
             for record in &page {
+                if lines.len() >= MOST_BYTES {
+                    break;
+                }
                 let _ = writeln!(lines, "{}", log_tools::json_line(record));
                 next = record.position.next();
             }
-            if page.len() < left || lines.len() > MOST_BYTES {
+            if page.len() < left || lines.len() >= MOST_BYTES {
                 break;
             }
         }
@@ -89,8 +93,8 @@ pub(super) async fn records(call: &Call) -> Result<Response, ApiError> {
     Ok(json_lines(lines, tail))
 }
 
-/// How many records are read at a time.
-const PAGE: usize = 100;
+/// How many records are read at a time, each of which may have some megabytes.
+const PAGE: usize = 20;
 
 fn number(call: &Call, name: &str, default: u64) -> Result<u64, ApiError> {
     let Some(text) = call.query.filter(name) else { return Ok(default) };

@@ -14,6 +14,7 @@ mod workflows;
 use std::sync::Arc;
 
 use axum::response::Response;
+use hyper::StatusCode;
 use styx_core::id::{InstanceId, WorkflowId};
 
 use super::{
@@ -43,6 +44,9 @@ Or with curl:
 /// All that is measured; the text is made where waiting for the counting thread holds up nobody.
 pub(super) async fn metrics(app: Arc<App>) -> Result<Response, ApiError> {
     let metrics = Arc::clone(&app.metrics);
+    if let Some(why) = metrics.stopped() {
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, why));
+    }
     metrics.clock.show(app.engine.clock_status());
     let text = app.aside.scrape(move || metrics.encode()).await;
     let text = text.map_err(|panic| ApiError::internal("-", "Panic", panic))?;

@@ -11,7 +11,7 @@ use styx_core::{
 };
 
 use crate::http::{
-    Call,
+    Call, bounds,
     response::{ApiError, after, no_content, ok},
 };
 
@@ -65,6 +65,7 @@ pub(super) async fn delete(call: &Call, id: &str) -> Result<Response, ApiError> 
 }
 
 async fn set(call: &Call, resource: &Resource) -> Result<Response, ApiError> {
+    bounds::resource(&resource.id)?;
     let request = Request::SetResource { id: resource.id.as_str().into(), concurrency: resource.concurrency };
     let reply = call.ask(request).await?;
     Ok(after(&reply, ok(resource)))

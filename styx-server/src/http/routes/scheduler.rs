@@ -20,7 +20,7 @@ use super::{
 use crate::{
     definitions::Definition,
     http::{
-        Call,
+        Call, bounds,
         response::{ApiError, about, after, empty, no_content, ok},
     },
 };
@@ -127,6 +127,9 @@ pub(super) fn check_stored(
     found: Option<&Definition>,
     parameters: Option<&styx_client::TriggerParameters>,
 ) -> Result<(), ApiError> {
+    if let Some(parameters) = parameters {
+        bounds::environment(&parameters.env)?;
+    }
     let Some(definition) = found.filter(|found| found.stored.spec.runs == Runs::Image) else {
         return Ok(());
     };

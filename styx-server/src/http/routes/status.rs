@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use axum::response::Response;
-use styx_client::{EventsPayload, Explanation, TestServiceAccountUsageRequest, TestServiceAccountUsageResponse, json};
+use styx_client::{Explanation, TestServiceAccountUsageRequest, TestServiceAccountUsageResponse, json};
 use styx_core::{
     explain::{self, Reason},
     id::InstanceId,
@@ -23,6 +23,7 @@ use crate::{
     },
     views::{
         self, Descriptions,
+        events::Events,
         waits::{self, Waits},
     },
 };
@@ -30,9 +31,40 @@ use crate::{
 /// E-23.
 pub(super) async fn events(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
     let named = Named::find(call, &instance)?;
-    let id = named.instance.clone();
-    let events = call.read_described(move |reader, described| views::events::events(reader, &id, described));
-    Ok(named.mark(ok(&EventsPayload { events: events.await? })))
+    let events = Events::of(named.instance.clone());
+    Ok(named.mark(pieces::answer(call, EventList { events, opened: false, begun: false }).await?))
+}
+
+/// The events of an instance, made piece by piece.
+struct EventList {
+    events: Events,
+    opened: bool,
+    begun: bool,
+}
+
+impl Pieces for EventList {
+    fn has_ended(&self) -> bool {
+        self.events.has_ended()
+    }
+
+    fn next_piece(&mut self, reader: &dyn LogReader, descriptions: &Descriptions<'_>) -> Result<String, LogError> {
+        let mut piece = String::new();
+        if !std::mem::replace(&mut self.opened, true) {
+            piece += r#"{"events":["#;
+        }
+        while piece.len() < PIECE && !self.events.has_ended() {
+            for event in self.events.next_page(reader, descriptions)? {
+                if std::mem::replace(&mut self.begun, true) {
+                    piece.push(',');
+                }
+                piece += &json::to_string(&event).unwrap_or_else(|_| "null".to_owned());
+            }
+        }
+        if self.events.has_ended() {
+            piece += "]}";
+        }
+        Ok(piece)
+    }
 }
 
 /// E-24: nothing restricts who may use which service account, so everybody may, and there is nothing to say about it.

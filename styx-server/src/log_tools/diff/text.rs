@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use owo_colors::{OwoColorize, Style};
+use styx_host::text::{padded, visible, width};
 
 use super::{Compared, Entry, Found};
 use crate::log_tools::{view, wording};
@@ -54,10 +55,10 @@ fn write_entry(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     }
     let shown = entry.changes.iter().filter(|change| !OBVIOUS.contains(&change.field.as_str()));
     let shown: Vec<_> = shown.collect();
-    let width = shown.iter().map(|change| change.field.len()).max().unwrap_or_default();
+    let widest = shown.iter().map(|change| width(&visible(&change.field))).max().unwrap_or_default();
     for change in shown {
         let (before, after) = (view::words(&change.before), view::words(&change.after));
-        writeln!(out, "    {:<width$}  {before} -> {after}", change.field)?;
+        writeln!(out, "    {}  {before} -> {after}", padded(&visible(&change.field), widest))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use owo_colors::Style;
 use styx_core::record::{Cause, Fact};
+use styx_host::text::{padded, visible, width};
 
 use super::{changes, execution_views, run_views};
 use crate::log_tools::{
@@ -122,10 +123,11 @@ fn execution(step: &Step, lines: &mut Lines) {
 fn changed(views: &Both<view::View>, lines: &mut Lines) {
     let changes = changes(views);
     let shown: Vec<_> = changes.iter().filter(|change| !OBVIOUS.contains(&change.field.as_str())).collect();
-    let width = shown.iter().map(|change| change.field.len()).max().unwrap_or_default();
+    let widest = shown.iter().map(|change| width(&visible(&change.field))).max().unwrap_or_default();
     for change in shown {
         let (before, after) = (view::words(&change.before), view::words(&change.after));
-        lines.styled(Style::new(), format!("    {:<width$}  {before} -> {after}", change.field));
+        let field = padded(&visible(&change.field), widest);
+        lines.styled(Style::new(), format!("    {field}  {before} -> {after}"));
     }
 }
 
@@ -137,6 +139,6 @@ impl Lines {
     }
 
     fn styled(&mut self, style: Style, text: String) {
-        self.0.push(Line { text, style });
+        self.0.push(Line { text: visible(&text).into_owned(), style });
     }
 }
