@@ -68,6 +68,14 @@ impl Record {
         }
     }
 
+    /// When an executor saw what led to the record, if an executor did and knew. Only the first record of a decision says it.
+    pub fn observed_at(&self) -> Option<DateTime<Utc>> {
+        match self.cause {
+            Cause::Executor { observed_at, .. } => observed_at,
+            _ => None,
+        }
+    }
+
     /// What the record is about.
     pub fn subject(&self) -> Subject {
         self.fact.subject()

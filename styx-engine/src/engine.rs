@@ -310,10 +310,14 @@ struct Loop {
 
 impl Loop {
     fn run(&mut self, mut wake: Option<DateTime<Utc>>) -> Result<(), EngineError> {
-        while self.receive(wake)?.is_continue() {
+        loop {
+            let flow = self.receive(wake)?;
+            // Also the last step is ended: what it took is appended and answered before the engine goes.
             wake = self.finish()?;
+            if flow.is_break() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Waits for a message or for `wake`, then takes all that is there, and those that the last step lets expect. What it takes

@@ -5,6 +5,7 @@ pub mod engine;
 pub mod executor_event;
 pub mod fake;
 mod gather;
+pub mod inherited;
 pub mod local;
 pub mod machine;
 pub mod replay;

@@ -59,7 +59,17 @@ fn a_job_that_ended_meanwhile_is_told_with_its_code() {
 
     let second = place.executor();
     second.perform(place.adopt(&id));
-    second.expect(&id, &[Observed::Launched, Observed::Started, exited(6)]);
+    // Each fact comes with the time at which it became one, however late it is told.
+    let told: Vec<_> = (0..3).map(|_| second.next()).collect();
+    assert_eq!(
+        told.iter().map(|seen| seen.what.clone()).collect::<Vec<_>>(),
+        [Observed::Launched, Observed::Started, exited(6)]
+    );
+    let noted = ["claim", "job", "exit"].map(|note| place.note(&id, note).unwrap()["at"].clone());
+    let times = told.iter().map(|seen| seen.observed_at.unwrap());
+    assert!(times.clone().is_sorted());
+    let texts = times.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true).into());
+    assert_eq!(texts.collect::<Vec<serde_json::Value>>(), noted);
 }
 
 #[test]
@@ -151,13 +161,13 @@ fn what_another_boot_or_nobody_knows_of_is_lost() {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     for (n, boot, start) in [(2, "another", 1), (3, boot.trim(), 1)] {
         let id = execution(n);
-        fs::create_dir(place.run_folder(&id)).unwrap();
-        fs::write(place.run_folder(&id).join("log_id"), place.log_id.to_string()).unwrap();
+        fs::create_dir(place.state_folder(&id)).unwrap();
+        fs::write(place.state_folder(&id).join("log_id"), place.log_id.to_string()).unwrap();
         let process = serde_json::json!({"pid": me, "start_time": start});
         let by = serde_json::json!({"shim": {"boot_id": boot, "process": process}});
         let claim =
             serde_json::json!({"log_id": place.log_id.to_string(), "execution": id.to_string(), "at": "", "by": by});
-        fs::write(place.run_folder(&id).join("claim"), claim.to_string()).unwrap();
+        fs::write(place.state_folder(&id).join("claim"), claim.to_string()).unwrap();
         executor.perform(place.adopt(&id));
         executor.expect(&id, &[Observed::Launched]);
         assert!(matches!(executor.next_of(&id), Observed::Lost { .. }));
@@ -215,6 +225,7 @@ fn a_server_killed_at_any_moment_starts_nothing_twice() {
             .args(["--exact", "server_to_be_killed", "--nocapture"])
             .env("STYX_TEST_FOLDER", place.path(""))
             .env("STYX_TEST_FIRST", first.to_string())
+            .env(support::SALT, std::process::id().to_string())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -64,13 +64,15 @@ fn the_environment_is_exactly_what_is_specified() {
     let mut lines: Vec<_> = output.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, expected);
-    for entry in fs::read_dir(place.run_folder(&id)).unwrap() {
+    let folders = [place.run_folder(&id), place.state_folder(&id)].map(|folder| fs::read_dir(folder).unwrap());
+    for entry in folders.into_iter().flatten() {
         let path = entry.unwrap().path();
         let says = fs::read_to_string(&path).unwrap();
         assert!(path.ends_with("output.log") || !says.contains("a b"), "{} holds a value", path.display());
     }
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&place.path("runs")), mode(&place.run_folder(&id))), (0o700, 0o700));
+    let folders = [place.path("runs"), place.path("runs/.state"), place.run_folder(&id), place.state_folder(&id)];
+    assert_eq!(folders.map(|folder| mode(&folder)), [0o700; 4]);
 }
 
 #[test]

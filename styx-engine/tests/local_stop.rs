@@ -6,7 +6,7 @@ mod support;
 use std::{fs, time::Duration};
 
 use styx_core::executor::{Effect, Observed};
-use support::{Place, Watched, execution, exited, has_ended, hear, hold};
+use support::{PATIENCE, Place, Watched, ends_within, execution, exited, has_ended, hear, hold};
 use uuid::Uuid;
 
 #[test]
@@ -83,16 +83,51 @@ fn a_stop_that_comes_first_forbids_the_launch() {
 }
 
 #[test]
-fn a_stop_right_after_a_launch_waits_for_its_answer() {
+fn a_stop_right_after_a_launch_ends_it_or_forbids_it() {
     let place = Place::new();
     let executor = place.executor();
     for n in 0..20 {
         let id = execution(n);
         executor.launch(place.launch(&id, &["sleep", "600"]));
         executor.perform(place.stop(&id));
-        executor.expect(&id, &[Observed::Launched, Observed::Started, exited(143)]);
+        match executor.next_of(&id) {
+            Observed::NeverStarted => assert_eq!(place.note(&id, "job"), None),
+            Observed::Launched => executor.expect(&id, &[Observed::Started, exited(143)]),
+            other => panic!("{other:?}"),
+        }
     }
     executor.expect_nothing_more();
+}
+
+#[test]
+fn a_shim_that_hangs_before_its_claim_holds_up_no_stop() {
+    let place = Place::new();
+    let mut options = place.options();
+    let word = place.word("word");
+    // It says that it is there, and goes on only long after it was stopped.
+    let script = r#"echo $$ > "$1"; kill -STOP $$; exec "$0" "$2""#;
+    let shim = std::mem::replace(&mut options.shim.program, "sh".into());
+    options.shim.args = vec!["-c".into(), script.into(), shim.into(), word.clone().into()];
+    let executor = Watched::new(options);
+    let ran = place.path("ran");
+    for (n, clean_up) in [(1, false), (2, true)] {
+        let id = execution(n);
+        executor.launch(place.launch(&id, &["touch", ran.to_str().unwrap()]));
+        let shim = hold(hear(&word).parse().unwrap());
+        if clean_up {
+            executor.perform(place.clean_up(&id));
+            executor.expect(&id, &[Observed::NeverStarted, Observed::Cleaned]);
+        } else {
+            executor.perform(place.stop(&id));
+            executor.expect(&id, &[Observed::NeverStarted]);
+        }
+        assert!(ends_within(&shim, PATIENCE));
+        // The mark stays: a shim that would come later starts nothing.
+        let later = place.executor();
+        later.launch(place.launch(&id, &["touch", ran.to_str().unwrap()]));
+        later.expect(&id, &[Observed::NeverStarted]);
+    }
+    assert!(!ran.exists());
 }
 
 #[test]

@@ -25,12 +25,18 @@ mod views;
 
 use std::{env, process::ExitCode};
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
 use self::{
     cli::{Cli, Command},
     settings::Settings,
 };
+
+/// Makes the server independent of what its starter left it: see [`styx_engine::inherited`].
+fn begin() -> anyhow::Result<()> {
+    styx_engine::inherited::begin_server().context("setting up signals")
+}
 
 /// What the binary does with its command line.
 pub fn main() -> ExitCode {
@@ -41,7 +47,7 @@ pub fn main() -> ExitCode {
     umask::make_private();
     let Cli { flags, command } = Cli::parse();
     let done = match command {
-        None => Settings::load(&flags).and_then(serve::run),
+        None => begin().and_then(|()| Settings::load(&flags)).and_then(serve::run),
         Some(Command::CheckConfig(flags)) => Settings::load(&flags)
             .and_then(|settings| print::print(&format!("{settings}\n")))
             .map(|()| ExitCode::SUCCESS),

@@ -5,6 +5,7 @@
 //! when there is no claim.
 
 use std::{
+    cell::OnceCell,
     fs, io,
     os::fd::OwnedFd,
     sync::Arc,
@@ -15,7 +16,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
-    process::Signal,
 };
 use serde_json::{Value, json};
 use styx_core::{
@@ -29,10 +29,10 @@ use super::{
     Shared,
     family::{Family, Left},
     launch::{Unfit, for_people, request, start_shim},
-    notes::{Claimant, Exit, How, Job, SHIM_LOG, SIGNAL, now_text},
+    notes::{Claimant, Exit, How, Job, SHIM_LOG, SIGNAL, now_text, time_of},
     process::{ProcessId, boot_id},
     run_folder::{Owner, RunFolder},
-    shims::{ChildIs, Shims},
+    shims::{ChildIs, Living, Shims},
     stop::Stop,
     worker::Watcher,
 };
@@ -49,6 +49,8 @@ const LOOK_CLOSER: Duration = Duration::from_millis(10);
 pub(super) struct Context<'a> {
     pub(super) shared: &'a Shared,
     pub(super) watcher: &'a Watcher,
+    /// The shims of earlier servers, once they were looked for.
+    pub(super) living: &'a OnceCell<Living>,
     /// Which events are about it.
     pub(super) token: u64,
 }
@@ -77,9 +79,19 @@ pub(super) struct Followed {
     shims: Shims,
     /// Our end of the pipe that the shim holds open until the job runs.
     signal: Option<OwnedFd>,
-    /// Processes that outlived their shim, until they are gone.
-    survivors: Vec<OwnedFd>,
+    /// The shim that has the claim, once that was seen: it has it whatever becomes of the folder.
+    claim: Option<ShimClaim>,
+    /// One of the processes that outlived their shim.
+    survivor: Option<OwnedFd>,
     unsure_until: Option<Instant>,
+}
+
+/// A shim's claim, as it was seen.
+#[derive(Clone)]
+struct ShimClaim {
+    boot_id: String,
+    process: ProcessId,
+    at: Option<DateTime<Utc>>,
 }
 
 /// What is still to be told.
@@ -103,7 +115,8 @@ impl Followed {
             tell: Tell::default(),
             shims: Shims::default(),
             signal: None,
-            survivors: Vec::new(),
+            claim: None,
+            survivor: None,
             unsure_until: None,
         }
     }
@@ -162,50 +175,98 @@ impl Followed {
     fn look(&mut self, context: &Context<'_>) -> io::Result<Option<Step>> {
         // Whether a process has ended is asked before its files are read: then they hold its last word.
         self.shims.see_child()?;
+        if let Some(claim) = self.claim.clone() {
+            return self.claimed(context, &claim);
+        }
         match self.run.owner()? {
             Owner::Another => {
+                if self.find_shim(context)? {
+                    return Ok(None);
+                }
                 let lost = self.adopt.then(|| "its run folder belongs to another log".to_owned());
-                self.tell_never_started(context.shared, lost, json!({}));
+                self.tell_never_started(context.shared, lost, None, json!({}));
                 return Ok(Some(Step::Over { is_ours: false }));
             }
             Owner::Nobody => return self.unclaimed(context, false),
             Owner::Us => {}
         }
-        match self.run.read_claim()? {
-            None => self.unclaimed(context, true),
-            Some(Claimant::Tombstone { lost }) => {
-                self.tell_never_started(context.shared, lost, json!({"claim": "tombstone"}));
+        let Some(claim) = self.run.read_claim()? else {
+            return match self.run.read_exit()? {
+                // The folder was emptied, and the end noted again.
+                Some(exit) => Ok(Some(self.ended(context.shared, &exit))),
+                None => self.unclaimed(context, true),
+            };
+        };
+        let at = time_of(&claim.at);
+        match claim.by {
+            Claimant::Tombstone { lost } => {
+                self.tell_never_started(context.shared, lost, at, json!({"claim": "tombstone"}));
                 Ok(Some(Step::Over { is_ours: true }))
             }
-            Some(Claimant::Shim { boot_id, process }) => self.claimed(context, &boot_id, process),
-            Some(Claimant::Unreadable) => match self.run.read_exit()? {
+            Claimant::Shim { boot_id, process } => {
+                self.claim = Some(ShimClaim { boot_id, process, at });
+                Ok(None)
+            }
+            Claimant::Unreadable => match self.run.read_exit()? {
                 Some(exit) => Ok(Some(self.ended(context.shared, &exit))),
                 None => self.bury(context, None, "its claim is damaged"),
             },
         }
     }
 
-    fn unclaimed(&mut self, context: &Context<'_>, has_folder: bool) -> io::Result<Option<Step>> {
-        let child_ended = match self.shims.child() {
-            ChildIs::Alive => return Ok(Some(Step::Wait(None))),
-            ChildIs::Ended(how) => Some(how.to_owned()),
-            ChildIs::None => None,
+    /// Looks for a shim of an earlier server whose folder is gone: it will note the end all the same. `false` if there is none,
+    /// or if nobody asks to adopt or to stop it.
+    fn find_shim(&mut self, context: &Context<'_>) -> io::Result<bool> {
+        if !(self.adopt || self.stop.is_asked()) || !matches!(self.shims.child(), ChildIs::None) {
+            return Ok(false);
+        }
+        let living = match context.living.get() {
+            Some(living) => living,
+            None => {
+                let living = Living::find()?;
+                context.living.get_or_init(|| living)
+            }
         };
-        if self.stop.is_asked() || self.clean_up || (self.adopt && child_ended.is_none()) {
-            if has_folder || self.stop.is_asked() || self.adopt {
-                let lost = self.adopt && child_ended.is_none() && !self.stop.is_asked();
-                let lost = lost.then(|| "nothing is known of it here".to_owned());
-                if self.run.ensure(None)? == Owner::Us {
-                    // If a shim is faster, it has the claim; either way the next look sees one.
-                    self.run.claim(Claimant::Tombstone { lost })?;
-                }
+        let Some(process) = living.of(&self.log_id.to_string(), self.run.name(), &self.run.shown()) else {
+            return Ok(false);
+        };
+        tracing::warn!(
+            execution = self.run.name(),
+            "the notes of an execution are gone; its shim, which lives, is followed"
+        );
+        self.claim = Some(ShimClaim { boot_id: boot_id()?, process, at: None });
+        Ok(true)
+    }
+
+    fn unclaimed(&mut self, context: &Context<'_>, has_folder: bool) -> io::Result<Option<Step>> {
+        let is_called_off = self.stop.is_asked() || self.clean_up;
+        let child_ended = match self.shims.child() {
+            ChildIs::Alive if !is_called_off => return Ok(Some(Step::Wait(None))),
+            ChildIs::Ended(how) => Some(how.to_owned()),
+            ChildIs::Alive | ChildIs::None => None,
+        };
+        if is_called_off || (self.adopt && child_ended.is_none()) {
+            if !(has_folder || self.stop.is_asked() || self.adopt) {
+                return Ok(Some(Step::Over { is_ours: true }));
+            }
+            if self.find_shim(context)? {
                 return Ok(None);
             }
-            return Ok(Some(Step::Over { is_ours: true }));
+            let lost = self.adopt && child_ended.is_none() && !self.stop.is_asked();
+            if lost && let Some(step) = self.end_left_behind(context, None)? {
+                return Ok(Some(step));
+            }
+            let lost = lost.then(|| "nothing is known of it here".to_owned());
+            // If a shim is faster, it has the claim; either way the next look sees one. A shim that hangs before its claim
+            // doesn't hold up the stop: it can't claim any more.
+            if self.run.ensure()? == Owner::Us && self.run.claim(Claimant::Tombstone { lost })? {
+                self.shims.kill_child()?;
+            }
+            return Ok(None);
         }
         if let Some(how) = child_ended {
             self.launch = None;
-            let said = fs::read_to_string(self.run.path().join(SHIM_LOG)).unwrap_or_default();
+            let said = fs::read_to_string(self.run.state().join(SHIM_LOG)).unwrap_or_default();
             let said = said.lines().last().unwrap_or_default().chars().take(300).collect::<String>();
             let reason = format!("the shim ended without a claim ({how}): {said}");
             return Ok(Some(self.refused(context.shared, reason)));
@@ -224,32 +285,35 @@ impl Followed {
             Ok(request) => request,
             Err(Unfit::Server(reason)) => return Ok(Some(self.refused(context.shared, reason))),
             Err(Unfit::Workflow(reason)) => {
-                self.report(context.shared, Observed::NotLaunchable { reason: reason.into() }, json!({}));
+                self.report(context.shared, Observed::NotLaunchable { reason: reason.into() }, None, json!({}));
                 self.tell = Tell::default();
                 return Ok(Some(Step::Over { is_ours: true }));
             }
         };
-        if self.run.ensure(Some(&for_people(launch, &request)))? != Owner::Us {
+        if self.run.ensure()? != Owner::Us {
             return Ok(None);
         }
+        self.run.make_run()?;
+        self.run.write_request(&for_people(launch, &request))?;
         self.listen(context)?;
         let pid = start_shim(&context.shared.options, &self.run, &request)?;
         self.shims.started(context, pid)?;
         Ok(Some(Step::Wait(None)))
     }
 
-    fn claimed(&mut self, context: &Context<'_>, boot: &str, shim: ProcessId) -> io::Result<Option<Step>> {
+    fn claimed(&mut self, context: &Context<'_>, claim: &ShimClaim) -> io::Result<Option<Step>> {
+        let (boot, shim) = (&claim.boot_id, claim.process);
         self.launch = None;
         if self.tell.launched {
             self.tell.launched = false;
-            self.report(context.shared, Observed::Launched, json!({"shim": shim.pid}));
+            self.report(context.shared, Observed::Launched, claim.at, json!({"shim": shim.pid}));
         }
         let lives = self.shims.see_claimant(context, boot, shim)?;
         if let Some(exit) = self.run.read_exit()? {
             return Ok(Some(self.ended(context.shared, &exit)));
         }
         let Some(hold) = lives else {
-            if boot_id()? != boot {
+            if boot_id()? != *boot {
                 return Ok(Some(self.lost(context.shared, "the machine was restarted while it ran")));
             }
             return self.bury(context, Some(shim), "its shim ended without a note of its end");
@@ -261,7 +325,7 @@ impl Followed {
                 self.signal = None;
                 if self.tell.started {
                     self.tell.started = false;
-                    self.report(context.shared, Observed::Started, job_evidence(job));
+                    self.report(context.shared, Observed::Started, time_of(&job.at), job_evidence(job));
                 }
             }
             None if self.signal.is_none() => {
@@ -284,7 +348,7 @@ impl Followed {
             shim_lives: true,
             job: job.as_ref(),
             execution: &name,
-            run_folder: self.run.path(),
+            run_folder: self.run.shown(),
         };
         let grace = context.shared.options.stop_grace;
         Ok(Some(Step::Wait(self.stop.proceed(&family, &hold, grace, Instant::now())?)))
@@ -292,26 +356,35 @@ impl Followed {
 
     /// Ends what a dead shim left behind; when it is gone, so is the execution.
     fn bury(&mut self, context: &Context<'_>, shim: Option<ProcessId>, reason: &str) -> io::Result<Option<Step>> {
+        match self.end_left_behind(context, shim)? {
+            Some(wait) => Ok(Some(wait)),
+            None => Ok(Some(self.lost(context.shared, reason))),
+        }
+    }
+
+    /// Kills the processes of an execution without a shim; nothing once there are none.
+    fn end_left_behind(&mut self, context: &Context<'_>, shim: Option<ProcessId>) -> io::Result<Option<Step>> {
         let job = self.run.read_job()?;
         let family = Family {
             shim,
             shim_lives: false,
             job: job.as_ref(),
             execution: self.run.name(),
-            run_folder: self.run.path(),
+            run_folder: self.run.shown(),
         };
-        let Left { members, is_unsure } = family.signal(Signal::KILL)?;
-        self.survivors = members;
-        for survivor in &self.survivors {
+        let Left { survivor, is_unsure } = family.kill()?;
+        self.survivor = survivor;
+        if let Some(survivor) = &self.survivor {
             context.watcher.watch(survivor, context.token)?;
         }
         let now = Instant::now();
-        let is_patient = now < *self.unsure_until.get_or_insert(now + UNSURE);
-        match (self.survivors.is_empty(), is_unsure && is_patient) {
-            (true, false) => Ok(Some(self.lost(context.shared, reason))),
-            (_, true) => Ok(Some(Step::Wait(Some(now + LOOK_CLOSER)))),
-            (false, false) => Ok(Some(Step::Wait(None))),
-        }
+        // Without a claim nothing tells a process that clears its environment now from those that did so long ago.
+        let is_patient = shim.is_some() && now < *self.unsure_until.get_or_insert(now + UNSURE);
+        Ok(match (self.survivor.is_none(), is_unsure && is_patient) {
+            (true, false) => None,
+            (_, true) => Some(Step::Wait(Some(now + LOOK_CLOSER))),
+            (false, false) => Some(Step::Wait(None)),
+        })
     }
 
     fn lost(&mut self, shared: &Shared, reason: &str) -> Step {
@@ -336,7 +409,8 @@ impl Followed {
                 evidence["exit"] = (*status).into();
                 evidence["signal"] = (*signal).into();
                 if self.tell.started {
-                    self.report(shared, Observed::Started, job.as_ref().map_or_else(|| json!({}), job_evidence));
+                    let at = job.as_ref().and_then(|job| time_of(&job.at));
+                    self.report(shared, Observed::Started, at, job.as_ref().map_or_else(|| json!({}), job_evidence));
                 }
                 Observed::Exited { code: *code }
             }
@@ -344,7 +418,7 @@ impl Followed {
             How::Lost { reason } => Observed::Lost { reason: reason.as_str().into() },
         };
         if self.tell.end {
-            self.report(shared, what, evidence);
+            self.report(shared, what, time_of(&exit.at), evidence);
         }
         self.tell = Tell::default();
         Step::Over { is_ours: true }
@@ -353,21 +427,33 @@ impl Followed {
     fn refused(&mut self, shared: &Shared, reason: String) -> Step {
         let retry_at = DateTime::<Utc>::from(SystemTime::now()) + ASK_AGAIN;
         tracing::warn!(execution = self.run.name(), reason, "can't launch an execution now");
-        self.report(shared, Observed::Refused { retry_at, reason: reason.into() }, json!({}));
+        self.report(shared, Observed::Refused { retry_at, reason: reason.into() }, None, json!({}));
         self.tell = Tell::default();
         Step::Over { is_ours: true }
     }
 
-    fn tell_never_started(&mut self, shared: &Shared, lost: Option<String>, evidence: Value) {
+    fn tell_never_started(
+        &mut self,
+        shared: &Shared,
+        lost: Option<String>,
+        at: Option<DateTime<Utc>>,
+        evidence: Value,
+    ) {
         if self.tell.end {
             let what = lost.map_or(Observed::NeverStarted, |reason| Observed::Lost { reason: reason.into() });
-            self.report(shared, what, evidence);
+            self.report(shared, what, at, evidence);
         }
         self.tell = Tell::default();
     }
 
-    /// Reports a fact. `evidence` is an object without secrets.
-    pub(super) fn report(&self, shared: &Shared, what: Observed, mut evidence: Value) {
+    /// Reports a fact, with the time at which it became one if that is noted. `evidence` is an object without secrets.
+    pub(super) fn report(
+        &self,
+        shared: &Shared,
+        what: Observed,
+        observed_at: Option<DateTime<Utc>>,
+        mut evidence: Value,
+    ) {
         evidence["runFolder"] = self.run.name().into();
         let evidence: Arc<[u8]> = evidence.to_string().into_bytes().into();
         let (execution, runner) = (self.execution.clone(), Arc::clone(&shared.options.runner));
@@ -375,7 +461,7 @@ impl Followed {
             execution,
             runner,
             what,
-            observed_at: None,
+            observed_at,
             evidence,
             extensions: Extensions::default(),
         });
@@ -384,7 +470,7 @@ impl Followed {
     /// Opens our end of the shim's pipe. `false` if there is none any more.
     fn listen(&mut self, context: &Context<'_>) -> io::Result<bool> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        match rustix::fs::open(self.run.path().join(SIGNAL), flags, Mode::empty()) {
+        match rustix::fs::open(self.run.state().join(SIGNAL), flags, Mode::empty()) {
             Ok(signal) => {
                 context.watcher.watch(&signal, context.token)?;
                 self.signal = Some(signal);

@@ -16,7 +16,7 @@ use styx_core::{executor::Launch, record::Origin};
 use super::{
     LocalOptions,
     environment::environment,
-    family::TAGS,
+    family::{SHIM_TAG, TAGS},
     notes::{Request, SHIM_LOG, now_text},
     run_folder::RunFolder,
 };
@@ -41,7 +41,7 @@ pub(super) fn request(options: &LocalOptions, launch: &Launch, run: &RunFolder) 
     if let Some(place) = argv.iter().position(|argument| argument.contains('\0')) {
         return Err(Unfit::Workflow(format!("docker_args: the text at place {place} holds a NUL")));
     }
-    let env = environment(options, launch, run.path());
+    let env = environment(options, launch, &run.shown());
     check_environment(&env)?;
     Ok(Request {
         version: Request::VERSION,
@@ -79,13 +79,15 @@ pub(super) fn start_shim(options: &LocalOptions, run: &RunFolder, request: &Requ
     let mut memory = File::from(memfd_create("styx-request", MemfdFlags::CLOEXEC)?);
     memory.write_all(&serde_json::to_vec(request)?)?;
     memory.rewind()?;
-    let shim_log = OpenOptions::new().append(true).create(true).mode(0o600).open(run.path().join(SHIM_LOG))?;
+    let shim_log = OpenOptions::new().append(true).create(true).mode(0o600).open(run.state().join(SHIM_LOG))?;
     // The tags mark the shim too, and so what it starts from the very beginning: see `family`.
-    let tags: [OsString; 2] = [run.name().into(), run.path().into()];
+    let folder = run.shown();
+    let tags: [OsString; 2] = [run.name().into(), folder.clone().into()];
     let child = Command::new(&options.shim.program)
         .args(&options.shim.args)
-        .arg(run.path())
+        .arg(folder)
         .envs(TAGS.iter().zip(tags))
+        .env(SHIM_TAG, &request.log_id)
         .current_dir("/")
         .stdin(Stdio::from(memory))
         .stdout(Stdio::null())
@@ -96,7 +98,7 @@ pub(super) fn start_shim(options: &LocalOptions, run: &RunFolder, request: &Requ
 
 fn working_folder(options: &LocalOptions, origin: &Origin, run: &RunFolder) -> Result<String, Unfit> {
     let folder = match origin {
-        Origin::Api | Origin::RemovedFile { .. } => run.path().to_owned(),
+        Origin::Api | Origin::RemovedFile { .. } => run.shown(),
         Origin::File { path, .. } => {
             let Some(workflows) = &options.workflows else {
                 return Err(Unfit::Server(format!("no folder of workflows is configured, so {path} has no place")));

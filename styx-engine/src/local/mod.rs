@@ -2,7 +2,7 @@
 //!
 //! Between this process and each job stands a [`shim`], a process of its own that outlives a restart. It claims the
 //! execution in a synced file before it starts the job, and notes the end after it; so whoever comes later reads from
-//! the run folder alone what is true. `docs/adr/0006-local-executor.md` says why it is made this way.
+//! these files alone what is true. `docs/adr/0006-local-executor.md` says why it is made this way.
 //!
 //! ```no_run
 //! use styx_core::executor::{Effect, Executor};
@@ -23,6 +23,7 @@ mod family;
 mod followed;
 mod launch;
 mod notes;
+mod place;
 mod process;
 mod retention;
 mod run_folder;
@@ -34,10 +35,8 @@ mod worker;
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    fmt,
-    fs::DirBuilder,
-    io,
-    os::{fd::OwnedFd, unix::fs::DirBuilderExt},
+    fmt, io,
+    os::fd::OwnedFd,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -53,6 +52,7 @@ use styx_core::{
     id::ExecutionId,
 };
 
+use place::Place;
 use worker::{Worker, wake};
 
 use crate::executor_event::{ExecutorEvent, OnExecutorEvent, run_to_end};
@@ -63,7 +63,8 @@ use crate::executor_event::{ExecutorEvent, OnExecutorEvent, run_to_end};
 pub struct LocalOptions {
     /// What observations say who saw it.
     pub runner: Arc<str>,
-    /// The folder of run folders; made with mode 0700 if it isn't there.
+    /// The folder of run folders; made with mode 0700 if it isn't there. What they say of claims and ends is in its folder
+    /// `.state`, which jobs have no business in.
     pub root: PathBuf,
     /// The folder of workflows: a job runs in the folder of its workflow's file. One that was made through the API runs
     /// in its run folder.
@@ -189,9 +190,10 @@ impl LocalExecutor {
     /// When a folder can't be made, or the machine lacks pidfds (Linux before 5.4).
     pub fn new(options: LocalOptions, observations: impl Fn(Observation) + Send + Sync + 'static) -> io::Result<Self> {
         let options = options.with_absolute_paths()?;
-        DirBuilder::new().recursive(true).mode(0o700).create(&options.root)?;
-        run_folder::remove_unfinished(&options.root)?;
+        let place = Arc::new(Place::make(&options.root)?);
+        run_folder::remove_unfinished(&place)?;
         let shared = Arc::new(Shared {
+            place,
             options,
             observations: Box::new(observations),
             running: Mutex::default(),
@@ -223,7 +225,7 @@ impl LocalExecutor {
 
     /// Where the output of an execution is, if it is still kept: standard output and error in the order written.
     pub fn output_of(&self, execution: &ExecutionId) -> PathBuf {
-        self.shared.options.root.join(execution.to_string()).join(notes::OUTPUT)
+        self.shared.place.shown().join(execution.to_string()).join(notes::OUTPUT)
     }
 }
 
@@ -246,6 +248,7 @@ impl Drop for LocalExecutor {
 /// What the executor and its thread share.
 struct Shared {
     options: LocalOptions,
+    place: Arc<Place>,
     observations: Box<dyn Fn(Observation) + Send + Sync>,
     running: Mutex<BTreeMap<ExecutionId, Option<i32>>>,
     closed: AtomicBool,

@@ -1,8 +1,8 @@
-//! What the files of a run folder say.
+//! What the files of state folder and run folder say.
 
 use std::{collections::BTreeMap, time::SystemTime};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::process::ProcessId;
@@ -31,6 +31,12 @@ pub(super) const CLEANED: &str = "cleaned";
 /// The present time as files and evidence show it.
 pub(super) fn now_text() -> String {
     DateTime::<Utc>::from(SystemTime::now()).to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// The time that a file shows; nothing if it is none that a record can hold.
+pub(super) fn time_of(text: &str) -> Option<DateTime<Utc>> {
+    let at = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    (1970..=9999).contains(&at.year()).then_some(at)
 }
 
 /// Who has the only right to start an execution. Written once, never changed.

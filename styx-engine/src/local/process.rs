@@ -15,7 +15,7 @@ pub(super) fn boot_id() -> io::Result<String> {
 }
 
 /// A process of one boot: its number, and when it started in ticks since boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct ProcessId {
     /// The number.
     pub(super) pid: i32,
@@ -81,10 +81,12 @@ pub(super) fn send(hold: &OwnedFd, signal: Signal) -> io::Result<()> {
 pub(super) struct Stat {
     /// The process.
     pub(super) id: ProcessId,
-    /// It has ended, and its parent doesn't know yet.
+    /// All its threads have ended, and its parent doesn't know yet.
     pub(super) is_zombie: bool,
     /// Its parent.
     pub(super) parent: i32,
+    /// Its process group.
+    pub(super) group: i32,
     /// Its session.
     pub(super) session: i32,
 }
@@ -99,7 +101,8 @@ impl Stat {
     pub(super) fn read(pid: i32) -> io::Result<Option<Self>> {
         match fs::read(format!("/proc/{pid}/stat")) {
             Ok(text) => Ok(Self::parse(&text)),
-            Err(error) if is_gone(&error) => Ok(None),
+            // Of other users' processes `/proc` may say nothing (`hidepid`); they can't be ours.
+            Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -125,11 +128,34 @@ impl Stat {
         let field = |number: usize| fields.get(number - 3).copied();
         Some(Self {
             id: ProcessId { pid, start_time: field(22)?.parse().ok()? },
-            is_zombie: matches!(field(3)?, "Z" | "X" | "x"),
+            // A main thread that has gone is shown as a zombie while other threads go on.
+            is_zombie: matches!(field(3)?, "Z" | "X" | "x") && field(20)?.parse::<u32>().ok()? <= 1,
             parent: field(4)?.parse().ok()?,
+            group: field(5)?.parse().ok()?,
             session: field(6)?.parse().ok()?,
         })
     }
+}
+
+/// The environment with which a process became the program that it is; empty if it shows none now.
+pub(super) fn environment(pid: i32) -> io::Result<Vec<u8>> {
+    let whole = fs::read(format!("/proc/{pid}/environ"));
+    let shows_none = match &whole {
+        Ok(text) => text.is_empty(),
+        Err(error) => is_gone(error),
+    };
+    if !shows_none {
+        return whole;
+    }
+    // A main thread that has gone shows none, the threads that go on do.
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        match fs::read(thread?.path().join("environ")) {
+            Ok(text) if text.is_empty() => {}
+            Err(error) if is_gone(&error) => {}
+            text => return text,
+        }
+    }
+    whole
 }
 
 /// Whether an error of reading in `/proc/PID` means that the process is gone.
@@ -146,7 +172,11 @@ mod tests {
         let mut text = b"42 (a) R 1 (\xff b) S 7 42 40 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 0 0".to_vec();
         let stat = Stat::parse(&text).unwrap();
         assert_eq!(stat.id, ProcessId { pid: 42, start_time: 98765 });
-        assert_eq!((stat.is_zombie, stat.parent, stat.session), (false, 7, 40));
+        assert_eq!((stat.is_zombie, stat.parent, stat.group, stat.session), (false, 7, 42, 40));
+        for (threads, is_zombie) in [("1", true), ("2", false)] {
+            let line = format!("42 (a) Z 7 42 40 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 {threads} 0 98765 0 0");
+            assert_eq!(Stat::parse(line.as_bytes()).unwrap().is_zombie, is_zombie);
+        }
         text.truncate(40);
         assert_eq!(Stat::parse(&text), None);
     }

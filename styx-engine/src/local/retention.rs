@@ -1,7 +1,7 @@
 //! What is kept of executions that have ended.
 //!
-//! Clean-up never takes the output at once: the run folders of the last few executions stay whole. Of older ones the
-//! notes stay, small files that still refuse a launch and tell the end to whoever asks again, until a day has passed
+//! Clean-up never takes the output at once: the run folders of the last few executions stay. Of older ones the state
+//! folders stay, with notes, small files that still refuse a launch and tell the end to whoever asks again, until a day has passed
 //! since the clean-up was asked for. The world asks for it only after it has recorded the end, and never launches an
 //! ended execution; so whatever is still under way by then (a request that was queued, a shim that an earlier server
 //! started and that got no time yet) is younger than a day. And a shim whose folder is gone can't claim, so it starts
@@ -10,14 +10,17 @@
 use std::{
     collections::{HashMap, VecDeque},
     fs, io,
+    os::unix::fs::PermissionsExt,
     path::Path,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use uuid::Uuid;
 
 use super::{
-    notes::{CLAIM, CLEANED, EXIT, JOB, LOG_ID, OUTPUT},
+    notes::{CLAIM, CLEANED, EXIT, JOB, LOG_ID},
+    place::Place,
     run_folder::{Owner, RunFolder},
 };
 
@@ -43,7 +46,7 @@ impl Retention {
     /// Takes on an execution that has ended, and removes what is too old by now.
     pub(super) fn clean_up(
         &mut self,
-        root: &Path,
+        place: &Arc<Place>,
         log_id: Uuid,
         run: &RunFolder,
         keep_runs: usize,
@@ -51,9 +54,9 @@ impl Retention {
     ) -> io::Result<()> {
         let ended = match self.logs.entry(log_id) {
             std::collections::hash_map::Entry::Occupied(ended) => ended.into_mut(),
-            std::collections::hash_map::Entry::Vacant(place) => place.insert(Ended::read(root, log_id)?),
+            std::collections::hash_map::Entry::Vacant(free) => free.insert(Ended::read(place, log_id)?),
         };
-        match fs::OpenOptions::new().write(true).create_new(true).open(run.path().join(CLEANED)) {
+        match fs::OpenOptions::new().write(true).create_new(true).open(run.state().join(CLEANED)) {
             Ok(_) => ended.add(now, run.clone()),
             // Asked again, or nothing is left at all.
             Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {}
@@ -65,9 +68,9 @@ impl Retention {
 }
 
 impl Ended {
-    fn read(root: &Path, log_id: Uuid) -> io::Result<Self> {
+    fn read(place: &Arc<Place>, log_id: Uuid) -> io::Result<Self> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(root)? {
+        for entry in fs::read_dir(place.states())? {
             let entry = entry?;
             let Ok(marked) = fs::metadata(entry.path().join(CLEANED)) else {
                 continue;
@@ -75,7 +78,7 @@ impl Ended {
             let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
                 continue;
             };
-            let run = RunFolder::at(entry.path(), log_id.to_string(), name);
+            let run = RunFolder::at(Arc::clone(place), log_id.to_string(), name);
             if run.owner()? == Owner::Us {
                 found.push((marked.modified()?, run));
             }
@@ -89,7 +92,7 @@ impl Ended {
     }
 
     fn add(&mut self, at: SystemTime, run: RunFolder) {
-        let has_output = run.path().join(OUTPUT).exists();
+        let has_output = run.run().exists();
         let place = if has_output { &mut self.whole } else { &mut self.notes };
         place.push_back((at, run));
     }
@@ -99,13 +102,13 @@ impl Ended {
     fn remove_old(&mut self, keep_runs: usize, now: SystemTime) {
         for _ in keep_runs..self.whole.len() {
             let Some((at, run)) = self.whole.pop_front() else { break };
-            match strip(run.path()) {
+            match remove_tree(&run.run()).and_then(|()| strip(&run.state())) {
                 Ok(()) => {
                     let place = self.notes.partition_point(|(other, _)| *other <= at);
                     self.notes.insert(place, (at, run));
                 }
                 Err(error) => {
-                    tracing::warn!("can't remove the output of an old run, {}: {error}", run.path().display());
+                    tracing::warn!("can't remove the output of an old run, {}: {error}", run.shown().display());
                     self.whole.push_back((at, run));
                 }
             }
@@ -113,15 +116,15 @@ impl Ended {
         let old = |at: &SystemTime| now.duration_since(*at).is_ok_and(|age| age >= NOTES_STAY);
         let count = self.notes.iter().take_while(|(at, _)| old(at)).count();
         for (_, run) in self.notes.drain(..count).collect::<Vec<_>>() {
-            if let Err(error) = absent_is_fine(fs::remove_dir_all(run.path())) {
-                tracing::warn!("can't remove the notes of an old run, {}: {error}", run.path().display());
+            if let Err(error) = remove_tree(&run.run()).and_then(|()| remove_tree(&run.state())) {
+                tracing::warn!("can't remove the notes of an old run, {}: {error}", run.shown().display());
                 self.notes.push_back((now, run));
             }
         }
     }
 }
 
-/// Removes all but the notes.
+/// Removes all of a state folder but the notes.
 fn strip(folder: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -132,9 +135,35 @@ fn strip(folder: &Path) -> io::Result<()> {
         if entry.file_name().to_str().is_some_and(|name| NOTES.contains(&name)) {
             continue;
         }
-        let removed =
-            if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
-        absent_is_fine(removed)?;
+        remove_tree(&entry.path())?;
+    }
+    Ok(())
+}
+
+/// Removes whatever has this name. Folders that a job has closed to their owner are opened first.
+fn remove_tree(path: &Path) -> io::Result<()> {
+    match remove(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_folders(path)?;
+            absent_is_fine(remove(path))
+        }
+        removed => absent_is_fine(removed),
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
+
+fn open_folders(path: &Path) -> io::Result<()> {
+    let mut open = vec![path.to_owned()];
+    while let Some(folder) = open.pop() {
+        if fs::symlink_metadata(&folder)?.is_dir() {
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+            for entry in fs::read_dir(&folder)? {
+                open.push(entry?.path());
+            }
+        }
     }
     Ok(())
 }
@@ -151,15 +180,18 @@ mod tests {
     use styx_core::id::ExecutionId;
 
     use super::*;
-    use crate::local::notes::Claimant;
+    use crate::local::notes::{Claimant, OUTPUT};
 
-    fn ended(root: &Path, name: &str, with_output: bool) -> RunFolder {
-        let run = RunFolder::new(root, &ExecutionId::parse(name), Uuid::nil()).unwrap();
-        run.ensure(None).unwrap();
+    fn ended(place: &Arc<Place>, name: &str, with_output: bool) -> RunFolder {
+        let run = RunFolder::new(place, &ExecutionId::parse(name), Uuid::nil()).unwrap();
+        run.ensure().unwrap();
         run.claim(Claimant::Tombstone { lost: None }).unwrap();
         if with_output {
-            fs::write(run.path().join(OUTPUT), "o").unwrap();
-            fs::create_dir(run.path().join("left")).unwrap();
+            run.make_run().unwrap();
+            fs::write(run.run().join(OUTPUT), "o").unwrap();
+            // As a build tool leaves its cache: nobody may write into it.
+            fs::create_dir_all(run.run().join("left/cache")).unwrap();
+            fs::set_permissions(run.run().join("left"), fs::Permissions::from_mode(0o500)).unwrap();
         }
         run
     }
@@ -174,24 +206,43 @@ mod tests {
     #[test]
     fn output_stays_for_the_last_few_and_notes_for_a_day() {
         let root = tempfile::tempdir().unwrap();
-        let root = root.path();
+        let place = Arc::new(Place::make(root.path()).unwrap());
+        let (root, states) = (root.path(), place.states());
         let now = SystemTime::now();
         let mut retention = Retention::default();
         for name in ["a", "b", "c"] {
-            let run = ended(root, name, true);
-            retention.clean_up(root, Uuid::nil(), &run, 2, now).unwrap();
-            retention.clean_up(root, Uuid::nil(), &run, 2, now).unwrap();
+            let run = ended(&place, name, true);
+            retention.clean_up(&place, Uuid::nil(), &run, 2, now).unwrap();
+            retention.clean_up(&place, Uuid::nil(), &run, 2, now).unwrap();
         }
-        let tombstone = ended(root, "t", false);
+        let tombstone = ended(&place, "t", false);
         // Another executor finds the same, and takes on the next.
         let mut retention = Retention::default();
-        retention.clean_up(root, Uuid::nil(), &tombstone, 2, now).unwrap();
-        assert_eq!(names(&root.join("a")), [CLAIM, CLEANED, LOG_ID]);
+        retention.clean_up(&place, Uuid::nil(), &tombstone, 2, now).unwrap();
+        assert_eq!(names(&states.join("a")), [CLAIM, CLEANED, LOG_ID]);
+        assert!(!root.join("a").exists());
         assert!(root.join("b").join(OUTPUT).exists() && root.join("c").join(OUTPUT).exists());
 
         let later = SystemTime::now() + NOTES_STAY;
-        let last = ended(root, "d", true);
-        retention.clean_up(root, Uuid::nil(), &last, 2, later).unwrap();
-        assert_eq!(names(root), ["c", "d"], "b had no more right to its output, and is a day old");
+        let last = ended(&place, "d", true);
+        retention.clean_up(&place, Uuid::nil(), &last, 2, later).unwrap();
+        assert_eq!(names(root), [".state", "c", "d"], "b had no more right to its output, and is a day old");
+        assert_eq!(names(&states), ["c", "d"]);
+    }
+
+    #[test]
+    fn links_of_a_job_are_removed_and_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let outside = root.path().join("outside");
+        fs::create_dir_all(outside.join("kept")).unwrap();
+        fs::set_permissions(&outside, fs::Permissions::from_mode(0o500)).unwrap();
+        let tree = root.path().join("tree");
+        fs::create_dir_all(tree.join("closed")).unwrap();
+        std::os::unix::fs::symlink(&outside, tree.join("closed/link")).unwrap();
+        fs::set_permissions(tree.join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
+        remove_tree(&tree).unwrap();
+        assert!(!tree.exists() && outside.join("kept").exists());
+        assert_eq!(fs::metadata(&outside).unwrap().permissions().mode() & 0o777, 0o500);
+        fs::set_permissions(&outside, fs::Permissions::from_mode(0o700)).unwrap();
     }
 }

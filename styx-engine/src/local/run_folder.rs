@@ -1,33 +1,43 @@
-//! The folder of an execution: the only place that says whether it was claimed, and how it ended.
+//! The folders of an execution. Its state folder is the only place that says whether it was claimed, and how it ended.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, ErrorKind, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    io::{self, ErrorKind, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::{
+    fs::{CWD, Mode, OFlags, mkfifoat},
+    io::Errno,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use styx_core::id::ExecutionId;
 use uuid::Uuid;
 
-use super::notes::{CLAIM, Claim, Claimant, EXIT, Exit, How, JOB, Job, LOG_ID, REQUEST, SIGNAL, now_text};
+use super::{
+    notes::{CLAIM, Claim, Claimant, EXIT, Exit, How, JOB, Job, LOG_ID, REQUEST, SIGNAL, now_text},
+    place::Place,
+};
 
 /// What the names of folders that are being made begin with; the number of the process that makes it follows.
 const UNFINISHED: &str = ".new-";
+/// What the names of things begin with that were in the way of a file of ours.
+const IN_THE_WAY: &str = ".in-the-way-";
 
-/// The run folder of an execution of one log.
+/// Run folder and state folder of an execution of one log.
 #[derive(Debug, Clone)]
 pub(super) struct RunFolder {
-    root: PathBuf,
-    path: PathBuf,
+    place: Arc<Place>,
     log_id: String,
     execution: String,
 }
 
-/// Whose a run folder is.
+/// Whose the folders of an execution are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
     /// Nobody's: there is none.
@@ -39,66 +49,79 @@ pub(super) enum Owner {
 }
 
 impl RunFolder {
-    /// The folder of an execution; `None` if its id can't be the name of a folder, as ids from elsewhere may.
-    pub(super) fn new(root: &Path, execution: &ExecutionId, log_id: Uuid) -> Option<Self> {
+    /// The folders of an execution; `None` if its id can't be the name of a folder, as ids from elsewhere may.
+    pub(super) fn new(place: &Arc<Place>, execution: &ExecutionId, log_id: Uuid) -> Option<Self> {
         let execution = execution.to_string();
         let is_name = !execution.is_empty()
             && execution.len() <= 200
             && !execution.starts_with('.')
             && !execution.contains(['/', '\0']);
-        is_name.then(|| Self {
-            root: root.to_owned(),
-            path: root.join(&execution),
-            log_id: log_id.to_string(),
-            execution,
-        })
+        is_name.then(|| Self::at(Arc::clone(place), log_id.to_string(), execution))
     }
 
-    /// The folder that a shim is told to work in.
-    pub(super) fn at(path: PathBuf, log_id: String, execution: String) -> Self {
-        let root = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-        Self { root, path, log_id, execution }
+    /// The folders that a shim is told to work in, or that were found.
+    pub(super) fn at(place: Arc<Place>, log_id: String, execution: String) -> Self {
+        Self { place, log_id, execution }
     }
 
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Its name, the execution's id.
+    /// The execution's id, which is the name of both folders.
     pub(super) fn name(&self) -> &str {
         &self.execution
     }
 
+    /// Where the run folder is now, for other processes and for people.
+    pub(super) fn shown(&self) -> PathBuf {
+        self.place.shown().join(&self.execution)
+    }
+
+    /// The run folder, for this process.
+    pub(super) fn run(&self) -> PathBuf {
+        self.place.run(&self.execution)
+    }
+
+    /// The state folder, for this process.
+    pub(super) fn state(&self) -> PathBuf {
+        self.place.states().join(&self.execution)
+    }
+
     /// Whose it is.
     pub(super) fn owner(&self) -> io::Result<Owner> {
-        match fs::read_to_string(self.path.join(LOG_ID)) {
+        match self.state_owner()? {
+            // A run folder that we haven't made isn't ours to work in.
+            Owner::Nobody if exists(&self.run())? => Ok(Owner::Another),
+            owner => Ok(owner),
+        }
+    }
+
+    fn state_owner(&self) -> io::Result<Owner> {
+        let state = self.state();
+        match fs::read_to_string(state.join(LOG_ID)) {
             Ok(text) if text.trim() == self.log_id => Ok(Owner::Us),
             Ok(_) => Ok(Owner::Another),
             Err(error) if error.kind() == ErrorKind::InvalidData => Ok(Owner::Another),
-            Err(error) if error.kind() == ErrorKind::NotFound => match fs::symlink_metadata(&self.path) {
-                Ok(_) => Ok(Owner::Another),
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Owner::Nobody),
-                Err(error) => Err(error),
-            },
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Ok(if exists(&state)? { Owner::Another } else { Owner::Nobody })
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// Makes the folder unless there is one, and says whose it is then. It appears as a whole, with its owner's name.
-    pub(super) fn ensure(&self, request: Option<&[u8]>) -> io::Result<Owner> {
-        static MADE: AtomicU64 = AtomicU64::new(0);
-        let owner = self.owner()?;
-        if owner != Owner::Nobody {
-            return Ok(owner);
+    /// Makes the state folder unless there is one, and says whose it is then. It appears as a whole, with its owner's name.
+    pub(super) fn ensure(&self) -> io::Result<Owner> {
+        match self.owner()? {
+            Owner::Nobody => self.make_state(),
+            owner => Ok(owner),
         }
+    }
+
+    fn make_state(&self) -> io::Result<Owner> {
+        static MADE: AtomicU64 = AtomicU64::new(0);
         let unfinished = format!("{UNFINISHED}{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let unfinished = self.root.join(unfinished);
+        let unfinished = self.place.states().join(unfinished);
         DirBuilder::new().mode(0o700).create(&unfinished)?;
         let made = fs::write(unfinished.join(LOG_ID), &self.log_id)
-            .and_then(|()| request.map_or(Ok(()), |request| fs::write(unfinished.join(REQUEST), request)))
             .and_then(|()| Ok(mkfifoat(CWD, unfinished.join(SIGNAL), Mode::RUSR | Mode::WUSR)?))
-            .and_then(|()| fs::rename(&unfinished, &self.path));
+            .and_then(|()| fs::rename(&unfinished, self.state()));
         if let Err(error) = made {
             let _ = fs::remove_dir_all(&unfinished);
             // Somebody else was faster, which is as good.
@@ -106,7 +129,20 @@ impl RunFolder {
                 return Err(error);
             }
         }
-        self.owner()
+        self.state_owner()
+    }
+
+    /// Makes the run folder of an execution whose state folder is ours, unless it is there.
+    pub(super) fn make_run(&self) -> io::Result<()> {
+        match DirBuilder::new().mode(0o700).create(self.run()) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            made => made,
+        }
+    }
+
+    /// Notes what was asked for, for people.
+    pub(super) fn write_request(&self, request: &[u8]) -> io::Result<()> {
+        fs::write(self.run().join(REQUEST), request)
     }
 
     /// Claims the execution, for ever and through a crash of the machine. `false` if it was claimed before.
@@ -116,9 +152,9 @@ impl RunFolder {
     /// meanwhile is damaged, and still a claim.
     pub(super) fn claim(&self, by: Claimant) -> io::Result<bool> {
         let claim = Claim { log_id: self.log_id.clone(), execution: self.execution.clone(), at: now_text(), by };
-        let aside = self.aside(CLAIM);
+        let (state, aside) = (self.state(), self.aside(CLAIM));
         let file = write(&aside, &claim)?;
-        let linked = fs::hard_link(&aside, self.path.join(CLAIM));
+        let linked = fs::hard_link(&aside, state.join(CLAIM));
         let _ = fs::remove_file(&aside);
         match linked {
             Ok(()) => {}
@@ -126,17 +162,22 @@ impl RunFolder {
             Err(error) => return Err(error),
         }
         file.sync_all()?;
-        File::open(self.path.join(LOG_ID))?.sync_all()?;
-        sync_folder(&self.path)?;
-        sync_folder(&self.root)?;
+        File::open(state.join(LOG_ID))?.sync_all()?;
+        sync_folder(&state)?;
+        sync_folder(&self.place.states())?;
         Ok(true)
     }
 
-    /// Who claimed the execution, if anybody did.
-    pub(super) fn read_claim(&self) -> io::Result<Option<Claimant>> {
+    /// The claim, if there is one.
+    pub(super) fn read_claim(&self) -> io::Result<Option<Claim>> {
         match self.read::<Claim>(CLAIM) {
-            Err(error) if error.kind() == ErrorKind::InvalidData => Ok(Some(Claimant::Unreadable)),
-            claim => Ok(claim?.map(|claim| claim.by)),
+            Err(error) if error.kind() == ErrorKind::InvalidData => Ok(Some(Claim {
+                log_id: self.log_id.clone(),
+                execution: self.execution.clone(),
+                at: String::new(),
+                by: Claimant::Unreadable,
+            })),
+            claim => claim,
         }
     }
 
@@ -163,35 +204,82 @@ impl RunFolder {
     pub(super) fn write_job(&self, job: &Job) -> io::Result<()> {
         let aside = self.aside(JOB);
         fs::write(&aside, to_json(job)?)?;
-        fs::rename(aside, self.path.join(JOB))
+        fs::rename(aside, self.state().join(JOB))
     }
 
-    /// Notes how it ended, for good.
+    /// Notes how it ended, for good. Whatever was done to the state folder meanwhile is mended first.
     pub(super) fn write_exit(&self, exit: &Exit) -> io::Result<()> {
-        let aside = self.aside(EXIT);
+        match self.try_write_exit(exit) {
+            Ok(()) => return Ok(()),
+            Err(error) => self.mend(&error)?,
+        }
+        self.try_write_exit(exit)
+    }
+
+    fn try_write_exit(&self, exit: &Exit) -> io::Result<()> {
+        let (state, aside) = (self.state(), self.aside(EXIT));
         write(&aside, exit)?.sync_all()?;
-        fs::rename(aside, self.path.join(EXIT))?;
-        sync_folder(&self.path)
+        fs::rename(aside, state.join(EXIT))?;
+        sync_folder(&state)
+    }
+
+    /// Undoes what keeps a note from being written, if that can be done: a folder that is gone or closed to its owner, and
+    /// what has taken the place of a file of ours.
+    fn mend(&self, error: &io::Error) -> io::Result<()> {
+        let state = self.state();
+        match Errno::from_io_error(error) {
+            Some(Errno::NOENT | Errno::STALE) => self.make_state().map(drop),
+            Some(Errno::NOTDIR) => {
+                move_away(&state)?;
+                self.make_state().map(drop)
+            }
+            Some(Errno::ACCESS | Errno::PERM) => {
+                for folder in [self.place.states(), state] {
+                    // What this doesn't help, the next try says.
+                    let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
+                }
+                Ok(())
+            }
+            Some(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST | Errno::LOOP | Errno::TXTBSY | Errno::NXIO) => {
+                for path in [self.aside(EXIT), state.join(EXIT)] {
+                    if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+                        move_away(&path)?;
+                    }
+                }
+                Ok(())
+            }
+            _ => Err(io::Error::new(error.kind(), error.to_string())),
+        }
     }
 
     fn aside(&self, name: &str) -> PathBuf {
-        self.path.join(format!(".{name}-{}", std::process::id()))
+        self.state().join(format!(".{name}-{}", std::process::id()))
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
-        let text = match fs::read(self.path.join(name)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
+        // It may be no file at all, or one without an end.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::open(self.state().join(name), flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(error) => return Err(error.into()),
         };
+        if !file.metadata()?.is_file() {
+            return Ok(None);
+        }
+        let mut text = Vec::new();
+        file.take(MAX_NOTE).read_to_end(&mut text)?;
         let damaged = |error| io::Error::new(ErrorKind::InvalidData, format!("{}/{name}: {error}", self.execution));
         serde_json::from_slice(&text).map(Some).map_err(damaged)
     }
 }
 
-/// Removes folders that were being made by processes that are gone.
-pub(super) fn remove_unfinished(root: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(root)? {
+/// No note is longer.
+const MAX_NOTE: u64 = 1 << 20;
+
+/// Removes state folders that were being made by processes that are gone.
+pub(super) fn remove_unfinished(place: &Place) -> io::Result<()> {
+    for entry in fs::read_dir(place.states())? {
         let entry = entry?;
         let name = entry.file_name();
         let maker = name.to_str().and_then(|name| name.strip_prefix(UNFINISHED)?.split('-').next());
@@ -200,6 +288,23 @@ pub(super) fn remove_unfinished(root: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn exists(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn move_away(path: &Path) -> io::Result<()> {
+    static MOVED: AtomicU64 = AtomicU64::new(0);
+    let name = format!("{IN_THE_WAY}{}-{}", std::process::id(), MOVED.fetch_add(1, Ordering::Relaxed));
+    match fs::rename(path, path.with_file_name(name)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        moved => moved,
+    }
 }
 
 fn write(path: &Path, value: &impl Serialize) -> io::Result<File> {
@@ -221,46 +326,79 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::place::STATE;
 
-    fn folder(root: &Path, log: u128) -> RunFolder {
-        RunFolder::new(root, &ExecutionId::parse("e"), Uuid::from_u128(log)).unwrap()
+    fn folder(place: &Arc<Place>, log: u128) -> RunFolder {
+        RunFolder::new(place, &ExecutionId::parse("e"), Uuid::from_u128(log)).unwrap()
+    }
+
+    fn place() -> (tempfile::TempDir, Arc<Place>) {
+        let root = tempfile::tempdir().unwrap();
+        let place = Place::make(root.path()).unwrap();
+        (root, place.into())
     }
 
     #[test]
     fn a_folder_is_claimed_once_and_by_its_log_only() {
-        let root = tempfile::tempdir().unwrap();
-        let ours = folder(root.path(), 1);
+        let (_root, place) = place();
+        let ours = folder(&place, 1);
         assert_eq!(ours.owner().unwrap(), Owner::Nobody);
-        assert_eq!(ours.ensure(None).unwrap(), Owner::Us);
-        assert_eq!(ours.ensure(None).unwrap(), Owner::Us);
-        assert_eq!(folder(root.path(), 2).ensure(None).unwrap(), Owner::Another);
+        assert_eq!(ours.ensure().unwrap(), Owner::Us);
+        assert_eq!(ours.ensure().unwrap(), Owner::Us);
+        assert_eq!(folder(&place, 2).ensure().unwrap(), Owner::Another);
 
         assert_eq!(ours.read_claim().unwrap(), None);
         let first = Claimant::Tombstone { lost: None };
         assert!(ours.claim(first.clone()).unwrap());
         assert!(!ours.claim(Claimant::Tombstone { lost: Some("later".into()) }).unwrap());
-        assert_eq!(ours.read_claim().unwrap().unwrap(), first);
-        let mut names: Vec<_> = fs::read_dir(ours.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(ours.read_claim().unwrap().unwrap().by, first);
+        let mut names: Vec<_> = fs::read_dir(ours.state()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, [CLAIM, LOG_ID, SIGNAL]);
     }
 
     #[test]
+    fn an_end_is_noted_whatever_was_done_to_the_folder() {
+        let (_root, place) = place();
+        let run = folder(&place, 1);
+        let obstacles: [&dyn Fn(); 6] = [
+            &|| {},
+            &|| fs::remove_dir_all(run.state()).unwrap(),
+            &|| fs::remove_dir_all(place.shown().join(STATE)).unwrap(),
+            &|| fs::set_permissions(run.state(), fs::Permissions::from_mode(0o000)).unwrap(),
+            &|| fs::create_dir_all(run.state().join(EXIT).join("sub")).unwrap(),
+            &|| {
+                fs::remove_dir_all(run.state()).unwrap();
+                fs::write(run.state(), "").unwrap();
+            },
+        ];
+        for (n, obstacle) in obstacles.iter().enumerate() {
+            let _ = fs::remove_dir_all(run.state());
+            assert_eq!(run.ensure().unwrap(), Owner::Us, "{n}");
+            obstacle();
+            let how = How::Ran { status: 0, signal: None, code: Some(0) };
+            run.write_exit(&Exit { at: now_text(), how: how.clone() }).unwrap();
+            assert_eq!(run.read_exit().unwrap().unwrap().how, how, "{n}");
+            assert_eq!(run.owner().unwrap(), Owner::Us, "{n}");
+        }
+    }
+
+    #[test]
     fn ids_that_lead_elsewhere_have_no_folder() {
-        let root = Path::new("/r");
-        for id in ["", ".", "..", ".new-1", "a/b", "/etc", "a\0b"] {
-            assert!(RunFolder::new(root, &ExecutionId::parse(id), Uuid::nil()).is_none(), "{id:?}");
+        let (_root, place) = place();
+        for id in ["", ".", "..", ".new-1", ".state", "a/b", "/etc", "a\0b"] {
+            assert!(RunFolder::new(&place, &ExecutionId::parse(id), Uuid::nil()).is_none(), "{id:?}");
         }
     }
 
     #[test]
     fn what_dead_processes_left_unfinished_is_removed() {
-        let root = tempfile::tempdir().unwrap();
+        let (_root, place) = place();
         let (dead, live) =
-            (root.path().join(".new-999999999-0"), root.path().join(format!(".new-{}-0", std::process::id())));
+            (place.states().join(".new-999999999-0"), place.states().join(format!(".new-{}-0", std::process::id())));
         fs::create_dir(&dead).unwrap();
         fs::create_dir(&live).unwrap();
-        remove_unfinished(root.path()).unwrap();
+        remove_unfinished(&place).unwrap();
         assert!(!dead.exists() && live.exists());
     }
 }

@@ -1,16 +1,46 @@
 //! The shims of an execution: the one that we have started, and the one that has the claim. Mostly they are the same.
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::{collections::HashMap, io, os::fd::OwnedFd, path::Path, sync::Arc};
 
 use rustix::{
     io::Errno,
-    process::{Pid, PidfdFlags, pidfd_open},
+    process::{Pid, PidfdFlags, Signal, pidfd_open},
 };
 
 use super::{
+    family::{SHIM_TAG, TAGS, is_run_folder, variable},
     followed::Context,
-    process::{ProcessId, boot_id, has_ended, reap},
+    process::{ProcessId, Stat, boot_id, environment, has_ended, reap, send},
 };
+
+/// The shims that live, whatever became of their folders. Those of other users aren't seen.
+pub(super) struct Living(HashMap<(Vec<u8>, Vec<u8>), Vec<LivingShim>>);
+
+struct LivingShim {
+    process: ProcessId,
+    run_folder: Vec<u8>,
+}
+
+impl Living {
+    pub(super) fn find() -> io::Result<Self> {
+        let mut found: HashMap<_, Vec<_>> = HashMap::new();
+        for stat in Stat::all()?.iter().filter(|stat| !stat.is_zombie && !stat.is_kernel()) {
+            let Ok(environment) = environment(stat.id.pid) else { continue };
+            let values = [SHIM_TAG, TAGS[0], TAGS[1]].map(|name| variable(&environment, name).map(<[u8]>::to_vec));
+            if let [Some(log), Some(execution), Some(run_folder)] = values {
+                found.entry((log, execution)).or_default().push(LivingShim { process: stat.id, run_folder });
+            }
+        }
+        Ok(Self(found))
+    }
+
+    /// The shim of an execution.
+    pub(super) fn of(&self, log: &str, execution: &str, run_folder: &Path) -> Option<ProcessId> {
+        let shims = self.0.get(&(log.into(), execution.into()))?;
+        let mut ours = shims.iter().filter(|shim| is_run_folder(&shim.run_folder, execution, run_folder));
+        ours.next().map(|shim| shim.process)
+    }
+}
 
 /// Holds on the shims of an execution.
 #[derive(Default)]
@@ -78,6 +108,14 @@ impl Shims {
             child.ended = Some(status.unwrap_or_else(|| "exit status unknown".into()));
         }
         Ok(())
+    }
+
+    /// Ends the shim that we have started, which can't claim any more: it may hang.
+    pub(super) fn kill_child(&self) -> io::Result<()> {
+        match &self.child {
+            Some(Child { hold, ended: None, .. }) => send(hold, Signal::KILL),
+            _ => Ok(()),
+        }
     }
 
     /// A hold on the shim that has the claim, if it still lives.

@@ -6,15 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::{
-    io::Errno,
-    process::{Pid, Signal, kill_process_group},
-};
+use rustix::process::Signal;
 
 use super::{family::Family, process::send};
 
 /// How much longer than the grace a shim may need to see its job end, before it is taken as stuck.
 const SHIM_GRACE: Duration = Duration::from_secs(5);
+
+/// When to look again for processes: after a kill for those that were started meanwhile, and for those of a job of which no
+/// note tells.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How far a stop is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +24,10 @@ pub(super) enum Stop {
     No,
     /// It was asked for, and the job doesn't run yet.
     Asked { since: Instant },
-    /// The job was asked to end.
+    /// All processes of the job were asked to end.
     Asking { until: Instant },
-    /// The job was killed.
-    Killing { until: Instant },
+    /// Those that were left are killed, and whoever comes after them.
+    Killing { until: Instant, again: Instant },
     /// The shim was killed too. What is left is found by those who come after it.
     GivenUp,
 }
@@ -53,44 +54,36 @@ impl Stop {
         now: Instant,
     ) -> io::Result<Option<Instant>> {
         let next = match *self {
-            Self::Asked { .. } if family.job.is_some() => {
-                signal_job(family, Signal::TERM)?;
-                Self::Asking { until: now + grace }
+            Self::Asked { since } if family.job.is_some() || now >= since + LOOK_AGAIN => {
+                if family.ask_to_end()? || family.job.is_some() {
+                    Self::Asking { until: now + grace }
+                } else if now >= since + grace + SHIM_GRACE {
+                    send(shim, Signal::KILL)?;
+                    Self::GivenUp
+                } else {
+                    *self
+                }
             }
             Self::Asking { until } if now >= until => {
-                signal_job(family, Signal::KILL)?;
-                Self::Killing { until: now + grace + SHIM_GRACE }
+                family.kill()?;
+                Self::Killing { until: now + grace + SHIM_GRACE, again: now + LOOK_AGAIN }
             }
-            Self::Killing { until } if now >= until => {
+            Self::Killing { until, .. } if now >= until => {
                 send(shim, Signal::KILL)?;
                 Self::GivenUp
             }
-            Self::Asked { since } if now >= since + grace + SHIM_GRACE => {
-                send(shim, Signal::KILL)?;
-                Self::GivenUp
+            Self::Killing { until, again } if now >= again => {
+                family.kill()?;
+                Self::Killing { until, again: now + LOOK_AGAIN }
             }
             same => same,
         };
         *self = next;
         Ok(match next {
             Self::No | Self::GivenUp => None,
-            Self::Asked { since } => Some(since + grace + SHIM_GRACE),
-            Self::Asking { until } | Self::Killing { until } => Some(until),
+            Self::Asked { since } => Some((now + LOOK_AGAIN).min(since + grace + SHIM_GRACE)),
+            Self::Asking { until } => Some(until),
+            Self::Killing { until, again } => Some(until.min(again)),
         })
-    }
-}
-
-/// Signals the job's process group, which its leader, if it is still there, holds the number of; otherwise each process
-/// of the execution.
-fn signal_job(family: &Family<'_>, signal: Signal) -> io::Result<()> {
-    let Some(job) = family.job else {
-        return Ok(());
-    };
-    match (job.process.open()?, Pid::from_raw(job.process.pid)) {
-        (Some(_), Some(group)) => match kill_process_group(group, signal) {
-            Ok(()) | Err(Errno::SRCH) => Ok(()),
-            Err(error) => Err(error.into()),
-        },
-        _ => family.signal(signal).map(drop),
     }
 }

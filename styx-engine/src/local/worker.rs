@@ -1,6 +1,7 @@
 //! The executor's thread: it takes requests, hears of ends, and lets each execution move on.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
     io,
     os::fd::{AsFd, OwnedFd},
@@ -26,6 +27,7 @@ use super::{
     process::{ProcessId, has_ended, reap},
     retention::Retention,
     run_folder::RunFolder,
+    shims::Living,
 };
 use crate::executor_event::ExecutorEvent;
 
@@ -72,6 +74,8 @@ pub(super) struct Worker {
     stuck: BTreeSet<u64>,
     next_token: u64,
     retention: Retention,
+    /// The shims that lived when this was first asked: those that an earlier server has started.
+    living: OnceCell<Living>,
 }
 
 impl Worker {
@@ -95,6 +99,7 @@ impl Worker {
             stuck: BTreeSet::new(),
             next_token: WAKE + 1,
             retention: Retention::default(),
+            living: OnceCell::new(),
         })
     }
 
@@ -154,7 +159,7 @@ impl Worker {
             Effect::Adopt { log_id, .. } | Effect::Stop { log_id, .. } | Effect::CleanUp { log_id, .. } => *log_id,
         };
         let execution = effect.execution().clone();
-        let Some(run) = RunFolder::new(&self.shared.options.root, &execution, log_id) else {
+        let Some(run) = RunFolder::new(&self.shared.place, &execution, log_id) else {
             self.refuse_name(&effect);
             return;
         };
@@ -170,7 +175,7 @@ impl Worker {
         let Some(followed) = self.followed.get_mut(&token) else {
             return;
         };
-        let context = Context { shared: &self.shared, watcher: &self.watcher, token };
+        let context = Context { shared: &self.shared, watcher: &self.watcher, living: &self.living, token };
         let settled = match followed.advance(&context) {
             Ok(Step::Wait(until)) => {
                 self.deadlines.extend(until.map(|at| (at, token)));
@@ -207,11 +212,10 @@ impl Worker {
         self.shared.running().remove(followed.execution());
         if followed.is_to_be_cleaned() {
             if is_ours {
-                let options = &self.shared.options;
-                let (log_id, run) = (followed.log_id(), followed.run());
-                self.retention.clean_up(&options.root, log_id, run, options.keep_runs, SystemTime::now())?;
+                let (log_id, run, keep_runs) = (followed.log_id(), followed.run(), self.shared.options.keep_runs);
+                self.retention.clean_up(&self.shared.place, log_id, run, keep_runs, SystemTime::now())?;
             }
-            followed.report(&self.shared, Observed::Cleaned, serde_json::json!({}));
+            followed.report(&self.shared, Observed::Cleaned, None, serde_json::json!({}));
         }
         if let Some(followed) = self.followed.remove(&token) {
             self.tokens.remove(&(followed.execution().clone(), followed.log_id()));

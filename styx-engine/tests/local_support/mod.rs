@@ -85,8 +85,12 @@ impl Place {
         self.path("runs").join(execution.to_string())
     }
 
+    pub fn state_folder(&self, execution: &ExecutionId) -> PathBuf {
+        self.path("runs/.state").join(execution.to_string())
+    }
+
     pub fn note(&self, execution: &ExecutionId, name: &str) -> Option<Value> {
-        let text = fs::read(self.run_folder(execution).join(name)).ok()?;
+        let text = fs::read(self.state_folder(execution).join(name)).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
@@ -99,7 +103,7 @@ impl Place {
 /// A test that fails must leave no process behind either. Ended is only what runs for this folder, as its environment says.
 impl Drop for Place {
     fn drop(&mut self) {
-        let tag = format!("STYX_RUN_DIR={}/", self.path("runs").display()).into_bytes();
+        let tag = format!("STYX_RUN_DIR={}/", self.folder.path().display()).into_bytes();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
             let pid = entry.file_name().to_str().and_then(|name| Pid::from_raw(name.parse().ok()?));
@@ -139,10 +143,15 @@ pub fn launch(log_id: Uuid, execution: &ExecutionId, argv: &[&str]) -> Launch {
     }
 }
 
-/// The id of the n-th execution of a test.
+/// The id of the n-th execution of a test program. As in earnest nobody else on this machine has it: whoever looks for what is
+/// left of an execution finds it by this id, wherever its folder was. A program that a test starts shares the ids by `SALT`.
 pub fn execution(n: u128) -> ExecutionId {
-    ExecutionId::from_uuid(Uuid::from_u128(n << 64 | 0xfeed))
+    let salt = std::env::var(SALT).ok().and_then(|salt| salt.parse().ok()).unwrap_or_else(std::process::id);
+    ExecutionId::from_uuid(Uuid::from_u128(n << 64 | u128::from(salt) << 16 | 0xfeed))
 }
+
+/// The variable with what tells the ids of one test program from those of another.
+pub const SALT: &str = "STYX_TEST_SALT";
 
 /// An executor, and what it has seen.
 pub struct Watched {
@@ -178,6 +187,17 @@ impl Watched {
         let evidence: Value = serde_json::from_slice(&observation.evidence).unwrap();
         assert_eq!(evidence["runFolder"], execution.to_string());
         observation.what
+    }
+
+    /// The exit code with which it ended, whatever was told before; anything else is a failure.
+    pub fn exit_of(&self, execution: &ExecutionId) -> Option<i32> {
+        loop {
+            match self.next_of(execution) {
+                Observed::Launched | Observed::Started => {}
+                Observed::Exited { code } => return code,
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     /// Expects these observations, in this order.

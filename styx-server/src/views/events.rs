@@ -73,6 +73,15 @@ impl Events {
     }
 }
 
+/// The times of an event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// When it was recorded, or of an imported one, when it happened.
+    pub(super) recorded: DateTime<Utc>,
+    /// When the executor saw what the event tells, if it did and knew.
+    pub(super) observed: Option<DateTime<Utc>>,
+}
+
 /// Visits the events of an instance with their times, also imported ones that the graph refused: Styx 2.x shows them too.
 ///
 /// # Errors
@@ -81,17 +90,22 @@ impl Events {
 pub(super) fn for_each_event(
     reader: &dyn LogReader,
     instance: &InstanceId,
-    mut visit: impl FnMut(&Event, DateTime<Utc>) -> Result<(), LogError>,
+    mut visit: impl FnMut(&Event, Times) -> Result<(), LogError>,
 ) -> Result<(), LogError> {
     const PAGE: usize = 1_000;
     let subject = Subject::Run(instance.clone());
     let mut from = Position::FIRST;
+    // Only the first record of a decision says what led to it.
+    let mut decision = (Position(0), None);
     loop {
         let page = reader.history(&subject, from, PAGE)?;
         for record in &page {
             from = record.position.next();
+            if record.decision != decision.0 {
+                decision = (record.decision, record.observed_at());
+            }
             if let Fact::Run(_, RunEvent::Styx { event, .. } | RunEvent::Ignored { event, .. }) = &record.fact {
-                visit(event, record.happened_at())?;
+                visit(event, Times { recorded: record.happened_at(), observed: decision.1 })?;
             }
         }
         if page.len() < PAGE {

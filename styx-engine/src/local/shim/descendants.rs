@@ -1,21 +1,20 @@
 //! What a job leaves behind when its leading process ends.
 
 use std::{
-    io,
-    os::fd::OwnedFd,
+    io, thread,
     time::{Duration, Instant},
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    process::{Pid, Signal, WaitOptions, getpid, kill_process, wait},
+    process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open, wait},
 };
 
 use crate::local::process::Stat;
 
-/// How many children are waited for at once.
-const AT_ONCE: usize = 200;
+/// When to look again for those that became our children, while one that was killed doesn't end.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Waits until all descendants are gone, and after the grace kills them. The process must be their subreaper: then each
 /// of them is, or becomes when its parent ends, a child of ours, whatever group or session it went to.
@@ -30,7 +29,7 @@ pub(super) fn end_all(grace: Duration) -> io::Result<()> {
                 let _ = kill_process(*child, Signal::KILL);
             }
         }
-        wait_for_any(&children, if left.is_zero() { None } else { Some(left) })?;
+        wait_for_one(&children, if left.is_zero() { LOOK_AGAIN } else { left });
     }
     Ok(())
 }
@@ -53,18 +52,15 @@ fn children() -> io::Result<Vec<Pid>> {
     Ok(all.iter().filter(|stat| stat.parent == me).filter_map(|stat| Pid::from_raw(stat.id.pid)).collect())
 }
 
-fn wait_for_any(children: &[Pid], timeout: Option<Duration>) -> io::Result<()> {
-    let mut holds: Vec<OwnedFd> = Vec::new();
-    for child in children.iter().take(AT_ONCE) {
-        holds.push(rustix::process::pidfd_open(*child, rustix::process::PidfdFlags::empty())?);
-    }
-    let mut fds: Vec<_> = holds.iter().map(|hold| PollFd::new(hold, PollFlags::IN)).collect();
-    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-    if fds.is_empty() {
-        return Ok(());
-    }
-    match poll(&mut fds, timeout.as_ref()) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
+/// Waits until one of them has ended, whichever we wait for: all have to. So one descriptor is enough for any number.
+fn wait_for_one(children: &[Pid], timeout: Duration) {
+    let Some(child) = children.first() else { return };
+    let waited = pidfd_open(*child, PidfdFlags::empty()).and_then(|hold| {
+        let mut fds = [PollFd::new(&hold, PollFlags::IN)];
+        poll(&mut fds, Timespec::try_from(timeout).ok().as_ref())
+    });
+    if waited.is_err_and(|error| error != Errno::INTR) {
+        // Not even that one is to be had now.
+        thread::sleep(timeout.min(LOOK_AGAIN));
     }
 }

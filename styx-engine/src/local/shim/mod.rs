@@ -20,6 +20,7 @@ use std::{
     os::{fd::OwnedFd, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -32,13 +33,18 @@ use rustix::{
 
 use super::{
     notes::{Claimant, Exit, How, Job, OUTPUT, Request, SIGNAL, TERMINATION_LOG, exit_code, now_text},
+    place::Place,
     process::{ProcessId, boot_id},
     run_folder::RunFolder,
 };
+use crate::inherited;
 use output::Pump;
 
 /// The exit code of a shim that found the execution claimed, and started nothing.
 pub const ALREADY_CLAIMED: u8 = 97;
+
+/// The longest pause between two tries to note an end.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// How much of a termination log counts.
 const MAX_TERMINATION_LOG: u64 = 64 << 10;
@@ -57,6 +63,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// `false` if the execution was claimed before.
 fn run(args: impl IntoIterator<Item = OsString>) -> io::Result<bool> {
+    inherited::begin_shim()?;
     // A session of its own: the terminal's Ctrl-C is for the server. It fails for one who leads a group already.
     let _ = setsid();
     let mut args = args.into_iter();
@@ -71,8 +78,10 @@ fn run(args: impl IntoIterator<Item = OsString>) -> io::Result<bool> {
     // Whoever the job's processes leave behind becomes our child, so that we know when all are gone.
     set_child_subreaper(Some(rustix::process::getpid()))?;
 
-    let run = RunFolder::at(PathBuf::from(folder), request.log_id.clone(), request.execution.clone());
-    let signal = open_signal(run.path());
+    let root = PathBuf::from(folder).parent().map(Path::to_owned).unwrap_or_default();
+    let place = Arc::new(Place::open(&root)?);
+    let run = RunFolder::at(place, request.log_id.clone(), request.execution.clone());
+    let signal = open_signal(&run.state());
     if !run.claim(Claimant::Shim { boot_id: boot_id()?, process: ProcessId::current()? })? {
         return Ok(false);
     }
@@ -85,13 +94,16 @@ fn run(args: impl IntoIterator<Item = OsString>) -> io::Result<bool> {
         Ok(how) => how,
         Err(error) => How::Lost { reason: format!("can't run it: {error}") },
     };
-    note_end(&run, how)?;
+    note_end(&run, how);
     Ok(true)
 }
 
 /// Runs the job and all that it starts to their end.
 fn job(request: &Request, run: &RunFolder, signal: Option<OwnedFd>) -> io::Result<How> {
-    let pump = Pump::open(&run.path().join(OUTPUT), request.max_output_bytes)?;
+    // Somebody may have emptied the place meanwhile.
+    run.make_run()?;
+    let pump = Pump::open(&run.run().join(OUTPUT), request.max_output_bytes)?;
+    let work = fs::File::open(run.run())?;
     if !Path::new(&request.cwd).is_dir() {
         return Ok(How::NotLaunchable { reason: format!("the folder {} isn't there", request.cwd) });
     }
@@ -130,7 +142,7 @@ fn job(request: &Request, run: &RunFolder, signal: Option<OwnedFd>) -> io::Resul
         }
     };
     drop(signal);
-    let _ = fs::remove_file(run.path().join(SIGNAL));
+    let _ = fs::remove_file(run.state().join(SIGNAL));
 
     let status = wait_for(leader)?;
     descendants::end_all(Duration::from_millis(request.grace_millis))?;
@@ -138,7 +150,7 @@ fn job(request: &Request, run: &RunFolder, signal: Option<OwnedFd>) -> io::Resul
 
     let number = status.terminating_signal();
     let raw = status.exit_status().or(number.map(|number| 128 + number)).unwrap_or(-1);
-    let message = request.termination_logging.then(|| termination_log(run.path()));
+    let message = request.termination_logging.then(|| termination_log(&work));
     Ok(How::Ran { status: raw, signal: number, code: exit_code(raw, message.as_deref()) })
 }
 
@@ -177,16 +189,17 @@ fn not_started(program: &str, error: &io::Error) -> io::Result<How> {
     Ok(How::NotLaunchable { reason })
 }
 
-/// Notes the end. A full disk is waited out: the job's work is done and must not be done twice for want of a few bytes.
-fn note_end(run: &RunFolder, how: How) -> io::Result<()> {
+/// Notes the end, whatever is in the way: the job's work is done and must not be done twice for want of a few bytes. A full
+/// disk, or one that takes no writes, is waited out.
+fn note_end(run: &RunFolder, how: How) {
     let exit = Exit { at: now_text(), how };
-    loop {
-        match run.write_exit(&exit) {
-            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOSPC | Errno::DQUOT)) => {
-                thread::sleep(Duration::from_secs(1));
-            }
-            noted => return noted,
+    let mut pause = Duration::from_secs(1);
+    while let Err(error) = run.write_exit(&exit) {
+        if pause == Duration::from_secs(1) {
+            let _ = writeln!(io::stderr(), "styx shim: can't note the end yet: {error}");
         }
+        thread::sleep(pause);
+        pause = (pause * 2).min(MAX_PAUSE);
     }
 }
 
@@ -201,10 +214,10 @@ fn open_signal(folder: &Path) -> io::Result<Option<OwnedFd>> {
 }
 
 /// What the job left in its termination log. The job made it: it may be no file at all, or one without an end.
-fn termination_log(folder: &Path) -> String {
+fn termination_log(folder: &fs::File) -> String {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut text = Vec::new();
-    if let Ok(opened) = rustix::fs::open(folder.join(TERMINATION_LOG), flags, Mode::empty()) {
+    if let Ok(opened) = rustix::fs::openat(folder, TERMINATION_LOG, flags, Mode::empty()) {
         let file = fs::File::from(opened);
         if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
             // What could be read counts.
