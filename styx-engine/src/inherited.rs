@@ -13,18 +13,19 @@ use std::{
 
 use nix::sys::signal::SigSet;
 use signal_hook::{
-    consts::{FORBIDDEN, SIGHUP, SIGINT, SIGPIPE, SIGQUIT},
+    consts::{FORBIDDEN, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGXFSZ},
     flag,
 };
 
 /// The greatest number of a signal on Linux.
 const LAST_SIGNAL: i32 = 64;
 
-/// The signals whose being ignored is an order to a server: `nohup` ignores SIGHUP, and a script's `&` SIGINT and SIGQUIT.
-const MEANT_FOR_SERVERS: [i32; 3] = [SIGHUP, SIGINT, SIGQUIT];
+/// The signals whose being ignored is meant for a server: `nohup` ignores SIGHUP, a script's `&` SIGINT and SIGQUIT, and without
+/// SIGXFSZ a limit on the size of files is an error that can be handled.
+const MEANT_FOR_SERVERS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGXFSZ];
 
-/// Makes a server independent of its starter: no signal is blocked, and none is ignored, but for SIGHUP (`nohup`) and for
-/// SIGINT and SIGQUIT (`&` in a script), which are ignored on purpose.
+/// Makes a server independent of its starter: no signal is blocked, and none is ignored, but for SIGHUP (`nohup`), for SIGINT and
+/// SIGQUIT (`&` in a script), and for SIGXFSZ (limits on files), which are ignored on purpose.
 ///
 /// # Errors
 ///

@@ -266,6 +266,88 @@ fn jobs_go_on_without_the_server_and_are_taken_up_again() {
     }
 }
 
+/// Whoever starts a server may ignore signals and hold locks for itself, as supervisors do.
+#[test]
+fn a_careless_starter_changes_neither_server_nor_jobs() {
+    let (dir, data) = data();
+    let folder = dir.path().join("workflows");
+    fs::create_dir(&folder).unwrap();
+    let job = r#"test "$(ls /proc/self/fd | tr '\n' ' ')" = "0 1 2 3 " && sleep 0.01 & wait $!"#;
+    let text = format!(
+        "id: w\nschedule: yearly\ndocker_image: unused\ndocker_args:\n- sh\n- -c\n- '{}'\n",
+        job.replace('\'', "''")
+    );
+    fs::write(folder.join("c.yaml"), text).unwrap();
+    let script = format!(
+        "trap '' CHLD TERM USR1; exec 8>{0}.lock; exec {1} --data {0} --listen 127.0.0.1:0 --workflows {2} 2> {0}.log",
+        data.display(),
+        env!("CARGO_BIN_EXE_styx-server"),
+        folder.display(),
+    );
+    let child = std::process::Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    let server = Server::attach(child, &data);
+    let signals = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let ignored = signals.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+    let ignored = u64::from_str_radix(ignored, 16).unwrap();
+    assert_eq!(ignored & (1 << 16 | 1 << 14 | 1 << 9), 0, "{signals}");
+    // The lock that the starter handed over is the server's.
+    assert!(fs::exists(format!("/proc/{}/fd/8", server.pid())).unwrap());
+    for year in ["2020", "2021"] {
+        assert_eq!(server.trigger("c", "w", year).status, 200);
+        server.wait_for(&format!("/api/v3/status/events/c/w/{year}"), |json| {
+            let events = json["events"].as_array().unwrap();
+            let last = events.last().map(|event| event["event"]["@type"].as_str().unwrap().to_owned());
+            assert!(!matches!(last.as_deref(), Some("retryAfter" | "stop")), "{json}");
+            last.as_deref() == Some("success")
+        });
+    }
+    assert_eq!(server.stop().code(), Some(0));
+}
+
+/// A job that ended while there was no server ended then, not when the next server came.
+#[test]
+fn the_end_of_an_execution_is_when_it_ended() {
+    let (dir, data) = data();
+    let folder = dir.path().join("workflows");
+    fs::create_dir(&folder).unwrap();
+    let go = dir.path().join("go");
+    let text = format!(
+        "id: w\nschedule: yearly\ndocker_image: unused\ndocker_args: [sh, -c, 'while ! [ -e \"$0\" ]; do sleep 0.02; done', '{}']\n",
+        go.display()
+    );
+    fs::write(folder.join("c.yaml"), text).unwrap();
+    let args = ["--workflows", folder.to_str().unwrap()];
+    let server = Server::start_with(&data, &args);
+    assert_eq!(server.trigger("c", "w", "2020").status, 200);
+    let running = |json: &serde_json::Value| json["active_states"][0]["state"] == json!("RUNNING");
+    let states = server.wait_for("/api/v3/status/activeStates", running);
+    let execution = states["active_states"][0]["state_data"]["execution_id"].as_str().unwrap().to_owned();
+    server.kill();
+    fs::write(&go, "").unwrap();
+    let note = data.join("runs/.state").join(&execution).join("exit");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !note.exists() {
+        assert!(Instant::now() < deadline, "the job doesn't end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let note: serde_json::Value = serde_json::from_slice(&fs::read(&note).unwrap()).unwrap();
+    // The job folder may go; what is known of the end doesn't.
+    fs::remove_dir_all(data.join("runs").join(&execution)).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+
+    let server = Server::start_with(&data, &args);
+    let of_events = "/api/v3/status/events/c/w/2020";
+    let events = server.wait_for(of_events, |json| {
+        json["events"].as_array().unwrap().last().unwrap()["event"]["@type"] == json!("success")
+    });
+    let history = server.get("/api/v3/workflows/c/w/instances/2020").json();
+    let statuses = history["triggers"][0]["executions"][0]["statuses"].as_array().unwrap();
+    let end = statuses.last().unwrap()["timestamp"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    assert_eq!(end, note["at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap());
+    let recorded = events["events"].as_array().unwrap().last().unwrap()["timestamp"].as_i64().unwrap();
+    assert!(recorded > end.timestamp_millis(), "{events} {history}");
+}
+
 /// Whatever still reads the log when a server ends, ends before it: else RocksDB is closed under a reader, now and then.
 #[test]
 fn an_idle_server_ends_well_each_time() {
