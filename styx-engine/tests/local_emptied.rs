@@ -1,5 +1,7 @@
 //! What is told of a job whose folders are emptied, moved or blocked while it runs, by itself or by others: its end, once.
 
+#![expect(clippy::unwrap_used, reason = "also what isn't a test itself is one here")]
+
 #[path = "local_support/mod.rs"]
 mod support;
 

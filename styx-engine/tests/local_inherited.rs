@@ -1,5 +1,7 @@
 //! Jobs begin alike, whatever the one who started the server ignored, blocked or left open.
 
+#![expect(clippy::unwrap_used, reason = "also what isn't a test itself is one here")]
+
 #[path = "local_support/mod.rs"]
 mod support;
 

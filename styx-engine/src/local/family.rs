@@ -14,7 +14,7 @@ use rustix::{
 
 use super::{
     notes::Job,
-    process::{ProcessId, Stat, environment, is_gone, send},
+    process::{ProcessId, RecentProcesses, Stat, environment, is_gone, send},
 };
 
 /// The two variables that every process of an execution, and nobody else, has in its environment.
@@ -71,7 +71,7 @@ impl Family<'_> {
         let mut quiet = 0;
         let mut rounds = 0;
         loop {
-            let (members, is_unsure) = self.members()?;
+            let (members, is_unsure) = self.members(&Stat::all()?)?;
             let new: Vec<ProcessId> = members.iter().map(|stat| stat.id).filter(|id| killed.insert(*id)).collect();
             quiet = if new.is_empty() { quiet + 1 } else { 0 };
             rounds += 1;
@@ -94,8 +94,14 @@ impl Family<'_> {
 
     /// Asks all members to end: each of their process groups at once, so that nobody is asked twice and what a member starts
     /// to end in order isn't asked at all. `false` if there was nobody.
-    pub(super) fn ask_to_end(&self) -> io::Result<bool> {
-        let (members, _) = self.members()?;
+    pub(super) fn ask_to_end(&self, processes: &RecentProcesses) -> io::Result<bool> {
+        let mut members = self.members(&processes.all()?)?.0;
+        if let Some(job) = self.job
+            && !members.iter().any(|stat| stat.id == job.process)
+        {
+            // It is younger than the look, or has ended.
+            members.extend(Stat::read(job.process.pid)?.filter(|stat| stat.id == job.process));
+        }
         let own =
             [self.shim.map_or(0, |shim| shim.pid), Stat::read(ProcessId::current()?.pid)?.map_or(0, |me| me.group)];
         let groups: BTreeSet<i32> =
@@ -116,10 +122,9 @@ impl Family<'_> {
         Ok(!members.is_empty())
     }
 
-    fn members(&self) -> io::Result<(Vec<Stat>, bool)> {
+    fn members(&self, all: &[Stat]) -> io::Result<(Vec<Stat>, bool)> {
         let me = ProcessId::current()?;
-        let all = Stat::all()?;
-        let descendants = if self.shim_lives { descendants(&all, self.shim) } else { BTreeSet::new() };
+        let descendants = if self.shim_lives { descendants(all, self.shim) } else { BTreeSet::new() };
         let could_be =
             |stat: &&Stat| !stat.is_zombie && !stat.is_kernel() && stat.id != me && Some(stat.id) != self.shim;
         let (mut members, mut others, mut is_unsure) = (Vec::new(), Vec::new(), false);
@@ -129,7 +134,7 @@ impl Family<'_> {
                 belongs => others.push((*stat, belongs)),
             }
         }
-        let sessions = self.sessions(&all, &members, me);
+        let sessions = self.sessions(all, &members, me);
         for (stat, belongs) in others {
             if sessions.contains(&stat.session) {
                 members.push(stat);

@@ -30,7 +30,7 @@ use super::{
     family::{Family, Left},
     launch::{Unfit, for_people, request, start_shim},
     notes::{Claimant, Exit, How, Job, SHIM_LOG, SIGNAL, now_text, time_of},
-    process::{ProcessId, boot_id},
+    process::{ProcessId, RecentProcesses, boot_id},
     run_folder::{Owner, RunFolder},
     shims::{ChildIs, Living, Shims},
     stop::Stop,
@@ -51,6 +51,7 @@ pub(super) struct Context<'a> {
     pub(super) watcher: &'a Watcher,
     /// The shims of earlier servers, once they were looked for.
     pub(super) living: &'a OnceCell<Living>,
+    pub(super) processes: &'a RecentProcesses,
     /// Which events are about it.
     pub(super) token: u64,
 }
@@ -351,7 +352,7 @@ impl Followed {
             run_folder: self.run.shown(),
         };
         let grace = context.shared.options.stop_grace;
-        Ok(Some(Step::Wait(self.stop.proceed(&family, &hold, grace, Instant::now())?)))
+        Ok(Some(Step::Wait(self.stop.proceed(&family, &hold, context.processes, grace, Instant::now())?)))
     }
 
     /// Ends what a dead shim left behind; when it is gone, so is the execution.

@@ -1,6 +1,12 @@
 //! Processes named beyond doubt: a number alone may be someone else's tomorrow.
 
-use std::{fs, io, os::fd::OwnedFd};
+use std::{
+    cell::RefCell,
+    fs, io,
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -134,6 +140,27 @@ impl Stat {
             group: field(5)?.parse().ok()?,
             session: field(6)?.parse().ok()?,
         })
+    }
+}
+
+/// All processes as they were a moment ago, so that many who ask at once cause one look.
+#[derive(Debug, Default)]
+pub(super) struct RecentProcesses(RefCell<Option<(Instant, Arc<[Stat]>)>>);
+
+impl RecentProcesses {
+    /// For how long a look is recent.
+    const RECENT: Duration = Duration::from_millis(20);
+
+    pub(super) fn all(&self) -> io::Result<Arc<[Stat]>> {
+        let mut last = self.0.borrow_mut();
+        if let Some((at, all)) = &*last
+            && at.elapsed() < Self::RECENT
+        {
+            return Ok(Arc::clone(all));
+        }
+        let all: Arc<[Stat]> = Stat::all()?.into();
+        *last = Some((Instant::now(), Arc::clone(&all)));
+        Ok(all)
     }
 }
 

@@ -8,7 +8,10 @@ use std::{
 
 use rustix::process::Signal;
 
-use super::{family::Family, process::send};
+use super::{
+    family::Family,
+    process::{RecentProcesses, send},
+};
 
 /// How much longer than the grace a shim may need to see its job end, before it is taken as stuck.
 const SHIM_GRACE: Duration = Duration::from_secs(5);
@@ -50,12 +53,13 @@ impl Stop {
         &mut self,
         family: &Family<'_>,
         shim: &OwnedFd,
+        processes: &RecentProcesses,
         grace: Duration,
         now: Instant,
     ) -> io::Result<Option<Instant>> {
         let next = match *self {
             Self::Asked { since } if family.job.is_some() || now >= since + LOOK_AGAIN => {
-                if family.ask_to_end()? || family.job.is_some() {
+                if family.ask_to_end(processes)? || family.job.is_some() {
                     Self::Asking { until: now + grace }
                 } else if now >= since + grace + SHIM_GRACE {
                     send(shim, Signal::KILL)?;

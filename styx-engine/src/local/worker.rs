@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::{
     Shared,
     followed::{Context, Followed, Step},
-    process::{ProcessId, has_ended, reap},
+    process::{ProcessId, RecentProcesses, has_ended, reap},
     retention::Retention,
     run_folder::RunFolder,
     shims::Living,
@@ -76,6 +76,7 @@ pub(super) struct Worker {
     retention: Retention,
     /// The shims that lived when this was first asked: those that an earlier server has started.
     living: OnceCell<Living>,
+    processes: RecentProcesses,
 }
 
 impl Worker {
@@ -100,6 +101,7 @@ impl Worker {
             next_token: WAKE + 1,
             retention: Retention::default(),
             living: OnceCell::new(),
+            processes: RecentProcesses::default(),
         })
     }
 
@@ -175,7 +177,13 @@ impl Worker {
         let Some(followed) = self.followed.get_mut(&token) else {
             return;
         };
-        let context = Context { shared: &self.shared, watcher: &self.watcher, living: &self.living, token };
+        let context = Context {
+            shared: &self.shared,
+            watcher: &self.watcher,
+            living: &self.living,
+            processes: &self.processes,
+            token,
+        };
         let settled = match followed.advance(&context) {
             Ok(Step::Wait(until)) => {
                 self.deadlines.extend(until.map(|at| (at, token)));

@@ -85,7 +85,6 @@ mod tests {
         executor::{Effect, Observation, Observed},
         extensions::Extensions,
         id::WorkflowId,
-        log::Log,
         record::{Operator, Origin, StoredWorkflow},
         workflow::WorkflowConfiguration,
     };
@@ -100,8 +99,11 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// The times of statuses and of events when an executor reports each fact at one time and saw it at another.
-    fn shown(facts: &[(Observed, DateTime<Utc>, Option<DateTime<Utc>>)]) -> (Vec<DateTime<Utc>>, Vec<i64>) {
+    /// A fact, when it is reported, and when it was seen.
+    type Seen = (Observed, DateTime<Utc>, Option<DateTime<Utc>>);
+
+    /// The times of statuses and of events when an executor reports these facts.
+    fn shown(facts: &[Seen]) -> (Vec<DateTime<Utc>>, Vec<i64>) {
         let mut machine = Machine::open(Box::new(MemoryLog::new()), MachineOptions::default()).unwrap();
         let now = at("2026-03-29T01:00:00Z");
         let config = Arc::new(Config::default());
