@@ -93,7 +93,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{definitions::Definitions, views::events::events};
+    use crate::{definitions::Definitions, views::events::Events};
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
@@ -137,7 +137,7 @@ mod tests {
         let descriptions = Descriptions::new(reader.as_ref(), &definitions, false);
         let triggers = history(reader.as_ref(), &instance, &descriptions).unwrap().unwrap().end().unwrap();
         let statuses = execution_data(&instance, triggers).triggers.remove(0).executions.remove(0).statuses;
-        let events = events(reader.as_ref(), &instance, &descriptions).unwrap();
+        let events = Events::of(instance).next_page(reader.as_ref(), &descriptions).unwrap();
         let told = |event: &styx_client::TimestampedEvent| event.timestamp;
         (statuses.into_iter().map(|status| status.timestamp).collect(), events.iter().map(told).collect())
     }
