@@ -26,11 +26,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let one = format!("team-7/flow-{}.yaml", FOLDERS + 7);
     for _ in 0..ROUNDS {
         let (bytes, floor) = timed(|| read_all(dir.path()))?;
-        let (mut folder, first) = timed(|| Folder::read(dir.path(), None))?;
+        let (mut folder, first) = timed(|| Folder::read(dir.path(), Default::default()))?;
         let count = folder.workflows().count();
         assert!(folder.errors().is_empty() && count == FILES, "{count} workflows");
         let (changed, again) = timed(|| folder.look(&BTreeSet::new(), &mut |_| {}))?;
         assert!(changed.is_empty());
+        let reads = folder.reads();
+        let (swept, sweep) = timed(|| folder.sweep())?;
+        assert!(swept.compared == FILES && !swept.listing && !swept.suspects && folder.reads() == reads);
         fs::write(dir.path().join(&one), text(1).replace("hourly", "daily"))?;
         let paths = BTreeSet::from([one.clone()]);
         let (changed, single) = timed(|| Ok(folder.look_at(&paths, &mut |_| {}).changed))?;
@@ -39,9 +42,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let ratio = |span: Duration| span.as_secs_f64() / floor.as_secs_f64();
         println!(
             "{FILES} files ({bytes} bytes) listed and read: {floor:.1?}; first look: {first:.2?} ({:.1} times); \
-             nothing changed: {again:.1?} ({:.1} times); one changed: {single:.1?}",
+             nothing changed: {again:.1?} ({:.1} times); swept: {sweep:.1?} ({:.1} times); one changed: {single:.1?}",
             ratio(first),
-            ratio(again)
+            ratio(again),
+            ratio(sweep)
         );
     }
     Ok(())

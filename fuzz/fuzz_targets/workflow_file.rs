@@ -5,11 +5,11 @@
 use std::collections::BTreeSet;
 
 use libfuzzer_sys::fuzz_target;
-use styx_core::workflow::validate;
+use styx_core::workflow::{Rules, check};
 use styx_files::{FileWorkflow, read_text};
 
 fuzz_target!(|text: &str| {
-    match read_text("sales.yaml", text, None) {
+    match read_text("sales.yaml", text, &Default::default()) {
         Ok(workflows) => check_workflows(&workflows),
         Err(errors) => {
             assert!(!errors.is_empty(), "it is refused without a reason");
@@ -27,14 +27,14 @@ fn check_workflows(workflows: &[FileWorkflow]) {
     for FileWorkflow { id, configuration, .. } in workflows {
         assert_eq!((id.component(), id.workflow()), ("sales", configuration.id.as_str()));
         assert!(ids.insert(id), "{id} is there twice");
-        assert_eq!(validate("sales", id.workflow(), configuration, None), []);
+        assert_eq!(check("sales", id.workflow(), configuration, &Rules::default()), []);
     }
     let members = workflows.iter().map(|workflow| {
         let json = workflow.configuration.to_json();
         json.replacen('{', &format!("{{\"enabled\":{},", workflow.enabled), 1)
     });
     let json = format!("[{}]", members.collect::<Vec<_>>().join(","));
-    let again = read_text("sales.yaml", &json, None).unwrap_or_else(|errors| panic!("{json}: {errors:?}"));
+    let again = read_text("sales.yaml", &json, &Default::default()).unwrap_or_else(|errors| panic!("{json}: {errors:?}"));
     let what = |workflow: &FileWorkflow| (workflow.configuration.clone(), workflow.enabled);
     assert!(again.iter().map(what).eq(workflows.iter().map(what)), "{json}");
 }

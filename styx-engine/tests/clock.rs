@@ -14,7 +14,6 @@ use styx_core::{
     executor::{Effect, Observation, Observed},
     extensions::Extensions,
     id::{ExecutionId, Position, WorkflowId},
-    log::{Log, LogReader},
     record::{ConfigEvent, Fact, IdempotencyKey, Operator, Origin, Record, RunEvent, StoredWorkflow},
     workflow::WorkflowConfiguration,
 };

@@ -1,37 +1,33 @@
 //! One workflow of a file: all that is wrong with it, or the workflow.
 
-use chrono::TimeDelta;
 use styx_core::{
     id::WorkflowId,
     schedule::Schedule,
-    workflow::{JsonError, ValidationError, WorkflowConfiguration, validate},
+    workflow::{Finding, JsonError, Rules, WorkflowConfiguration, check},
 };
 
 use crate::{
     FileWorkflow,
     error::Problem,
-    keys,
+    keys, seeming,
     tree::{Member, Tree, Value},
 };
 
-/// Reads a workflow of the component.
-pub(super) fn read(
-    component: &str,
-    tree: Tree,
-    max_running_timeout: Option<TimeDelta>,
-) -> Result<FileWorkflow, Vec<Problem>> {
-    let mut reader = Reader { tree, problems: Vec::new(), broken: Vec::new() };
+/// Reads a workflow of the component; `text` is the one that it stands in.
+pub(super) fn read(component: &str, tree: Tree, text: &str, rules: &Rules) -> Result<FileWorkflow, Vec<Problem>> {
+    let mut reader = Reader { text, tree, problems: Vec::new(), broken: Vec::new() };
     if !matches!(reader.tree.value, Value::Map(_)) {
         let text = "expected a workflow, that is keys and values, or a list of workflows";
         let place = Some(reader.tree.place);
         return Err(vec![Problem { place, field: None, text: text.into(), rule: None }]);
     }
     reader.refuse_unknown_keys();
+    reader.refuse_what_seems_otherwise();
     let enabled = reader.enabled();
     let configuration = reader.configuration();
     if let Some(configuration) = &configuration {
-        for error in validate(component, &configuration.id, configuration, max_running_timeout) {
-            reader.broken_rule(error, configuration);
+        for finding in check(component, &configuration.id, configuration, rules) {
+            reader.broken_rule(finding, configuration);
         }
     }
     let [place, schedule_place] = ["id", "schedule"].map(|field| reader.tree.find(field).place.into());
@@ -45,14 +41,16 @@ pub(super) fn read(
 }
 
 /// A workflow on the way from text to configuration.
-struct Reader {
+struct Reader<'a> {
+    /// All of the file's.
+    text: &'a str,
     tree: Tree,
     problems: Vec<Problem>,
     /// Top-level fields that have an error already: no rule is told about what stands in for them.
     broken: Vec<String>,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Unknown keys are mistakes: a file was written by somebody, and what it says is wanted.
     fn refuse_unknown_keys(&mut self) {
         for (problem, meant) in keys::unknown(&self.tree) {
@@ -61,8 +59,17 @@ impl Reader {
         }
     }
 
+    /// What isn't what it seems can't be taken as it is.
+    fn refuse_what_seems_otherwise(&mut self) {
+        for problem in seeming::otherwise(&self.tree, self.text) {
+            self.broken.extend(problem.field.as_deref().map(top_level));
+            self.problems.push(problem);
+        }
+    }
+
     fn enabled(&mut self) -> bool {
-        let Some(tree) = self.tree.member("enabled") else { return true };
+        let is_broken = self.broken.iter().any(|broken| broken == "enabled");
+        let Some(tree) = self.tree.member("enabled").filter(|_| !is_broken) else { return true };
         let enabled = match &tree.value {
             Value::Bool(enabled) => Some(*enabled),
             Value::Text(text) if ["True", "TRUE"].contains(&text.as_str()) => Some(true),
@@ -84,9 +91,17 @@ impl Reader {
             _ => Vec::new(),
         };
         members.retain(|member| member.name != "enabled");
+        let place = self.tree.place;
+        let stand_in = |field: &str| {
+            let tree = Tree::text(place, stand_in(field)?);
+            Some(Member { place, name: field.into(), range: None, tree })
+        };
+        let is_there = |member: &Member| !self.broken.contains(&member.name);
+        let (mut members, broken): (Vec<_>, Vec<_>) = members.into_iter().partition(is_there);
+        members.extend(broken.iter().filter_map(|member| stand_in(&member.name)));
         // Each round takes a field out or puts a stand-in for one of the two that have to be there.
         for _ in 0..members.len() + 3 {
-            let tree = Tree { place: self.tree.place, value: Value::Map(members.clone()) };
+            let tree = Tree { place, value: Value::Map(members.clone()), range: None };
             let error = match WorkflowConfiguration::from_json(&tree.to_json()) {
                 Ok(configuration) => return Some(configuration),
                 Err(error) => error,
@@ -94,11 +109,7 @@ impl Reader {
             let field = top_level(error.path().unwrap_or_default());
             self.unreadable(&error, &field);
             members.retain(|member| member.name != field);
-            if let Some(text) = stand_in(&field) {
-                let place = self.tree.place;
-                let tree = Tree { place, value: Value::Text(text.into()) };
-                members.push(Member { place, name: field.clone(), tree });
-            }
+            members.extend(stand_in(&field));
             self.broken.push(field);
         }
         None
@@ -120,7 +131,8 @@ impl Reader {
             JsonError::NullElement { path, key } => {
                 let is_list = matches!(self.tree.find(path).value, Value::List(_));
                 let path = if is_list { format!("{path}[{key}]") } else { format!("{path}.{key}") };
-                (path, "value cannot be null".into())
+                let hint = seeming::null_hint(self.tree.find(&path), self.text);
+                (path, format!("value cannot be null{hint}"))
             }
             error => (path.into(), error.to_string()),
         };
@@ -128,19 +140,19 @@ impl Reader {
         self.problems.push(Problem { place, field: Some(path), text, rule: None });
     }
 
-    fn broken_rule(&mut self, error: ValidationError, configuration: &WorkflowConfiguration) {
-        let ValidationError { rule, field, mut text } = error;
-        if self.broken.iter().any(|broken| *broken == top_level(field)) {
+    fn broken_rule(&mut self, finding: Finding, configuration: &WorkflowConfiguration) {
+        let Finding { rule, field, mut text } = finding;
+        if self.broken.iter().any(|broken| *broken == top_level(&field)) {
             return;
         }
-        if field == "schedule"
+        if rule == Some("V-14")
             && let Err(reason) = Schedule::parse(configuration.schedule.as_str())
         {
             text = format!("{text}: {reason}");
         }
         // The component is the file's name, which stands nowhere in it.
-        let place = (field != "component_id").then(|| self.tree.find(field).place);
-        self.problems.push(Problem { place, field: Some(field.into()), text, rule: Some(rule) });
+        let place = (field != "component_id").then(|| self.tree.find(&field).place);
+        self.problems.push(Problem { place, field: Some(field), text, rule });
     }
 }
 

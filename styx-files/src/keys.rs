@@ -35,6 +35,11 @@ const KEYS: [(&str, &[&str]); 5] = [
     ("secret", &["name", "mount_path"]),
 ];
 
+/// Whether there is a key of this name under the path.
+pub(super) fn is_known(path: &str, name: &str) -> bool {
+    KEYS.iter().any(|(of, keys)| *of == path && keys.contains(&name))
+}
+
 /// Finds the keys that there are not. With each comes the key that was probably meant, as a path.
 pub(super) fn unknown(tree: &Tree) -> Vec<(Problem, Option<String>)> {
     let mut found = Vec::new();
@@ -57,10 +62,22 @@ fn unknown_below(tree: &Tree, path: &str, found: &mut Vec<(Problem, Option<Strin
                 "unknown key; the component is the file's name without extension".into()
             }
             (Some(meant), _) => format!("unknown key, did you mean `{meant}`?"),
+            (None, _) if path.is_empty() && holds_workflows(&member.tree) => {
+                "unknown key; a file is a workflow or a list of workflows, without a key above them".into()
+            }
             (None, _) => "unknown key".into(),
         };
         let problem = Problem { place: Some(member.place), field: Some(below), text, rule: None };
         found.push((problem, meant.map(|meant| join(path, meant))));
+    }
+}
+
+/// Whether a value looks like what should stand at the top.
+fn holds_workflows(tree: &Tree) -> bool {
+    match &tree.value {
+        Value::List(items) => items.iter().any(holds_workflows),
+        Value::Map(_) => tree.member("schedule").is_some(),
+        _ => false,
     }
 }
 

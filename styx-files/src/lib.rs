@@ -6,7 +6,7 @@
 //!
 //! ```
 //! let text = "id: report\nschedule: daily\ndocker_imgae: busybox\n";
-//! let errors = styx_files::read_text("eu/sales.yaml", text, None).unwrap_err();
+//! let errors = styx_files::read_text("eu/sales.yaml", text, &Default::default()).unwrap_err();
 //! let said = errors[0].to_string();
 //! assert_eq!(said, "eu/sales.yaml:3:1: docker_imgae: unknown key, did you mean `docker_image`?");
 //! ```
@@ -17,14 +17,17 @@ mod error;
 mod folder;
 mod keys;
 mod named;
+mod seeming;
 mod sent;
 mod tree;
 mod walk;
 
 use std::path::Path;
 
-use chrono::TimeDelta;
-use styx_core::{id::WorkflowId, workflow::WorkflowConfiguration};
+use styx_core::{
+    id::WorkflowId,
+    workflow::{Rules, WorkflowConfiguration},
+};
 
 use self::tree::{Tree, Value};
 pub use self::{
@@ -55,24 +58,23 @@ pub struct FileWorkflow {
 
 /// Reads the text of a file. `path` names it in errors, and its component.
 ///
-/// `max_running_timeout` is the server's limit of `running_timeout` (V-26), if it is known.
-///
 /// # Errors
 ///
 /// All that is wrong with it.
-pub fn read_text(
-    path: &str,
-    text: &str,
-    max_running_timeout: Option<TimeDelta>,
-) -> Result<Vec<FileWorkflow>, Vec<FileError>> {
+pub fn read_text(path: &str, text: &str, rules: &Rules) -> Result<Vec<FileWorkflow>, Vec<FileError>> {
+    let text = tree::without_mark(text);
+    // What is being written begins empty: that it defines nothing any more has to be said in a comment.
+    let empty = || vec![FileError::whole(path, "is empty; a comment would say that it's meant to be")];
     if text.trim().is_empty() {
-        // What is being written begins empty: that it defines nothing any more has to be said in a comment.
-        return Err(vec![FileError::whole(path, "is empty; a comment would say that it's meant to be")]);
+        return Err(empty());
     }
     let documents = tree::parse(text).map_err(|problem| vec![FileError::at(path, problem)])?;
+    if documents.is_empty() && !text.contains('#') {
+        return Err(empty());
+    }
     let (mut workflows, mut problems) = (Vec::new(), Vec::new());
     for tree in documents.into_iter().flat_map(members) {
-        match entry::read(component(path), tree, max_running_timeout) {
+        match entry::read(component(path), tree, text, rules) {
             Ok(workflow) => workflows.push(workflow),
             Err(of_entry) => problems.extend(of_entry),
         }
@@ -87,13 +89,9 @@ pub fn read_text(
 /// # Errors
 ///
 /// As [`read_text`], and when there is no text to be had.
-pub fn read_file(
-    path: &str,
-    file: &Path,
-    max_running_timeout: Option<TimeDelta>,
-) -> Result<Vec<FileWorkflow>, Vec<FileError>> {
+pub fn read_file(path: &str, file: &Path, rules: &Rules) -> Result<Vec<FileWorkflow>, Vec<FileError>> {
     let text = walk::text(file, MAX_BYTES).map_err(|problem| vec![FileError::at(path, problem)])?;
-    read_text(path, &text, max_running_timeout)
+    read_text(path, &text, rules)
 }
 
 /// The workflows of a document: itself, or its members if it is a list.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf, absolute},
 };
 
-use chrono::TimeDelta;
+use styx_core::workflow::Rules;
 
 use crate::{FileError, FileWorkflow, duplicates, read_file, walk};
 
@@ -27,7 +27,7 @@ pub struct NamedFile {
 /// # Errors
 ///
 /// When one of them isn't there, or is a folder that can't be listed.
-pub fn read_named(paths: &[impl AsRef<Path>], max_running_timeout: Option<TimeDelta>) -> io::Result<Vec<NamedFile>> {
+pub fn read_named(paths: &[impl AsRef<Path>], rules: &Rules) -> io::Result<Vec<NamedFile>> {
     let (mut files, mut seen) = (Vec::new(), BTreeSet::new());
     for path in paths.iter().map(AsRef::as_ref) {
         let naming = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
@@ -38,7 +38,7 @@ pub fn read_named(paths: &[impl AsRef<Path>], max_running_timeout: Option<TimeDe
         };
         for (path, found) in found {
             if seen.insert(place(&path).map_err(naming)?) {
-                files.push(NamedFile::read(&path, found, max_running_timeout));
+                files.push(NamedFile::read(&path, found, rules));
             }
         }
     }
@@ -47,10 +47,10 @@ pub fn read_named(paths: &[impl AsRef<Path>], max_running_timeout: Option<TimeDe
 }
 
 impl NamedFile {
-    fn read(path: &Path, found: Result<PathBuf, FileError>, max_running_timeout: Option<TimeDelta>) -> Self {
+    fn read(path: &Path, found: Result<PathBuf, FileError>, rules: &Rules) -> Self {
         let path = path.display().to_string();
         let said = match found {
-            Ok(file) => read_file(&path, &file, max_running_timeout),
+            Ok(file) => read_file(&path, &file, rules),
             Err(error) => Err(vec![FileError { path: path.clone(), ..error }]),
         };
         Self { path, said }
@@ -60,7 +60,7 @@ impl NamedFile {
 /// What there is in a folder, by path, and where it is to be read.
 fn in_folder(dir: &Path) -> io::Result<BTreeMap<PathBuf, Result<PathBuf, FileError>>> {
     let found = walk::files(dir, &mut |_| {})?;
-    let files = found.files.into_iter().map(|(path, file)| (dir.join(path), Ok(file)));
+    let files = found.files.into_iter().map(|(path, (file, _))| (dir.join(path), Ok(file)));
     let wrong = found.wrong.into_values().chain(found.unlisted).map(|error| (dir.join(&error.path), Err(error)));
     Ok(files.chain(wrong).collect())
 }

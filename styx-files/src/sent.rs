@@ -6,6 +6,7 @@ use styx_core::workflow::{JsonError, WorkflowConfiguration};
 
 use crate::{
     error::Problem,
+    seeming,
     tree::{self, Place},
 };
 
@@ -18,23 +19,29 @@ pub struct Unreadable {
     document: Option<(usize, usize)>,
 }
 
-/// Reads a configuration from each document of a text. Unknown fields are ignored, as Styx does, and no rule is checked.
+/// Reads a configuration from each document of a text. Unknown fields are ignored, as Styx does, and no rule is checked;
+/// but what seems to mean something else than it does is refused, as in a workflow file.
 ///
 /// # Errors
 ///
 /// What is wrong with the first document that isn't a configuration, and where.
 pub fn configurations(text: &str) -> Result<Vec<WorkflowConfiguration>, Unreadable> {
+    let text = tree::without_mark(text);
     let documents =
         tree::parse(text).map_err(|Problem { place, text, .. }| Unreadable { text, place, document: None })?;
     let count = documents.len();
     let read = |(at, tree): (usize, &tree::Tree)| {
+        let document = (count > 1).then_some((at + 1, count));
+        if let Some(Problem { place, field, text, .. }) = seeming::otherwise(tree, text).into_iter().next() {
+            return Err(Unreadable { text: format!("{}: {text}", field.unwrap_or_default()), place, document });
+        }
         WorkflowConfiguration::from_json(&tree.to_json()).map_err(|error| {
             let place = match &error {
                 // What isn't there stands nowhere.
                 JsonError::Missing { .. } => None,
                 error => Some(tree.find(error.path().unwrap_or_default()).place),
             };
-            Unreadable { text: error.to_string(), place, document: (count > 1).then_some((at + 1, count)) }
+            Unreadable { text: error.to_string(), place, document }
         })
     };
     documents.iter().enumerate().map(read).collect()
@@ -78,12 +85,11 @@ mod tests {
 
     #[test]
     fn numbers_booleans_and_nulls_stay_what_they_are() {
-        let text = "id: a\nschedule: hours\noffset:\nrunning_timeout: 90.5\ndocker_termination_logging: true\n\
-                    resources: one\n";
+        let text =
+            "{id: a, schedule: hours, \"offset\": null, running_timeout: 90.5, docker_termination_logging: true}\n";
         let read = read_one(text);
         assert_eq!((read.offset, read.docker_termination_logging), (None, true));
         assert_eq!(read.running_timeout.unwrap().to_string(), "PT1M30.5S");
-        assert_eq!(read.resources, ["one"]);
         let timeout = |text: &str| {
             let read = read_one(&format!("id: a\nschedule: hours\nrunning_timeout: {text}\n"));
             read.running_timeout.unwrap().to_string()
@@ -113,6 +119,11 @@ mod tests {
             ("id: a\nid: b\n", "line 2"),
             ("id: a\nschedule: hours\ndocker_args: [{x: y}]\n", "line 3, column 15"),
             ("id: a\nschedule: hours\nenv: {A: null}\n", "env value cannot be null: A"),
+            ("id: a\nschedule: hours\noffset:\n", "offset: has no value: give it one, or leave the line out at line 3"),
+            (
+                "id: a\nschedule: hours\nresources: one\n",
+                "expected a list of texts, found one text; write [\"one\"] at",
+            ),
             ("id: a\n---\nid: b\nschedule: days\n", "schedule is required (in document 1 of 2)"),
         ] {
             let error = configurations(text).unwrap_err().to_string();

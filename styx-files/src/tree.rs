@@ -1,6 +1,6 @@
 //! YAML (and so JSON) as a tree that knows where each value stands.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use serde::{
     Deserialize, Deserializer,
@@ -49,6 +49,8 @@ impl From<Place> for (u64, u64) {
 pub(super) struct Tree {
     pub(super) place: Place,
     pub(super) value: Value,
+    /// Where its text stands, in bytes; `None` when nothing is written there.
+    pub(super) range: Option<Range<usize>>,
 }
 
 /// A value. A number is kept as it is written; a boolean that isn't written as JSON has it, too.
@@ -67,6 +69,8 @@ pub(super) enum Value {
 pub(super) struct Member {
     pub(super) place: Place,
     pub(super) name: String,
+    /// Where the name is written, in bytes.
+    pub(super) range: Option<Range<usize>>,
     pub(super) tree: Tree,
 }
 
@@ -107,18 +111,24 @@ impl Tree {
                 _ => Value::Bool(value),
             },
             Raw::Number(number) => Value::Number(source(text, raw.defined).unwrap_or(number)),
-            Raw::Text(text) => Value::Text(text),
+            Raw::Text(value) => Value::Text(as_written(value, source(text, raw.defined))),
             Raw::List(items) => Value::List(items.into_iter().map(|item| Self::new(item, text)).collect()),
             Raw::Map(members) => {
                 let members = members.into_iter().map(|(name, value)| Member {
                     place: place(name.defined),
+                    range: range(text, name.defined),
                     name: name.value,
                     tree: Self::new(value, text),
                 });
                 Value::Map(members.collect())
             }
         };
-        Self { place: place(raw.defined), value }
+        Self { place: place(raw.defined), value, range: range(text, raw.defined) }
+    }
+
+    /// A text that stands for one of the file.
+    pub(super) fn text(place: Place, text: &str) -> Self {
+        Self { place, value: Value::Text(text.into()), range: None }
     }
 
     /// The member of that name, if this is a map that has one.
@@ -174,11 +184,26 @@ fn place(location: Location) -> Place {
     Place { line: location.line(), column: location.column() }
 }
 
+/// The parser writes what is infinite to it, or no number, in small letters.
+fn as_written(value: String, source: Option<String>) -> String {
+    const NOT_FINITE: [&str; 4] = [".inf", "+.inf", "-.inf", ".nan"];
+    match source {
+        Some(source) if NOT_FINITE.contains(&value.as_str()) && source.eq_ignore_ascii_case(&value) => source,
+        _ => value,
+    }
+}
+
 /// The text at a location.
 fn source(text: &str, location: Location) -> Option<String> {
+    range(text, location).and_then(|range| text.get(range)).map(Into::into)
+}
+
+/// The bytes of a location, if there are any.
+fn range(text: &str, location: Location) -> Option<Range<usize>> {
     let start = usize::try_from(location.span().byte_offset()?).ok()?;
     let length = usize::try_from(location.span().byte_len()?).ok()?;
-    text.get(start..start.checked_add(length)?).filter(|source| !source.is_empty()).map(Into::into)
+    let range = start..start.checked_add(length)?;
+    text.get(range.clone()).is_some_and(|source| !source.is_empty()).then_some(range)
 }
 
 /// What the parser says, without the source line (it may hold a secret) and with a hint at the usual mistake.

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Read as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -30,11 +31,38 @@ pub enum Looking<'a> {
     },
 }
 
+/// What the file system says of a file without opening it. While it is the same, so is the file: whoever writes to it, or puts
+/// another in its place, changes it, under whatever name. Only a change within the same tick of the file system's clock may
+/// leave it as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(about: &fs::Metadata) -> Self {
+        Self {
+            device: about.dev(),
+            inode: about.ino(),
+            size: about.size(),
+            modified: (about.mtime(), about.mtime_nsec()),
+            changed: (about.ctime(), about.ctime_nsec()),
+        }
+    }
+}
+
 /// What there is in a folder.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// Files that may hold workflows, by path relative to the folder, with `/`.
-    pub(super) files: BTreeMap<String, PathBuf>,
+    pub(super) files: BTreeMap<String, (PathBuf, Stamp)>,
+    /// The folders that were listed, by path with `/` at its end: device and inode.
+    pub(super) folders: BTreeMap<String, (u64, u64)>,
     /// What should be files and can't be read as such, by path.
     pub(super) wrong: BTreeMap<String, FileError>,
     /// Folders that could not be listed.
@@ -46,7 +74,7 @@ pub(super) struct Found {
 /// What stands at a path.
 pub(super) enum Standing {
     /// A file that may hold workflows.
-    File(PathBuf),
+    File(PathBuf, Stamp),
     /// A folder.
     Folder(PathBuf),
     /// Nothing, or nothing that is looked at.
@@ -68,13 +96,15 @@ fn list(dir: &Path, prefix: &str, found: &mut Found, looking: &mut dyn FnMut(Loo
         return Ok(());
     }
     looking(Looking::Folder { dir, prefix });
+    let about = fs::metadata(dir)?;
+    found.folders.insert(prefix.to_owned(), (about.dev(), about.ino()));
     let mut entries = fs::read_dir(dir)?.collect::<Result<Vec<_>, _>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name();
         let path = format!("{prefix}{}", name.to_string_lossy());
         match at(&path, name.to_str().is_some(), &entry.path(), looking) {
-            Standing::File(file) => drop(found.files.insert(path, file)),
+            Standing::File(file, stamp) => drop(found.files.insert(path, (file, stamp))),
             Standing::Folder(dir) => {
                 if let Err(error) = list(&dir, &format!("{path}/"), found, looking) {
                     found.unlisted.push(FileError::whole(&path, format!("can't be listed: {error}")));
@@ -112,7 +142,7 @@ fn at(path: &str, is_text: bool, file: &Path, looking: &mut dyn FnMut(Looking<'_
         Ok(_) if !is_text => {
             Standing::Wrong(FileError::whole(path, "the name isn't UTF-8, so it can't name a component"))
         }
-        Ok(_) => Standing::File(file.to_owned()),
+        Ok(about) => Standing::File(file.to_owned(), Stamp::of(&about)),
         Err(error) => Standing::Wrong(FileError::whole(path, format!("can't be read: {error}"))),
     }
 }

@@ -2,10 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
 
-use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::symlink,
+    path::Path,
+};
 
 use chrono::TimeDelta;
-use styx_files::{FileWorkflow, Folder};
+use proptest::prelude::*;
+use styx_core::workflow::Rules;
+use styx_files::{FileWorkflow, Folder, read_named};
+
+/// The rules of a server that runs no programs.
+fn rules() -> Rules {
+    let fires_after = Some("2026-03-29T06:30:00Z".parse().unwrap());
+    Rules { max_running_timeout: Some(TimeDelta::hours(48)), needs_program: false, fires_after }
+}
 
 /// Reads a folder of these files.
 fn read(files: &[(&str, &str)]) -> Folder {
@@ -13,7 +26,7 @@ fn read(files: &[(&str, &str)]) -> Folder {
     for (path, text) in files {
         write(dir.path(), path, text);
     }
-    Folder::read(dir.path(), Some(TimeDelta::hours(48))).unwrap()
+    Folder::read(dir.path(), rules()).unwrap()
 }
 
 fn write(dir: &Path, path: &str, text: &str) {
@@ -135,7 +148,7 @@ fn the_folder_is_read_with_its_folders_but_not_what_is_hidden() {
         write(dir.path(), path, text);
     }
     symlink("..", dir.path().join("b/up")).unwrap();
-    let folder = Folder::read(dir.path(), None).unwrap();
+    let folder = Folder::read(dir.path(), Default::default()).unwrap();
     assert_eq!(errors(&folder), "");
     assert_eq!(names(&folder), ["b.yaml b#one", "b/c/deep.yaml deep#one", "mounted.yaml mounted#one"]);
 }
@@ -172,6 +185,115 @@ z.yaml:3:7: id: the workflow z#x is defined at z.yaml:1:7 as well
 "
     );
     assert_eq!(names(&folder), ["a.yaml a#one"]);
+}
+
+#[test]
+fn every_schedule_that_never_fires_is_found() {
+    refuse(
+        "- {id: a, schedule: daily}\n- {id: b, schedule: 0 0 31 2 *}\n- id: c\n  schedule: 0 0 30 2 *\n",
+        "
+sales.yaml:2:21: schedule: invalid schedule: `0 0 31 2 *` never fires
+sales.yaml:4:13: schedule: invalid schedule: `0 0 30 2 *` never fires
+",
+    );
+}
+
+#[test]
+fn what_could_never_be_launched() {
+    let text = "id: a\nschedule: daily\ndocker_image: a\ndocker_args: [x, \"y\\0\"]\nenv: {\"A=B\": c, D: \"\\0\"}\n";
+    refuse(
+        text,
+        "
+sales.yaml:4:18: docker_args[1]: holds a NUL character (at byte 1), so no program can be given it [L-1]
+sales.yaml:5:6: env: the name \"A=B\" holds a `=`, so no program can be given it [L-2]
+sales.yaml:5:20: env.D: holds a NUL character (at byte 0), so no program can be given it [L-1]
+",
+    );
+    let rules = Rules { needs_program: true, ..rules() };
+    let said = |text: &str| styx_files::read_text("sales.yaml", text, &rules).map_err(|errors| errors[0].to_string());
+    let missing = "docker_args: is missing or begins with an empty text: the local executor runs it as program and arguments, not \
+                   the image [L-4]";
+    let bare = "id: a\nschedule: daily\ndocker_image: a\n";
+    assert_eq!(said(bare), Err(format!("sales.yaml:1:1: {missing}")));
+    assert_eq!(said(&format!("{bare}docker_args: ['']\n")), Err(format!("sales.yaml:4:14: {missing}")));
+    assert!(said(&format!("{bare}docker_args: ['x']\n")).is_ok() && said("id: a\nschedule: daily\n").is_ok());
+}
+
+/// What is wrong with a file, or the workflows of one without errors.
+type Verdict = BTreeMap<String, Result<Vec<String>, BTreeSet<String>>>;
+
+fn sound(workflows: &[FileWorkflow]) -> Vec<String> {
+    workflows.iter().map(|workflow| format!("{workflow:?}")).collect()
+}
+
+/// As the server has it.
+fn of_folder(folder: &Folder) -> Verdict {
+    let mut verdict: Verdict = BTreeMap::new();
+    for error in folder.errors() {
+        let said = verdict.entry(error.path.clone()).or_insert_with(|| Err(BTreeSet::new()));
+        said.as_mut().unwrap_err().insert(error.to_string());
+    }
+    for component in folder.components() {
+        for (path, workflows) in folder.component(component) {
+            match workflows {
+                Ok(workflows) => assert!(verdict.insert(path.to_owned(), Ok(sound(workflows))).is_none()),
+                Err(_) => assert!(verdict.contains_key(path), "{path} is refused without a reason"),
+            }
+        }
+    }
+    verdict
+}
+
+/// As `styx workflow lint` has it.
+fn of_lint(dir: &Path) -> Verdict {
+    let prefix = format!("{}/", dir.display());
+    let without = |text: &str| text.replace(&prefix, "");
+    let verdict = read_named(&[dir], &rules()).unwrap().into_iter().map(|file| {
+        let said = file.said.map(|workflows| sound(&workflows));
+        (without(&file.path), said.map_err(|errors| errors.iter().map(|error| without(&error.to_string())).collect()))
+    });
+    verdict.collect()
+}
+
+fn entry() -> impl Strategy<Value = String> {
+    let id = prop_oneof![Just("one"), Just("two"), Just("three"), Just("#")];
+    let schedule =
+        prop_oneof![5 => Just("daily"), 1 => Just("0 0 31 2 *"), 1 => Just("never"), 1 => Just("0 0 30 2 *")];
+    let rest = prop_oneof![
+        4 => Just(""),
+        1 => Just(", shedule: daily"),
+        1 => Just(", env: {A: }"),
+        1 => Just(", docker_args: a"),
+        1 => Just(", docker_args: [\"\\0\"]"),
+        1 => Just(", running_timeout: P3D"),
+        1 => Just(", offset: P9999Y"),
+        1 => Just("}]"),
+    ];
+    (id, schedule, rest).prop_map(|(id, schedule, rest)| format!("- {{id: {id}, schedule: {schedule}{rest}}}\n"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Lint and server say the same of every folder: the same errors, and the same workflows.
+    #[test]
+    fn lint_says_what_the_server_says(
+        files in proptest::collection::btree_map(0..6_usize, proptest::collection::vec(entry(), 0..4), 0..5),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, entries) in &files {
+            let path = ["a.yaml", "b.yml", "eu/a.yaml", "us/a.json", ".hidden.yaml", "notes.txt"][*path];
+            write(dir.path(), path, &entries.concat());
+        }
+        let folder = Folder::read(dir.path(), rules()).unwrap();
+        prop_assert_eq!(of_folder(&folder), of_lint(dir.path()));
+        // However it comes to it.
+        let mut later = Folder::new(dir.path(), rules());
+        let all: BTreeSet<String> = folder.errors().into_iter().map(|error| error.path).collect();
+        later.look(&all, &mut |_| {}).unwrap();
+        later.look_at(&all, &mut |_| {});
+        prop_assert_eq!(of_folder(&later), of_folder(&folder));
+    }
 }
 
 #[test]
@@ -334,7 +456,7 @@ fn files_that_cannot_be_read() {
     fs::write(dir.path().join("utf16.yaml"), b"\xff\xfei\0d\0").unwrap();
     fs::write(dir.path().join("marked.yaml"), b"\xef\xbb\xbfid\xff").unwrap();
     symlink("nowhere", dir.path().join("lost.yaml")).unwrap();
-    let folder = Folder::read(dir.path(), None).unwrap();
+    let folder = Folder::read(dir.path(), Default::default()).unwrap();
     assert_eq!(
         errors(&folder),
         "\
@@ -346,7 +468,7 @@ marked.yaml:1:3: isn't UTF-8 at byte 5
 utf16.yaml:1:1: isn't UTF-8 at byte 0
 "
     );
-    let error = Folder::read(dir.path().join("missing"), None).unwrap_err();
+    let error = Folder::read(dir.path().join("missing"), Default::default()).unwrap_err();
     assert!(error.to_string().ends_with("missing: No such file or directory (os error 2)"), "{error}");
 }
 
@@ -381,7 +503,7 @@ fn a_look_tells_of_what_changed_and_of_nothing_else() {
         write(dir.path(), path, text);
     }
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-    let mut folder = Folder::new(dir.path(), None);
+    let mut folder = Folder::new(dir.path(), Default::default());
     let look = |folder: &mut Folder, alone: &[&str]| folder.look(&set(alone), &mut |_| {}).unwrap();
     assert_eq!(look(&mut folder, &["b.yaml"]), set(&["a", "c"]));
     assert_eq!(look(&mut folder, &[]), set(&["b"]));

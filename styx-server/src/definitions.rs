@@ -5,12 +5,11 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use chrono::TimeDelta;
 use styx_core::{
     id::{Position, WorkflowId},
     log::{LogError, LogReader, stored_workflow},
     record::StoredWorkflow,
-    workflow::{WorkflowConfiguration, validate},
+    workflow::{Rules, WorkflowConfiguration, check},
 };
 
 /// What a record stores.
@@ -38,10 +37,10 @@ impl Definition {
     /// # Errors
     ///
     /// All that is wrong with it, with commas.
-    pub(crate) fn valid(&self, id: &WorkflowId, max_running: TimeDelta) -> Result<&WorkflowConfiguration, &str> {
+    pub(crate) fn valid(&self, id: &WorkflowId, rules: &Rules) -> Result<&WorkflowConfiguration, &str> {
         let configuration = self.configuration()?;
         let errors = self.errors.get_or_init(|| {
-            let errors = validate(id.component(), id.workflow(), configuration, Some(max_running));
+            let errors = check(id.component(), id.workflow(), configuration, rules);
             errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         });
         if errors.is_empty() { Ok(configuration) } else { Err(errors) }

@@ -55,19 +55,25 @@ pub(crate) fn deploy(
     };
     let reader = machine.reader();
     let components = folder.components(reader.as_ref())?;
-    let loads = folder.loads(reader.as_ref(), &components, clock.now().trunc_subsecs(3))?;
+    let mut loads = folder.loads(reader.as_ref(), &components, clock.now().trunc_subsecs(3))?;
+    // A file that isn't there now may be there in a moment: the folder may be mounted late.
+    folder.leave_missed(&mut loads);
+    for load in &mut loads {
+        load.find_halted(reader.as_ref());
+    }
     let inputs = loads.iter().zip(0..).map(|(load, ticket)| {
         let (request, operator) = load.request();
         (ticket, Input::Asked(request, operator))
     });
     let replies: BTreeMap<_, _> = run(machine, executor, clock, inputs.collect())?.into_iter().collect();
-    let mut loaded = Loaded { workflows: folder.count(), ..Loaded::default() };
+    let mut loaded = Loaded::default();
     for (load, ticket) in loads.iter().zip(0..) {
         if replies.get(&ticket).is_some_and(|reply| folder.answered(load, reply)) {
             loaded.changed += load.changed;
             loaded.removed += load.removed.len();
         }
     }
+    loaded.workflows = folder.count();
     loaded.errors = folder.say();
     Ok(loaded)
 }
@@ -102,14 +108,13 @@ fn random_uuid() -> anyhow::Result<Uuid> {
 mod tests {
     use std::path::Path;
 
-    use chrono::TimeDelta;
-    use styx_core::{id::WorkflowId, record::Origin};
+    use styx_core::{id::WorkflowId, workflow::Rules};
     use styx_engine::clock::SystemClock;
     use styx_engine::machine::MachineOptions;
     use styx_store::{MemoryLog, MemoryStorage};
 
     use super::*;
-    use crate::folder::Keeper;
+    use crate::{folder::Keeper, settings::FolderSettings};
 
     struct Nothing;
 
@@ -120,7 +125,7 @@ mod tests {
     fn start(storage: &MemoryStorage, dir: Option<&Path>) -> (Machine, Loaded) {
         let mut machine = Machine::open(Box::new(MemoryLog::open(storage)), MachineOptions::default()).unwrap();
         let config = Arc::new(Config::default());
-        let mut keeper = dir.map(|dir| Keeper::open(dir, TimeDelta::hours(48)).unwrap());
+        let mut keeper = dir.map(|dir| Keeper::open(dir, Rules::default(), &FolderSettings::default()).unwrap());
         let loader = keeper.as_mut().map(|keeper| &mut keeper.loader);
         let loaded = deploy(&mut machine, &Nothing, &SystemClock, &config, None, loader).unwrap();
         (machine, loaded)
@@ -131,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_stored_once_and_disabled_when_they_vanish() {
+    fn files_are_stored_once_and_waited_for_when_they_vanish() {
         let storage = MemoryStorage::new();
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("c.yaml");
@@ -155,13 +160,21 @@ mod tests {
         let (machine, _) = start(&storage, None);
         assert!(enabled(&machine, "c#w"), "without a folder nothing has vanished");
         let (machine, loaded) = start(&storage, Some(dir.path()));
-        assert_eq!(loaded.removed, 1);
-        assert!(!enabled(&machine, "c#w"));
-        let workflow = &machine.world().workflows()[&WorkflowId::parse_key("c#w").unwrap()];
-        assert_eq!(workflow.spec.origin, Origin::RemovedFile { path: "c.yaml".into() });
+        assert_eq!(loaded, Loaded::default());
+        assert!(enabled(&machine, "c#w"), "the file may come back: the folder's thread waits for it");
+    }
 
-        std::fs::write(&file, text).unwrap();
-        let (machine, _) = start(&storage, Some(dir.path()));
-        assert!(enabled(&machine, "c#w"), "its file is back");
+    #[test]
+    fn what_is_loaded_is_counted_as_it_was_taken() {
+        let (storage, dir) = (MemoryStorage::new(), tempfile::tempdir().unwrap());
+        let broken = "- {id: a, schedule: daily}\n- {id: b, schedule: 0 0 31 2 *}\n- {id: c, schedule: 0 0 30 2 *}\n";
+        std::fs::write(dir.path().join("bad.yaml"), broken).unwrap();
+        std::fs::write(dir.path().join("good.yaml"), "- {id: a, schedule: daily}\n").unwrap();
+        let rules = Rules { fires_after: Some(SystemClock.now()), ..Rules::default() };
+        let mut machine = Machine::open(Box::new(MemoryLog::open(&storage)), MachineOptions::default()).unwrap();
+        let mut keeper = Keeper::open(dir.path(), rules, &FolderSettings::default()).unwrap();
+        let config = Arc::new(Config::default());
+        let loaded = deploy(&mut machine, &Nothing, &SystemClock, &config, None, Some(&mut keeper.loader)).unwrap();
+        assert_eq!(loaded, Loaded { workflows: 1, changed: 1, removed: 0, errors: 2 });
     }
 }

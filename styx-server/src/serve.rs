@@ -11,6 +11,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use axum::Router;
+use chrono::{DateTime, Utc};
+use styx_core::workflow::Rules;
 use styx_engine::{
     clock::{Clock, SystemClock},
     engine::{self, EngineError, EngineHandle, EngineThread, Inbox},
@@ -95,7 +97,7 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let inbox = Inbox::new(settings.http.max_waiting);
     let runner = Runner::start(&settings, inbox.observer(), executor::on_event(&health, &watchdog))?;
-    let mut folder = watched_folder(&settings)?;
+    let mut folder = watched_folder(&settings, clock.now())?;
     let loader = folder.as_mut().map(|folder| &mut folder.loader);
     let executor = Arc::new(Counted { runner: runner.clone(), metrics: Arc::clone(&metrics) });
     let loaded =
@@ -128,7 +130,8 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         access: access(&settings),
         http: settings.http.clone(),
         disk,
-        max_running_timeout: settings.max_running_timeout(),
+        rules: settings.rules(),
+        runs_api_workflows: settings.config.executor.runs_api_workflows,
         declared_env_only,
         definitions: Arc::default(),
         lists: Revised::default(),
@@ -183,9 +186,10 @@ fn access(settings: &Settings) -> Access {
     }
 }
 
-fn watched_folder(settings: &Settings) -> anyhow::Result<Option<Keeper>> {
+fn watched_folder(settings: &Settings, now: DateTime<Utc>) -> anyhow::Result<Option<Keeper>> {
+    let rules = Rules { fires_after: Some(now), ..settings.rules() };
     let open = |dir: &PathBuf| {
-        let folder = Keeper::open(dir, settings.max_running_timeout());
+        let folder = Keeper::open(dir, rules, &settings.folder);
         folder.with_context(|| format!("reading the workflow folder {}", dir.display()))
     };
     settings.workflows.as_ref().map(open).transpose()
@@ -223,7 +227,7 @@ fn guard(settings: &Settings) -> Guard {
 fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Runner, adopted: u64) {
     match &settings.workflows {
         Some(dir) => tracing::info!(
-            "loaded {} workflows from {}, {} of them new or changed, {} that no file defines any more disabled",
+            "loaded {} workflows from {}, {} of them new or changed, {} that their files define no more disabled",
             loaded.workflows,
             dir.display(),
             loaded.changed,

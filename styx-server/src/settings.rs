@@ -14,7 +14,11 @@ use std::{
 use anyhow::bail;
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, de::Error as _};
-use styx_core::{config::Config, run::State};
+use styx_core::{
+    config::Config,
+    run::State,
+    workflow::{MAX_TEXT_BYTES, Rules, variable_errors},
+};
 use styx_engine::clock::WallLimits;
 
 /// The most that `max_body_bytes` may be: what a request asks for goes into one record, whose parts may repeat it.
@@ -33,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     /// Workflow folder.
     pub(crate) workflows: Option<PathBuf>,
+    /// How the workflow folder is watched.
+    pub(crate) folder: FolderSettings,
     /// What runs executions.
     pub(crate) executor: ExecutorKind,
     /// How the log looks.
@@ -68,6 +74,35 @@ pub(crate) struct AuthSettings {
     pub(crate) anonymous_reads: bool,
 }
 
+/// How the workflow folder is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct FolderSettings {
+    /// How long a file must be gone until it counts as removed, which disables its workflows.
+    pub(crate) removed_after: Iso,
+    /// How often files are compared with what was read, since not every change is notified of.
+    pub(crate) sweep_every: Iso,
+}
+
+impl Default for FolderSettings {
+    fn default() -> Self {
+        Self { removed_after: Iso(TimeDelta::seconds(30)), sweep_every: Iso(TimeDelta::seconds(30)) }
+    }
+}
+
+impl FolderSettings {
+    fn check(&self) -> anyhow::Result<()> {
+        let Self { removed_after, sweep_every } = self;
+        if !(TimeDelta::seconds(1)..=TimeDelta::minutes(1)).contains(&sweep_every.0) {
+            bail!("workflow_folder: sweep_every ({sweep_every}) must be from PT1S to PT1M");
+        }
+        if removed_after.0 > TimeDelta::days(7) {
+            bail!("workflow_folder: removed_after ({removed_after}) must be at most P7D");
+        }
+        Ok(())
+    }
+}
+
 /// The local executor's settings; `None` is its own default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,6 +133,21 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, 
         _ => Err(D::Error::custom(format!("execution_env.{name} must be a text in quotes"))),
     };
     table.into_iter().map(text).collect()
+}
+
+impl LocalSettings {
+    /// Refuses what no job could be given.
+    fn check(&self) -> anyhow::Result<()> {
+        if let Some(error) = variable_errors("local.execution_env", &self.execution_env).first() {
+            bail!("{error}");
+        }
+        for (name, value) in [("path", &self.path), ("environment", &self.environment)] {
+            if value.as_ref().is_some_and(|value| value.contains('\0') || value.len() > MAX_TEXT_BYTES / 2) {
+                bail!("local.{name}: holds a NUL character or takes more than {} bytes", MAX_TEXT_BYTES / 2);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Limits of the HTTP server.
@@ -193,6 +243,8 @@ impl Settings {
                  a larger request asks for"
             );
         }
+        file.workflow_folder.check()?;
+        file.local.check()?;
         if !flags.host_names.is_empty() {
             file.http.hosts.clone_from(&flags.host_names);
         }
@@ -201,6 +253,7 @@ impl Settings {
             data,
             listen,
             workflows: flags.workflows.clone().or(file.workflows.clone()),
+            folder: file.workflow_folder.clone(),
             executor,
             log_format: flags.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             log_runs: flags.log_runs.or(file.log_runs).unwrap_or(LogRuns::All),
@@ -229,6 +282,15 @@ impl Settings {
         Ok(file.token_file(tokens, &file.data_folder(data)))
     }
 
+    /// What workflows must keep to.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            max_running_timeout: Some(self.max_running_timeout()),
+            needs_program: self.executor == ExecutorKind::Local,
+            fires_after: None,
+        }
+    }
+
     /// The longest `running_timeout` of a workflow (V-26).
     pub(crate) fn max_running_timeout(&self) -> TimeDelta {
         self.config.timeouts.max_running()
@@ -253,6 +315,8 @@ impl fmt::Display for Settings {
             Some(dir) => writeln!(f, "workflows                   {}", dir.display())?,
             None => writeln!(f, "workflows                   -")?,
         }
+        writeln!(f, "  removed after             {}", self.folder.removed_after)?;
+        writeln!(f, "  swept every               {}", self.folder.sweep_every)?;
         writeln!(f, "executor                    {}", self.executor.name())?;
         writeln!(f, "workflows of the API run    {}", config.executor.runs_api_workflows)?;
         writeln!(f, "disk_reserve                {} bytes", self.disk_reserve)?;
@@ -353,6 +417,26 @@ mod tests {
         assert_eq!((limits.max_jump, limits.max_outage), (TimeDelta::hours(6), TimeDelta::days(366)));
         let small = File::parse("clock.max_outage = \"PT59S\"").unwrap().wall_limits().unwrap_err();
         assert_eq!(small.to_string(), "clock.max_outage: PT59S is less than PT1M");
+    }
+
+    #[test]
+    fn what_can_t_be_done_is_refused() {
+        let check = |text: &str| {
+            let file = File::parse(text).unwrap();
+            file.workflow_folder.check().and_then(|()| file.local.check()).map_err(|error| error.to_string())
+        };
+        assert_eq!(check("[workflow_folder]\nremoved_after = \"PT0S\"\nsweep_every = \"PT1M\""), Ok(()));
+        for (text, said) in [
+            ("workflow_folder.sweep_every = \"PT61S\"", "sweep_every (PT1M1S) must be from PT1S to PT1M"),
+            ("workflow_folder.removed_after = \"P8D\"", "removed_after"),
+            ("local.execution_env = { \"A=B\" = \"c\" }", "local.execution_env: the name \"A=B\" holds a `=`"),
+            ("local.execution_env = { A = \"\\u0000\" }", "local.execution_env.A: holds a NUL character"),
+            ("local.path = \"/bin\\u0000\"", "local.path: holds a NUL"),
+        ] {
+            assert!(check(text).is_err_and(|error| error.contains(said)), "{text}");
+        }
+        let long = format!("local.execution_env = {{ A = {:?} }}", "x".repeat(200_000));
+        assert!(check(&long).is_err_and(|error| error.contains("takes 200002 bytes")));
     }
 
     #[test]

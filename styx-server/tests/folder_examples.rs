@@ -31,7 +31,7 @@ impl Examples {
 
     /// With variables that a trigger sets.
     fn run_with(&self, workflow: &str, parameter: &str, variables: &[(&str, &str)]) -> (Option<i32>, String) {
-        let folder = Folder::read(self.0.path().join("workflows"), None).unwrap();
+        let folder = Folder::read(self.0.path().join("workflows"), Default::default()).unwrap();
         let (_, found) = folder.workflows().find(|(_, found)| found.id.workflow() == workflow).unwrap();
         let args = found.configuration.docker_args.as_ref().unwrap();
         let argv: Vec<_> = args.iter().map(|arg| if arg == "{}" { parameter } else { arg }).collect();
@@ -75,7 +75,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn the_workflows_are_sound() {
-    let folder = Folder::read(shipped().join("workflows"), None).unwrap();
+    let folder = Folder::read(shipped().join("workflows"), Default::default()).unwrap();
     assert!(folder.errors().is_empty(), "{:?}", folder.errors());
     let ids: Vec<_> = folder.workflows().map(|(_, workflow)| workflow.id.key()).collect();
     let expected = [

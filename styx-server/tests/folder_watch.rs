@@ -22,6 +22,9 @@ use tempfile::TempDir;
 /// Longer than it takes to see a change, and to decide that somebody is done.
 const SETTLED: Duration = Duration::from_millis(1_500);
 
+/// A server that doesn't wait for long, so that a test needn't either.
+const IMPATIENT: &str = "[workflow_folder]\nremoved_after = \"PT1S\"\nsweep_every = \"PT1S\"\n";
+
 /// A server that watches a folder.
 struct Watched {
     dir: TempDir,
@@ -30,8 +33,13 @@ struct Watched {
 
 impl Watched {
     fn start(files: &[(&str, &str)]) -> Self {
+        Self::start_with(IMPATIENT, files)
+    }
+
+    fn start_with(configuration: &str, files: &[(&str, &str)]) -> Self {
         let mut watched = Self { dir: TempDir::new().unwrap(), server: None };
         fs::create_dir(watched.folder()).unwrap();
+        fs::write(watched.dir.path().join("server.toml"), configuration).unwrap();
         files.iter().for_each(|(path, text)| watched.write(path, text));
         watched.restart(&["--executor", "fake"]);
         watched
@@ -45,8 +53,9 @@ impl Watched {
         if let Some(server) = self.server.take() {
             server.stop();
         }
-        let folder = self.folder();
-        let args = [&["--workflows", folder.to_str().unwrap()], args].concat();
+        let (folder, configuration) = (self.folder(), self.dir.path().join("server.toml"));
+        let named = ["--workflows", folder.to_str().unwrap(), "--config", configuration.to_str().unwrap()];
+        let args = [&named[..], args].concat();
         self.server = Some(Server::start_with(&self.dir.path().join("data"), &args));
     }
 
@@ -249,6 +258,111 @@ fn a_file_that_is_away_for_a_moment_keeps_the_switch() {
     watched.expect_said("workflow a#one was disabled");
     watched.write("a.yaml", &workflow("one", "yearly"));
     watched.expect(&[("a#one", "years", true), ("b#two", "years", false)]);
+}
+
+/// Without settings of its own the server waits for half a minute.
+#[test]
+fn a_file_that_is_away_for_seconds_halts_nothing() {
+    let text = "id: one\nschedule: yearly\ndocker_image: a\ndocker_args: [sleep, '20']\n";
+    let mut watched = Watched::start_with("", &[("a.yaml", text)]);
+    watched.restart(&["--executor", "local"]);
+    watched.switch("a", "one", false);
+    let backfill = r#"{"component":"a","workflow":"one","start":"2020-01-01T00:00:00Z","end":"2023-01-01T00:00:00Z","concurrency":1}"#;
+    let id = watched.server().post("/api/v3/backfills", backfill).json()["id"].as_str().unwrap().to_owned();
+    watched.remove("a.yaml");
+    let gone = "the file a.yaml is gone: unless it comes back within 30 s, disabled will be a#one";
+    watched.expect_said(gone);
+    // The absence counts from the start.
+    watched.restart(&["--executor", "local"]);
+    thread::sleep(Duration::from_secs(3));
+    watched.write("a.yaml", text);
+    watched.expect_to_stay(&[("a#one", "years", false)]);
+    let shown = watched.server().get(&format!("/api/v3/backfills/{id}")).json();
+    assert_eq!(shown["backfill"]["halted"], false, "{shown}");
+    let log = watched.server().log();
+    assert!(log.matches(gone).count() == 2 && !log.contains("was disabled"), "{log}");
+}
+
+#[test]
+fn what_a_removal_halts_is_named() {
+    let text = "id: one\nschedule: yearly\ndocker_image: a\ndocker_args: [sleep, '20']\n";
+    let mut watched = Watched::start(&[("a.yaml", text)]);
+    watched.restart(&["--executor", "local"]);
+    let backfill = r#"{"component":"a","workflow":"one","start":"2020-01-01T00:00:00Z","end":"2023-01-01T00:00:00Z","concurrency":1}"#;
+    let id = watched.server().post("/api/v3/backfills", backfill).json()["id"].as_str().unwrap().to_owned();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !watched.server().get("/api/v3/status/activeStates").json().to_string().contains("RUNNING") {
+        assert!(Instant::now() < deadline, "{}", watched.server().log());
+        thread::sleep(Duration::from_millis(20));
+    }
+    watched.remove("a.yaml");
+    watched.expect_said(&format!(
+        "workflow a#one was disabled: the file a.yaml defines it no more; halted with it are the backfills {id}; these go on and \
+         are not tried again if they fail: 2020"
+    ));
+}
+
+#[test]
+fn a_change_under_another_name_is_found() {
+    let watched = Watched::start(&[]);
+    let outside = watched.dir.path().join("outside.yaml");
+    fs::write(&outside, workflow("one", "yearly")).unwrap();
+    fs::hard_link(&outside, watched.folder().join("a.yaml")).unwrap();
+    watched.expect(&[("a#one", "years", true)]);
+    // No event tells of that, nor of the next one.
+    for (schedule, shown) in [("weekly", "weeks"), ("yearly", "years"), ("hourly", "hours")] {
+        fs::write(&outside, workflow("one", schedule)).unwrap();
+        watched.expect(&[("a#one", shown, true)]);
+    }
+}
+
+#[test]
+fn files_that_vanish_all_at_once_are_told_of_loudly() {
+    let watched = Watched::start(&[("a.yaml", &workflow("one", "yearly")), ("b.yaml", &workflow("one", "yearly"))]);
+    let away = watched.dir.path().join("away");
+    fs::rename(watched.folder(), &away).unwrap();
+    fs::create_dir(watched.folder()).unwrap();
+    watched.expect_said("all 2 files of the workflow folder");
+    watched.expect(&[("a#one", "years", false), ("b#one", "years", false)]);
+}
+
+#[test]
+fn what_can_never_run_is_refused_by_name() {
+    let mut watched = Watched::start(&[]);
+    watched.restart(&["--executor", "local", "--run-api-workflows"]);
+    watched.write("a.yaml", &workflow("one", "yearly"));
+    let missing = "docker_args: is missing or begins with an empty text: the local executor runs it as program and arguments, \
+                   not the image";
+    watched.expect_said(&format!("a.yaml:1:3: {missing} [L-4]"));
+    let store = |rest: &str| {
+        let body = format!(r#"{{"id":"one","schedule":"yearly","docker_image":"a"{rest}}}"#);
+        watched.server().post("/api/v3/workflows/b", &body)
+    };
+    let invalid = |text: &str| format!("Invalid workflow configuration: [{text}]");
+    store("").check(400, &invalid(missing));
+    let nul = "docker_args[1]: holds a NUL character (at byte 0), so no program can be given it";
+    store(r#","docker_args":["a","\u0000"]"#).check(400, &invalid(nul));
+    let name = r#"env: the name "A=B" holds a `=`, so no program can be given it"#;
+    store(r#","docker_args":["a"],"env":{"A=B":"c"}"#).check(400, &invalid(name));
+    let long = "x".repeat(131_056);
+    let answer = store(&format!(r#","docker_args":["{long}"]"#));
+    assert!(answer.reason.contains("as the variable STYX_DOCKER_ARGS, more than 131071"), "{answer:?}");
+    store(r#","docker_args":["true"],"env":{"A":"b"}"#).check(200, "OK");
+    let trigger = r#"{"workflow_id":{"component_id":"b","id":"one"},"parameter":"2020","trigger_parameters":{"env":{"A":"\u0000"}}}"#;
+    let refused = watched.server().post("/api/v3/scheduler/trigger", trigger);
+    refused.check(
+        400,
+        "Invalid trigger parameters: env.A: holds a NUL character (at byte 0), so no program can be given it",
+    );
+    assert_eq!(watched.workflows().len(), 1);
+    // What another executor has taken can't be enabled on this one.
+    let old = r#"{"id":"two","schedule":"yearly","docker_image":"a"}"#;
+    watched.restart(&["--executor", "fake"]);
+    watched.server().post("/api/v3/workflows/b", old).check(200, "OK");
+    watched.restart(&["--executor", "local", "--run-api-workflows"]);
+    let switch = watched.server().ask("PATCH", "/api/v3/workflows/b/two/state", &[], Some(r#"{"enabled":true}"#));
+    switch.check(400, &invalid(missing));
+    watched.server().trigger("b", "two", "2020").check(400, &invalid(missing));
 }
 
 #[test]
@@ -543,7 +657,7 @@ fn what_happens_at_random_ends_in_what_the_folder_says() {
     let _ = fs::remove_file(folder.join("b.yaml"));
     write(&folder, "eu/b.yaml", &workflow("two", "weekly"));
 
-    let fresh = Folder::read(&folder, None).unwrap();
+    let fresh = Folder::read(&folder, Default::default()).unwrap();
     assert!(fresh.errors().is_empty());
     let said: BTreeMap<_, _> = fresh
         .workflows()

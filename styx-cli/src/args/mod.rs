@@ -19,7 +19,7 @@ pub(crate) use self::own::{ConfigCommand, ContextCommand, Setting};
 pub(crate) use self::parse::Bound;
 use self::parse::{parse_seconds, parse_variable};
 pub(crate) use self::resource::ResourceCommand;
-pub(crate) use self::workflow::{WorkflowCommand, Workflows};
+pub(crate) use self::workflow::{LintExecutor, WorkflowCommand, Workflows};
 
 // As in Styx 2.x, the beginning of a name does. Where a name of ours begins like one that Styx 2.x has, hidden aliases
 // let its beginnings mean what they meant.

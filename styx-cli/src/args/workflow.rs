@@ -3,10 +3,19 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::Watch;
 use super::parse::parse_span;
+
+/// What runs executions on the server whose workflows are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LintExecutor {
+    /// Processes on the server's machine.
+    Local,
+    /// Nothing; executions end as their environment says.
+    Fake,
+}
 
 /// What to do with workflows.
 #[derive(Debug, Subcommand)]
@@ -69,9 +78,12 @@ As a hook of pre-commit, for the whole folder, since what changed may clash with
         /// Files, and folders with files, of one server: two workflows of one name are an error, wherever they stand
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
-        /// The server's limit of running_timeout, such as PT24H
+        /// The server's limit of running_timeout [default: PT48H, as a server's own]
         #[arg(long, value_name = "SPAN", value_parser = parse_span)]
         max_running_timeout: Option<TimeDelta>,
+        /// What runs executions on the server: `local` needs docker_args, which it runs as a program
+        #[arg(long, value_name = "NAME", value_enum, default_value_t = LintExecutor::Local)]
+        executor: LintExecutor,
         /// Show what runs after this instant instead of after now
         #[arg(long, value_name = "TIME")]
         now: Option<DateTime<Utc>>,

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use styx_client::Client;
-use styx_core::workflow::{self, WorkflowConfiguration};
+use styx_core::workflow::{self, Rules, WorkflowConfiguration};
 
 use crate::failure::{Failure, InvalidWorkflow};
 use crate::output::Printer;
@@ -86,7 +86,7 @@ fn check(component: &str, configurations: &[WorkflowConfiguration]) -> Result<()
         .iter()
         .map(|configuration| InvalidWorkflow {
             id: configuration.id.clone(),
-            errors: workflow::validate(component, &configuration.id, configuration, None)
+            errors: workflow::check(component, &configuration.id, configuration, &Rules::default())
                 .iter()
                 .map(ToString::to_string)
                 .collect(),

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use styx_core::schedule::{NaturalTrigger, Offset, Schedule};
-use styx_files::{FileError, FileWorkflow, NamedFile, read_named};
+use styx_core::workflow::Rules;
+use styx_files::{FileError, FileWorkflow, NamedFile, is_candidate, read_named};
 
 use crate::failure::Failure;
 use crate::output::{Printer, Report, Upcoming};
@@ -15,15 +16,16 @@ const NEXT: usize = 5;
 /// Checks files and folders as the parts of one workflow folder, and says what each workflow runs next after `now`.
 pub(crate) fn lint(
     paths: &[impl AsRef<Path>],
-    max_running_timeout: Option<TimeDelta>,
+    rules: &Rules,
     now: DateTime<Utc>,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
     let mut report = Report::default();
-    let files = read_named(paths, max_running_timeout);
+    let files = read_named(paths, rules);
     for NamedFile { path, said } in files.map_err(|error| Failure::Usage(format!("cannot read {error}")))? {
+        report.warnings.extend(unread(&path));
         match said {
-            Ok(workflows) => workflows.iter().for_each(|workflow| look_ahead(&path, workflow, now, &mut report)),
+            Ok(workflows) => workflows.iter().for_each(|workflow| look_ahead(&path, workflow, rules, now, &mut report)),
             Err(errors) => report.errors.extend(errors),
         }
     }
@@ -35,9 +37,17 @@ pub(crate) fn lint(
     }
 }
 
+/// What a server would not read of what was named.
+fn unread(path: &str) -> Option<FileError> {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let is_read = !name.starts_with('.') && is_candidate(name);
+    let text = "a server doesn't read it: names end in .yaml, .yml or .json and don't begin with a dot";
+    (!is_read).then(|| FileError::whole(path, text))
+}
+
 /// What a workflow without errors leads to.
-fn look_ahead(path: &str, workflow: &FileWorkflow, now: DateTime<Utc>, report: &mut Report) {
-    let FileWorkflow { id, configuration, enabled, place, schedule_place } = workflow;
+fn look_ahead(path: &str, workflow: &FileWorkflow, rules: &Rules, now: DateTime<Utc>, report: &mut Report) {
+    let FileWorkflow { id, configuration, enabled, place, .. } = workflow;
     let about = |field: &str, text: &str| FileError {
         place: Some(*place),
         field: Some(field.into()),
@@ -52,16 +62,15 @@ fn look_ahead(path: &str, workflow: &FileWorkflow, now: DateTime<Utc>, report: &
         next.take(NEXT).map(|trigger| (trigger.fires_at, schedule.parameter(trigger.instant))).collect()
     });
     let next: Vec<_> = next.unwrap_or_default();
-    if next.is_empty() {
-        let never = FileError::never_fires(path, *schedule_place, configuration.schedule.as_str());
-        return report.errors.push(never);
-    }
     if configuration.flyte_exec_conf.is_some() {
         let text = "nothing runs Flyte here: its triggers are refused";
         report.warnings.push(about("flyte_exec_conf", text));
     } else if configuration.docker_image.is_none() && *enabled {
         let text = "there is nothing to run: its triggers are skipped; give it a docker_image, or `enabled: false`";
         report.warnings.push(about("docker_image", text));
+    }
+    if configuration.secret.is_some() && rules.needs_program {
+        report.warnings.push(about("secret", "the local executor mounts none: its triggers are refused"));
     }
     report.workflows.push(Upcoming {
         component_id: id.component().into(),

@@ -19,9 +19,10 @@ use std::time::SystemTime;
 
 use clap::CommandFactory;
 use styx_client::{Client, WorkflowFilter};
+use styx_core::{config::Config, workflow::Rules};
 
 pub(crate) use self::connect::connect;
-use crate::args::{AuthCommand, Cli, Command, Global, Watch, WorkflowCommand};
+use crate::args::{AuthCommand, Cli, Command, Global, LintExecutor, Watch, WorkflowCommand};
 use crate::failure::Failure;
 use crate::output::Printer;
 use crate::watch::watch;
@@ -37,8 +38,12 @@ pub(crate) fn run(command: Command, global: &Global, printer: &mut Printer) -> R
         }
         Command::Man { dir } => manual::write(&dir, printer),
         Command::Context(command) => context::run(command, global, printer),
-        Command::Workflow(WorkflowCommand::Lint { paths, max_running_timeout, now }) => {
-            lint::lint(&paths, max_running_timeout, now.unwrap_or_else(|| SystemTime::now().into()), printer)
+        Command::Workflow(WorkflowCommand::Lint { paths, max_running_timeout, executor, now }) => {
+            let now = now.unwrap_or_else(|| SystemTime::now().into());
+            let limit = max_running_timeout.unwrap_or_else(|| Config::default().timeouts.max_running());
+            let needs_program = executor == LintExecutor::Local;
+            let rules = Rules { max_running_timeout: Some(limit), needs_program, fires_after: Some(now) };
+            lint::lint(&paths, &rules, now, printer)
         }
         command => {
             connect::note_unused_context(global);

@@ -39,7 +39,7 @@ impl Files {
     }
 }
 
-const HOURLY: &str = "- {id: hourly, schedule: hourly, docker_image: busybox}\n";
+const HOURLY: &str = "- {id: hourly, schedule: hourly, docker_image: busybox, docker_args: [ls]}\n";
 
 #[test]
 fn sound_files_show_what_comes_next() {
@@ -47,7 +47,7 @@ fn sound_files_show_what_comes_next() {
         ("flows/sales.yaml", HOURLY),
         (
             "flows/eu/stock.json",
-            r#"{"id":"count","schedule":"0 0 31 12 *","offset":"P1D","docker_image":"a","enabled":false}"#,
+            r#"{"id":"count","schedule":"0 0 31 12 *","offset":"P1D","docker_image":"a","docker_args":["x"],"enabled":false}"#,
         ),
         ("flows/notes.txt", "nothing"),
     ]);
@@ -104,7 +104,10 @@ flows/us/stock.yaml:1:8: id: the workflow stock#hourly is defined at flows/eu/st
 fn a_name_that_is_used_twice_is_seen_however_its_files_are_named() {
     let files = Files::new(&[
         ("pair/a/sales.yaml", HOURLY),
-        ("pair/b/sales.yaml", &format!("{HOURLY}- {{id: other, schedule: daily, docker_image: busybox}}\n")),
+        (
+            "pair/b/sales.yaml",
+            &format!("{HOURLY}- {{id: other, schedule: daily, docker_image: busybox, docker_args: [ls]}}\n"),
+        ),
         ("pair/twice.yaml", &HOURLY.repeat(2)),
     ]);
     let pair = "\
@@ -212,13 +215,51 @@ fn warnings_leave_the_exit_code_alone() {
 
 #[test]
 fn the_server_s_limit_can_be_given() {
-    let files = Files::new(&[("a.yaml", "{id: a, schedule: daily, docker_image: b, running_timeout: PT3H}\n")]);
+    let files = Files::new(&[(
+        "a.yaml",
+        "{id: a, schedule: daily, docker_image: b, running_timeout: PT3H, docker_args: [c]}\n",
+    )]);
     assert_eq!(files.lint(&["a.yaml"]).status.code(), Some(0));
     let said = "a.yaml:1:60: running_timeout: running timeout is too big: PT3H, limit = PT2H [V-26]\n";
     files.check(&["-p", "--max-running-timeout", "PT2H", "a.yaml"], 1, said, "1 error\n");
     for span in ["2h", "-PT2H"] {
         assert_eq!(files.lint(&["--max-running-timeout", span, "a.yaml"]).status.code(), Some(2), "{span}");
     }
+}
+
+#[test]
+fn what_the_executor_can_never_run_is_an_error() {
+    let files = Files::new(&[
+        ("a.yaml", "{id: a, schedule: daily, docker_image: b}\n"),
+        ("b.yaml", "{id: a, schedule: daily, docker_image: b, docker_args: [c, \"\\0\"], env: {\"\": d}}\n"),
+    ]);
+    let nul = "./b.yaml:1:60: docker_args[1]: holds a NUL character (at byte 0), so no program can be given it [L-1]\n\
+               ./b.yaml:1:77: env: the name \"\" is empty, so no program can be given it [L-2]\n";
+    let missing = "./a.yaml:1:1: docker_args: is missing or begins with an empty text: the local executor runs it as program and \
+                   arguments, not the image [L-4]\n";
+    files.check(&["-p", "."], 1, &format!("{missing}{nul}"), "3 errors\n");
+    let fake = format!("{nul}a a 2026-03-30T00:00:00Z 2026-03-29\n");
+    let output = text(&files.lint(&["-p", "--executor", "fake", "."]).stdout);
+    assert!(output.starts_with(&fake), "{output}");
+    // As a server would without a limit of its own.
+    let files = Files::new(&[("a.yaml", "{id: a, schedule: daily, running_timeout: P3D}\n")]);
+    assert_eq!(files.lint(&["a.yaml"]).status.code(), Some(1));
+    assert_eq!(files.lint(&["--max-running-timeout", "P3D", "a.yaml"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_file_with_an_error_counts_for_nothing_as_in_a_server() {
+    let broken = "- {id: a, schedule: daily}\n- {id: b, schedule: 0 0 31 2 *}\n- {id: c, schedule: 0 0 30 2 *}\n";
+    let output = text(&Files::new(&[("a.yaml", broken)]).lint(&["a.yaml"]).stdout);
+    assert!(output.ends_with("\n0 sound workflows, 2 errors, 0 warnings\n"), "{output}");
+}
+
+#[test]
+fn what_a_server_would_not_read_is_warned_of() {
+    let files = Files::new(&[("notes.txt", HOURLY), (".hidden.yaml", HOURLY)]);
+    let output = text(&files.lint(&["notes.txt", ".hidden.yaml"]).stdout);
+    let warning = "warning: a server doesn't read it: names end in .yaml, .yml or .json and don't begin with a dot\n";
+    assert!(output.starts_with(&format!("notes.txt: {warning}.hidden.yaml: {warning}")), "{output}");
 }
 
 #[test]

@@ -9,12 +9,14 @@
 //! assert!(validate("sales", "report", &configuration, None).is_empty());
 //! ```
 
+mod check;
 mod email;
 mod fields;
 mod form;
 mod image;
 mod instant;
 mod json;
+mod launch;
 mod schedule_text;
 mod span;
 mod validate;
@@ -24,8 +26,10 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+pub use check::{Finding, Rules, check};
 pub use instant::{instant_after_epoch, parse_instant};
 pub use json::{JsonError, Strictness};
+pub use launch::{MAX_LAUNCH_BYTES, MAX_TEXT_BYTES, launch_errors, variable_errors};
 pub use schedule_text::ScheduleText;
 pub use span::{ParseSpanError, Span};
 pub use validate::{MAX_LENGTH, ValidationError, utf16_length, validate};

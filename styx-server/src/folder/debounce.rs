@@ -33,6 +33,8 @@ pub(super) enum How {
     Replaced,
     /// Something else, such as its mode.
     Touched,
+    /// Nobody knows: a sweep found that it looks otherwise.
+    Swept,
 }
 
 /// What is to be looked at.
@@ -66,7 +68,7 @@ impl Debounce {
                 match how {
                     How::Written => drop(self.writing.insert(path.clone(), now)),
                     How::Closed | How::Replaced => drop(self.writing.remove(&path)),
-                    How::Touched => {}
+                    How::Touched | How::Swept => {}
                 }
                 self.files.insert(path);
             }

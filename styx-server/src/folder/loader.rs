@@ -5,24 +5,28 @@ use std::{
     io,
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use styx_core::{
     decide::{Refusal, Reply, Request},
     id::WorkflowId,
     log::{LogError, LogReader, for_each_row, stored_workflow},
     record::{Cause, Operator, Origin, StoredWorkflow, WorkflowSpec},
-    workflow::WorkflowConfiguration,
+    workflow::{Rules, WorkflowConfiguration},
     world::{Row, RowKey, RowScope, Workflow},
 };
 use styx_files::{FileError, FileWorkflow, Folder, component};
 
+use super::halted::Halted;
 use crate::http::new_request_id;
 
 /// The most errors that are said at a time.
 const SAID: usize = 100;
+/// The most names in a line.
+const NAMES: usize = 10;
 
 /// The workflow folder, and what was said about it.
 pub(crate) struct Loader {
@@ -31,6 +35,8 @@ pub(crate) struct Loader {
     refused: BTreeMap<String, FileError>,
     /// What was said last.
     said: BTreeSet<FileError>,
+    /// Components of files that the start has missed: they may come back.
+    pub(super) missed: BTreeSet<String>,
 }
 
 /// Where a workflow stands in its file, by line and column.
@@ -53,19 +59,27 @@ pub(crate) struct Load {
     /// Those that the file defines no more.
     pub(crate) removed: Vec<WorkflowId>,
     /// The file isn't there.
-    pub(super) is_gone: bool,
+    pub(crate) is_gone: bool,
+    /// What the removal halts.
+    halted: BTreeMap<WorkflowId, Halted>,
 }
 
 impl Loader {
     /// A folder that has not been looked at.
-    pub(crate) fn new(dir: &Path, max_running_timeout: TimeDelta) -> Self {
-        let folder = Folder::new(dir, Some(max_running_timeout));
-        Self { folder, refused: BTreeMap::new(), said: BTreeSet::new() }
+    pub(crate) fn new(dir: &Path, rules: Rules) -> Self {
+        let folder = Folder::new(dir, rules);
+        Self { folder, refused: BTreeMap::new(), said: BTreeSet::new(), missed: BTreeSet::new() }
     }
 
-    /// How many workflows the files without errors define.
+    /// How many workflows the files without errors define, but those that the engine refused.
     pub(crate) fn count(&self) -> usize {
-        self.folder.workflows().count()
+        self.folder.workflows().filter(|(path, _)| !self.refused.contains_key(*path)).count()
+    }
+
+    /// Takes out what is to be asked about files that aren't there; whoever keeps the folder waits for them.
+    pub(crate) fn leave_missed(&mut self, loads: &mut Vec<Load>) {
+        let missed = loads.extract_if(.., |load| load.is_gone);
+        self.missed.extend(missed.map(|load| component(&load.path).to_owned()));
     }
 
     /// All components of which there are files, or workflows that came from files.
@@ -143,9 +157,9 @@ impl Loader {
                 held.iter().copied().filter(|id| !mine.contains(id)).cloned().partition(|id| defined.contains(id));
             let is_gone = gone.contains(path);
             let path: Arc<str> = path.into();
-            let (changed, taken_over, places) = (0, Vec::new(), BTreeMap::new());
+            let (changed, taken_over, places, halted) = (0, Vec::new(), BTreeMap::new(), BTreeMap::new());
             let mut load =
-                Load { path, workflows: Vec::new(), elsewhere, places, taken_over, changed, removed, is_gone };
+                Load { path, workflows: Vec::new(), elsewhere, places, taken_over, changed, removed, is_gone, halted };
             for workflow in workflows {
                 load.add(reader, workflow, rows.get(&workflow.id), now)?;
             }
@@ -166,7 +180,8 @@ impl Loader {
             tracing::warn!("workflow {id}, made through the API, is defined by the file {} from here on", load.path);
         }
         for id in &load.removed {
-            tracing::warn!("workflow {id} was disabled: the file {} defines it no more", load.path);
+            let halted = load.halted.get(id).map(ToString::to_string).unwrap_or_default();
+            tracing::warn!("workflow {id} was disabled: the file {} defines it no more{halted}", load.path);
         }
         true
     }
@@ -198,6 +213,26 @@ impl Loader {
         self.said.len()
     }
 
+    /// Says which files are missed, and what becomes of their workflows unless they come back.
+    pub(super) fn say_missed(&self, missed: &[&Load], after: Duration) {
+        let seconds = after.as_secs_f64();
+        if missed.len() > 1 && self.folder.is_empty() {
+            tracing::error!(
+                "all {} files of the workflow folder {} are gone, is something unmounted? Their workflows are disabled unless \
+                 the files come back within {seconds} s",
+                missed.len(),
+                self.folder.dir().display()
+            );
+        }
+        for Load { path, removed, .. } in missed.iter().take(SAID) {
+            let ids = names(removed.iter().map(WorkflowId::key));
+            tracing::warn!("the file {path} is gone: unless it comes back within {seconds} s, disabled will be {ids}");
+        }
+        if let Some(left) = missed.len().checked_sub(SAID).filter(|left| *left > 0) {
+            tracing::warn!("and {left} files more");
+        }
+    }
+
     /// Says what is wrong with the folder as a whole.
     pub(super) fn missing(&self, error: &io::Error) {
         tracing::error!(
@@ -206,7 +241,25 @@ impl Loader {
     }
 }
 
+/// Some names, and how many more there are.
+pub(super) fn names(all: impl IntoIterator<Item = String>) -> String {
+    let mut all = all.into_iter();
+    let text = all.by_ref().take(NAMES).collect::<Vec<_>>().join(", ");
+    match all.count() {
+        0 => text,
+        more => format!("{text} and {more} more"),
+    }
+}
+
 impl Load {
+    /// Finds out what the removal of workflows halts; to be asked before it is done. What can't be read isn't named.
+    pub(crate) fn find_halted(&mut self, reader: &dyn LogReader) {
+        self.halted = Halted::by(reader, &self.removed).unwrap_or_else(|error| {
+            tracing::warn!("what goes with the file {} can't be named: {error}", self.path);
+            BTreeMap::new()
+        });
+    }
+
     fn add(
         &mut self,
         reader: &dyn LogReader,

@@ -3,6 +3,7 @@
 
 mod debounce;
 mod gone;
+mod halted;
 mod keeper;
 mod loader;
 mod watch;

@@ -40,12 +40,15 @@ const HOPS: usize = 40;
 
 /// Watches a folder.
 pub(crate) struct Watch {
-    inotify: OwnedFd,
+    /// `None` when the system has none to give.
+    inotify: Option<OwnedFd>,
     stop: OwnedFd,
     dir: PathBuf,
     watched: BTreeMap<i32, Watched>,
     /// Folders of the listing before, until the one that is under way has ended.
     before: BTreeMap<i32, Watched>,
+    /// Why nothing can be watched.
+    blind: Option<String>,
     /// Why something can't be watched.
     failed: Option<String>,
     /// Device and file of the folder that was listed.
@@ -83,14 +86,19 @@ impl Stop {
 }
 
 impl Watch {
-    /// Watches nothing yet.
+    /// Watches nothing yet. Where the system has nothing to watch with, nothing will be seen but by sweeps.
     ///
     /// # Errors
     ///
-    /// When the system has no more watches to give.
+    /// When the system has no descriptors to give.
     pub(crate) fn new(dir: &Path) -> io::Result<Self> {
+        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC);
+        let blind = inotify.as_ref().err().map(|error| {
+            format!("{}: {error}; sysctl fs.inotify.max_user_instances sets how many may be watching", dir.display())
+        });
         Ok(Self {
-            inotify: inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?,
+            inotify: inotify.ok(),
+            blind,
             stop: eventfd(0, EventfdFlags::CLOEXEC)?,
             dir: std::path::absolute(dir)?,
             watched: BTreeMap::new(),
@@ -108,7 +116,7 @@ impl Watch {
     /// A listing begins.
     pub(super) fn begin(&mut self) {
         self.before = std::mem::take(&mut self.watched);
-        self.failed = None;
+        self.failed = self.blind.clone();
         self.root = fs::metadata(&self.dir).ok().map(|about| (about.dev(), about.ino()));
         self.follow(&self.dir.clone(), None, true);
     }
@@ -116,8 +124,10 @@ impl Watch {
     /// It has ended: what it didn't come by is watched no more.
     pub(super) fn end(&mut self) {
         for wd in std::mem::take(&mut self.before).into_keys().filter(|wd| !self.watched.contains_key(wd)) {
-            // It may be gone already.
-            let _ = inotify::remove_watch(&self.inotify, wd);
+            if let Some(inotify) = &self.inotify {
+                // It may be gone already.
+                let _ = inotify::remove_watch(inotify, wd);
+            }
         }
     }
 
@@ -152,15 +162,16 @@ impl Watch {
     pub(super) fn wait(&mut self, until: Instant) -> io::Result<Woken> {
         let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-        let mut fds = [PollFd::new(&self.inotify, PollFlags::IN), PollFd::new(&self.stop, PollFlags::IN)];
+        let fds = [Some(&self.stop), self.inotify.as_ref()].into_iter().flatten();
+        let mut fds: Vec<_> = fds.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
         match poll(&mut fds, Some(&timeout)) {
             Err(Errno::INTR) => return Ok(Woken::Seen(Vec::new())),
             result => result?,
         };
-        let [inotify, stop] = fds.map(|fd| !fd.revents().is_empty());
-        match (inotify, stop) {
-            (_, true) => Ok(Woken::Stop),
-            (true, false) => Ok(Woken::Seen(self.read()?)),
+        let is_ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
+        match (is_ready(0), is_ready(1)) {
+            (true, _) => Ok(Woken::Stop),
+            (false, true) => Ok(Woken::Seen(self.read()?)),
             (false, false) => Ok(Woken::Time),
         }
     }
@@ -168,7 +179,8 @@ impl Watch {
     fn read(&mut self) -> io::Result<Vec<Seen>> {
         let mut all = Vec::new();
         let mut buffer = [MaybeUninit::uninit(); 16 * 1024];
-        let mut reader = Reader::new(&self.inotify, &mut buffer);
+        let Some(inotify) = &self.inotify else { return Ok(all) };
+        let mut reader = Reader::new(inotify, &mut buffer);
         loop {
             match reader.next() {
                 Ok(event) => {
@@ -187,7 +199,7 @@ impl Watch {
 
     /// Watches a folder; notes why it can't.
     fn add(&mut self, dir: &Path, flags: WatchFlags) -> Option<&mut Watched> {
-        match inotify::add_watch(&self.inotify, dir, flags) {
+        match inotify::add_watch(self.inotify.as_ref()?, dir, flags) {
             Ok(wd) => Some(self.watched.entry(wd).or_default()),
             // What isn't there can't be listed either, and where it would be is watched.
             Err(Errno::NOENT | Errno::NOTDIR) => None,
@@ -323,7 +335,7 @@ mod tests {
         }
         let mut watch = Watch::new(dir.path()).unwrap();
         watch.begin();
-        let mut folder = Folder::new(dir.path(), None);
+        let mut folder = Folder::new(dir.path(), Default::default());
         folder.look(&Default::default(), &mut |looking| watch.looking(looking)).unwrap();
         watch.end();
         (dir, watch)
@@ -342,7 +354,7 @@ mod tests {
     #[test]
     fn reading_makes_no_events() {
         let (dir, mut watch) = watched(&["a.yaml", "deep/b.yaml"]);
-        Folder::read(dir.path(), None).unwrap();
+        Folder::read(dir.path(), Default::default()).unwrap();
         assert_eq!(all_seen(&mut watch), []);
         fs::write(dir.path().join("deep/b.yaml"), "# something").unwrap();
         let seen = |how| Seen::File("deep/b.yaml".into(), how);
@@ -377,7 +389,7 @@ mod tests {
         let count = watch.watched.len();
         fs::rename(dir.path().join("deep"), dir.path().join(".hidden")).unwrap();
         watch.begin();
-        let mut folder = Folder::new(dir.path(), None);
+        let mut folder = Folder::new(dir.path(), Default::default());
         folder.look(&Default::default(), &mut |looking| watch.looking(looking)).unwrap();
         watch.end();
         assert_eq!(watch.watched.len(), count - 1);

@@ -32,7 +32,6 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use chrono::TimeDelta;
 use hyper::{
     Method, StatusCode,
     header::{HeaderValue, USER_AGENT},
@@ -45,6 +44,7 @@ use styx_core::{
     log::{LogError, LogReader},
     now::Now,
     record::{Fact, Operator, Record},
+    workflow::Rules,
     world::{RowKey, World},
 };
 use styx_engine::{
@@ -103,8 +103,10 @@ pub(crate) struct App {
     pub(crate) http: HttpSettings,
     /// The disk of the data folder, on which space must be left.
     pub(crate) disk: Arc<Disk>,
-    /// The longest `running_timeout` of a workflow (V-26).
-    pub(crate) max_running_timeout: TimeDelta,
+    /// What workflows must keep to.
+    pub(crate) rules: Rules,
+    /// Whether the executor runs workflows that no file defines.
+    pub(crate) runs_api_workflows: bool,
     /// A trigger may only set variables that the workflow's own environment has.
     pub(crate) declared_env_only: bool,
     /// What workflows are, by the record that stores them.

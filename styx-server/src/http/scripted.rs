@@ -17,6 +17,7 @@ use styx_core::{
     decide::Input,
     executor::{Effect, Executor, Launch, Observation},
     id::Position,
+    workflow::Rules,
     world::World,
 };
 use styx_engine::{
@@ -154,7 +155,8 @@ impl ScriptedServer {
             access,
             http: HttpSettings::default(),
             disk: Arc::new(Disk::new(data.to_owned(), 0)),
-            max_running_timeout: TimeDelta::days(1),
+            rules: Rules { max_running_timeout: Some(TimeDelta::days(1)), ..Rules::default() },
+            runs_api_workflows: true,
             declared_env_only: false,
             definitions: Arc::default(),
             lists: Revised::default(),

@@ -16,7 +16,7 @@ use styx_core::{
 use styx_engine::clock::WallLimits;
 
 use super::{
-    HttpSettings, LocalSettings,
+    FolderSettings, HttpSettings, LocalSettings,
     values::{Cost, Exponent, Iso, PerSecond},
 };
 use crate::cli::{AuthMode, ExecutorKind, LogFormat, LogRuns};
@@ -28,6 +28,7 @@ pub(super) struct File {
     pub(super) data: Option<PathBuf>,
     pub(super) listen: Option<SocketAddr>,
     pub(super) workflows: Option<PathBuf>,
+    pub(super) workflow_folder: FolderSettings,
     pub(super) executor: Option<ExecutorKind>,
     pub(super) run_api_workflows: Option<bool>,
     pub(super) log_format: Option<LogFormat>,

@@ -11,11 +11,12 @@ use styx_core::{
     id::{ExecutionId, InstanceId, WorkflowId},
     record::Runs,
     schedule::Schedule,
+    workflow::{Rules, variable_errors},
 };
 
 use super::{
     named::Named,
-    workflows::{find, find_definition},
+    workflows::{find, find_definition, launchable},
 };
 use crate::{
     definitions::Definition,
@@ -137,8 +138,14 @@ pub(super) fn check_stored(
         return Ok(());
     }
     let configuration = definition
-        .valid(id, call.app.max_running_timeout)
+        .valid(id, &Rules { needs_program: false, ..call.app.rules })
         .map_err(|errors| ApiError::bad_request(format!("Invalid workflow configuration: {errors}")))?;
+    if call.app.rules.needs_program {
+        launchable(call, id)?;
+    }
+    if let Some(error) = parameters.and_then(|parameters| variable_errors("env", &parameters.env).into_iter().next()) {
+        return Err(ApiError::bad_request(format!("Invalid trigger parameters: {error}")));
+    }
     let parameters = parameters.iter().filter(|_| call.app.declared_env_only);
     let mut names = parameters.flat_map(|parameters| parameters.env.keys());
     if let Some(name) = names.find(|name| !configuration.env.contains_key(*name)) {

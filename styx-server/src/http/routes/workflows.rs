@@ -10,8 +10,8 @@ use styx_core::{
     decide::{Refusal, Reply, Request},
     id::WorkflowId,
     log::{LogError, LogReader, for_each_row},
-    record::{Origin, StoredWorkflow},
-    workflow::{JsonError, WorkflowConfiguration, parse_instant, validate},
+    record::{Origin, Runs, StoredWorkflow},
+    workflow::{Finding, JsonError, WorkflowConfiguration, check, launch_errors, parse_instant},
     world::{Row, RowKey, RowScope, Workflow},
 };
 
@@ -85,10 +85,12 @@ pub(super) async fn store(call: &Call, component: &str) -> Result<Response, ApiE
     let mut configuration = read_configuration(payload)?;
     configuration.deployment_time = Some(call.app.clock.now().trunc_subsecs(3));
     let id = WorkflowId::new(component, configuration.id.as_str());
-    let errors = validate(component, &configuration.id, &configuration, Some(call.app.max_running_timeout));
+    let mut rules = call.app.rules;
+    // What no executor here will ever run needs no program.
+    rules.needs_program &= call.app.runs_api_workflows;
+    let errors = check(component, &configuration.id, &configuration, &rules);
     if !errors.is_empty() {
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        return Err(ApiError::bad_request(format!("Invalid workflow configuration: [{}]", errors.join(", "))));
+        return Err(invalid(&errors));
     }
     let workflow = Arc::new(StoredWorkflow::new(&configuration, Origin::Api));
     let stored = match call.ask(Request::StoreWorkflow { id: id.clone(), workflow: Arc::clone(&workflow) }).await? {
@@ -119,6 +121,9 @@ pub(super) async fn patch_state(call: &Call, id: WorkflowId) -> Result<Response,
         return Err(Refusal::UnknownWorkflow.into());
     }
     let patch: WorkflowState = json::from_slice(payload).map_err(|_| ApiError::bad_request("Invalid payload."))?;
+    if patch.enabled == Some(true) && !call.is_repeated()? {
+        launchable(call, &id)?;
+    }
     let request = Request::PatchWorkflow {
         id: id.clone(),
         enabled: patch.enabled,
@@ -128,6 +133,25 @@ pub(super) async fn patch_state(call: &Call, id: WorkflowId) -> Result<Response,
     let reply = call.ask(request).await?;
     let response = ok(&state_of(call, &id)?);
     Ok(after(&reply, response))
+}
+
+/// Refuses a workflow that could be launched by no means: one that a version before this one has stored, or another executor
+/// would run.
+pub(super) fn launchable(call: &Call, id: &WorkflowId) -> Result<(), ApiError> {
+    let Some((workflow, definition)) = find_stored(call, id)?.filter(|(found, _)| found.spec.runs == Runs::Image)
+    else {
+        return Ok(());
+    };
+    let is_run = call.app.runs_api_workflows || workflow.file().is_some();
+    let configuration = definition.configuration().map_err(ApiError::bad_request)?;
+    let errors = launch_errors(id.component(), configuration, call.app.rules.needs_program && is_run);
+    if errors.is_empty() { Ok(()) } else { Err(invalid(&errors)) }
+}
+
+/// What is wrong with a workflow, or with what a trigger sets.
+fn invalid(findings: &[Finding]) -> ApiError {
+    let texts: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    ApiError::bad_request(format!("Invalid workflow configuration: [{}]", texts.join(", ")))
 }
 
 /// The row of a workflow.
