@@ -90,3 +90,49 @@ impl Follower {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use styx_client::ReadinessStatus;
+    use styx_core::{log::Log, world::World};
+    use styx_store::MemoryLog;
+
+    use super::*;
+    use crate::{
+        cli::LogRuns,
+        health::tests::counting,
+        metrics::{HttpMetrics, LogMetrics},
+    };
+
+    #[test]
+    fn a_follower_that_cannot_go_on_degrades_the_server_and_ends_with_it() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let health = Arc::new(Health::default());
+        health.start();
+        let (watchdog, ends) = counting(&health);
+        let metrics = Arc::new(Metrics::new(World::default(), &LogMetrics::default(), HttpMetrics::new()));
+        let run_log = RunLog::new(LogRuns::All, metrics.run_lines_left_out.clone());
+        // The writer names records that can't be read.
+        let (writer, tail) = watch::channel(Position(5));
+        let reader = MemoryLog::new().reader();
+        let follower = Follower { metrics, run_log, reader, tail, health: Arc::clone(&health) };
+        let thread = follower.start(&watchdog, runtime.handle().clone()).unwrap();
+        let readiness = loop {
+            let readiness = health.readiness(None, None);
+            if readiness.status != ReadinessStatus::Ready {
+                break readiness;
+            }
+            thread::yield_now();
+        };
+        assert_eq!(readiness.status, ReadinessStatus::Degraded);
+        assert!(
+            readiness.reasons[0].part == "metrics" && readiness.reasons[0].reason.contains("the log ends before 1")
+        );
+        health.stop();
+        drop(writer);
+        thread.join().unwrap();
+        assert_eq!(ends.load(Ordering::SeqCst), 0);
+    }
+}
