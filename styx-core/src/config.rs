@@ -176,6 +176,13 @@ pub struct FailureLimit {
     pub span: TimeDelta,
 }
 
+impl FailureLimit {
+    /// Whether so many failures in a row, the first at `since` and the last at `at`, are too many and last too long.
+    pub fn is_passed(self, failures: u32, since: DateTime<Utc>, at: DateTime<Utc>) -> bool {
+        failures > self.count && at.signed_duration_since(since) > self.span
+    }
+}
+
 impl Default for FailureLimit {
     /// 200 in a row over two days.
     fn default() -> Self {

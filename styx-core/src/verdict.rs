@@ -31,6 +31,8 @@ pub struct Ended {
     pub cost_tenths: u32,
     /// Failures of the infrastructure in a row; any at all means that the last try failed by one.
     pub infrastructure_failures: u32,
+    /// Whether those are too many and last too long.
+    pub infrastructure_limit_passed: bool,
     /// Whether the retry condition holds; true where there is none.
     pub condition_met: bool,
 }
@@ -55,6 +57,8 @@ pub enum StopReason {
     Unrecoverable,
     /// Its retry condition doesn't hold; what is recorded says more.
     ConditionNotMet,
+    /// The infrastructure has failed too often for too long; what is recorded says more.
+    InfrastructureLimit,
 }
 
 impl StopReason {
@@ -64,6 +68,7 @@ impl StopReason {
             Self::CostLimit => "retry cost limit reached",
             Self::Unrecoverable => "exit code 50: unrecoverable",
             Self::ConditionNotMet => "retry condition not met",
+            Self::InfrastructureLimit => "too many failures of the infrastructure in a row",
         }
     }
 }
@@ -88,6 +93,8 @@ pub fn verdict(ended: &Ended, max_cost_tenths: u32) -> Option<Verdict> {
                 Verdict::Stop(StopReason::CostLimit)
             } else if ended.last_exit == Some(EXIT_UNRECOVERABLE) {
                 Verdict::Stop(StopReason::Unrecoverable)
+            } else if ended.infrastructure_failures > 0 && ended.infrastructure_limit_passed {
+                Verdict::Stop(StopReason::InfrastructureLimit)
             } else if ended.infrastructure_failures > 0 {
                 // Before the condition: it says what the workflow's own failures mean, and this was none (W-19).
                 Verdict::Retry(Delay::Infrastructure)

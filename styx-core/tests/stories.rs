@@ -2,6 +2,8 @@
 
 #[path = "stories/backfills.rs"]
 mod backfills;
+#[path = "stories/failures.rs"]
+mod failures;
 #[path = "stories/limits.rs"]
 mod limits;
 #[path = "stories/teller.rs"]

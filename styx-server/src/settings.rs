@@ -15,7 +15,7 @@ use anyhow::bail;
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use styx_core::{
-    config::Config,
+    config::{Config, FailureLimit},
     run::State,
     workflow::{MAX_TEXT_BYTES, Rules, variable_errors},
 };
@@ -338,6 +338,8 @@ impl fmt::Display for Settings {
         {
             writeln!(f, "{name:<27} base {}, max_exponent {}", span(backoff.base), backoff.max_exponent)?;
         }
+        let FailureLimit { count, span: longest } = config.infrastructure_limit;
+        writeln!(f, "infrastructure_limit        over {count} failures in a row, over {}", span(longest))?;
         for state in [State::Submitting, State::Submitted, State::Running] {
             let name = format!("timeouts.{}", state.as_str().to_lowercase());
             writeln!(f, "{name:<27} {}", span(config.timeouts.of_state(state)))?;
@@ -386,6 +388,7 @@ mod tests {
             missing_dependencies_delay = "PT1M"
             backoff = { base = "PT1S", max_exponent = 2 }
             infrastructure_backoff.base = "PT2S"
+            infrastructure_limit = { failures = 7, span = "PT3H" }
             [timeouts]
             default = "P1D"
             running = "PT1H"
@@ -409,6 +412,7 @@ mod tests {
         assert!(File::parse("submission_rate_limit = 0").unwrap_err().contains("is not a rate"));
         assert_eq!(config.backoff, Backoff { base: TimeDelta::seconds(1), max_exponent: 2 });
         assert_eq!(config.infrastructure_backoff, Backoff { base: TimeDelta::seconds(2), max_exponent: 5 });
+        assert_eq!(config.infrastructure_limit, FailureLimit { count: 7, span: TimeDelta::hours(3) });
         assert_eq!(config.timeouts.of_state(State::Running), TimeDelta::hours(1));
         assert_eq!(config.timeouts.max_running(), TimeDelta::hours(2));
         assert_eq!(config.timeouts.of_state(State::Queued), TimeDelta::days(1));

@@ -227,7 +227,7 @@ fn the_world_with_its_resources_and_backfills() {
         &["at", "end", "--config", "--format", "json"],
         &expect![[r#"
             $ log at end --config --format json
-            {"scheduling":true,"max_executions":null,"dequeue_rate":1000.0,"catch_up":10,"max_cost":50.0,"missing_dependencies_delay":"PT10M","backoff":{"base":"PT3M","max_exponent":4},"infrastructure_backoff":{"base":"PT30S","max_exponent":5},"timeouts":{"default":"PT48H","max_running":"PT48H","new":"PT30M","submitted":"PT10M","running":"PT24H","terminated":"PT30M","failed":"PT30M"},"runner":"default","runs_api_workflows":true,"mounts_secrets":true,"operated":{"max_executions":40,"dequeue_rate":2.0,"blocked_clients":["styx-cli/1.0"],"debug":false}}
+            {"scheduling":true,"max_executions":null,"dequeue_rate":1000.0,"catch_up":10,"max_cost":50.0,"missing_dependencies_delay":"PT10M","backoff":{"base":"PT3M","max_exponent":4},"infrastructure_backoff":{"base":"PT30S","max_exponent":5},"infrastructure_limit":{"failures":200,"span":"PT48H"},"timeouts":{"default":"PT48H","max_running":"PT48H","new":"PT30M","submitted":"PT10M","running":"PT24H","terminated":"PT30M","failed":"PT30M"},"runner":"default","runs_api_workflows":true,"mounts_secrets":true,"operated":{"max_executions":40,"dequeue_rate":2.0,"blocked_clients":["styx-cli/1.0"],"debug":false}}
         "#]],
     );
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use chrono::SecondsFormat;
+
 use super::{Context, Decisions, Refusal, condition::unmet, workflows::foreign};
 use crate::{
     config::Config,
@@ -131,6 +133,10 @@ impl<'a> Plan<'a> {
             last_exit: self.run.last_exit,
             cost_tenths: self.run.cost_tenths,
             infrastructure_failures: self.run.infrastructure_failures,
+            infrastructure_limit_passed: self.run.infrastructure_since.is_some_and(|since| {
+                let failures = self.run.infrastructure_failures;
+                config.infrastructure_limit.is_passed(failures, since, self.context.now.at)
+            }),
             condition_met: unmet.is_none(),
         };
         let Some(verdict) = verdict(&ended, config.max_cost_tenths) else {
@@ -139,6 +145,13 @@ impl<'a> Plan<'a> {
         let event = match verdict {
             Verdict::Success => Event::Success,
             Verdict::Stop(StopReason::ConditionNotMet) => Event::Stop { reason: unmet.map(Into::into) },
+            Verdict::Stop(reason @ StopReason::InfrastructureLimit) => {
+                let Run { infrastructure_failures, infrastructure_since, .. } = &self.run;
+                let since = infrastructure_since.unwrap_or(self.context.now.at);
+                let since = since.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                let text = format!("{}: {infrastructure_failures} since {since}", reason.as_str());
+                Event::Stop { reason: Some(text.into()) }
+            }
             Verdict::Stop(reason) => Event::Stop { reason: Some(reason.as_str().into()) },
             Verdict::Retry(delay) => {
                 let random = self.context.seed.delay(&self.instance, self.run.counter.unwrap_or_default().next());

@@ -94,6 +94,7 @@ fn check_decision(case: &mut Case) {
         last_exit: case.member("last_exit").as_i64().and_then(|code| i32::try_from(code).ok()),
         cost_tenths: tenths(case.member("retry_cost").as_f64().unwrap_or_default()),
         infrastructure_failures: 0,
+        infrastructure_limit_passed: false,
         condition_met: condition_met(case),
     };
     let expected = case.member("expected");

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Rate, Runtime, Timeouts},
+    config::{Backoff, Config, ExecutorCapabilities, FailureLimit, Rate, Runtime, Timeouts},
     decide::Request,
     event::TriggerParameters,
     id::{Counter, InstanceId, WorkflowId},
@@ -77,6 +77,7 @@ impl Workload {
             missing_dependencies_delay: random.seconds(1, 120),
             backoff: Backoff { base: random.millis(100, 20_000), max_exponent: random.between(0, 3) as u32 },
             infrastructure_backoff: Backoff { base: random.millis(100, 5_000), max_exponent: 2 },
+            infrastructure_limit: FailureLimit { count: 2, span: TimeDelta::minutes(10) },
             timeouts: Timeouts { by_state, max_running: Some(TimeDelta::minutes(20)), ..Timeouts::default() },
             executor,
             ..Config::default()

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use serde::Deserialize;
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, Timeouts},
+    config::{Backoff, Config, ExecutorCapabilities, FailureLimit, Timeouts},
     run::State,
 };
 use styx_engine::clock::WallLimits;
@@ -44,6 +44,7 @@ pub(super) struct File {
     pub(super) missing_dependencies_delay: Option<Iso>,
     pub(super) backoff: FileBackoff,
     pub(super) infrastructure_backoff: FileBackoff,
+    pub(super) infrastructure_limit: FileFailureLimit,
     pub(super) timeouts: FileTimeouts,
     pub(super) clock: FileClock,
     pub(super) local: LocalSettings,
@@ -71,6 +72,13 @@ pub(super) struct FileBackoff {
 pub(super) struct FileClock {
     pub(super) max_jump: Option<Iso>,
     pub(super) max_outage: Option<Iso>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FileFailureLimit {
+    pub(super) failures: Option<u32>,
+    pub(super) span: Option<Iso>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -166,7 +174,10 @@ impl File {
                 runs_api_workflows: runs_api_workflows || executor != ExecutorKind::Local,
                 mounts_secrets: executor != ExecutorKind::Local,
             },
-            infrastructure_limit: defaults.infrastructure_limit,
+            infrastructure_limit: FailureLimit {
+                count: self.infrastructure_limit.failures.unwrap_or(defaults.infrastructure_limit.count),
+                span: or(self.infrastructure_limit.span, defaults.infrastructure_limit.span),
+            },
             runtime: defaults.runtime,
             extensions: defaults.extensions,
         }
