@@ -115,3 +115,34 @@ fn a_field_of_a_newer_version_is_refused_by_its_tag() {
     let error = decode_record(&framed(&body)).unwrap_err();
     assert_eq!(error.to_string(), "written by a newer version: it has the field 9, which this program doesn't know");
 }
+
+#[test]
+fn a_wall_clocks_offset_has_one_form() {
+    let record = Record {
+        position: Position(1),
+        decision: Position(1),
+        at: DateTime::UNIX_EPOCH,
+        wall_offset: TimeDelta::milliseconds(-1),
+        epoch: Epoch(1),
+        idempotency_key: None,
+        cause: Cause::Engine,
+        fact: Fact::Config(ConfigEvent::ClockAccepted),
+    };
+    let mut bytes = Vec::new();
+    encode_record(&record, &mut bytes).unwrap();
+    let body = bytes.split_off(HEADER);
+    let (begin, later) = body.split_at(body.len() - 4);
+    assert_eq!(later, [1, 1, 1, 1], "one field, tag 1, one byte: minus one");
+    let read = |later: &[u8]| decode_record(&framed(&[begin, later].concat()));
+    assert_eq!(read(later).unwrap().wall_offset, TimeDelta::milliseconds(-1));
+    assert_eq!(read(&[1, 1, 3, 251, 44, 1]).unwrap().wall_offset, TimeDelta::milliseconds(150));
+    // Zero, a longer form, the smallest integer, nothing, too much, twice.
+    let smallest = [&[1, 1, 9, 253][..], &[255; 8]].concat();
+    for bad in
+        [&[1, 1, 1, 0][..], &[1, 1, 3, 251, 1, 0], &smallest, &[1, 1, 0], &[1, 1, 2, 1, 1], &[2, 1, 1, 1, 1, 1, 1]]
+    {
+        assert!(read(bad).is_err(), "{bad:?}");
+    }
+    let finer = Record { wall_offset: TimeDelta::microseconds(1_500), ..record };
+    assert!(encode_record(&finer, &mut Vec::new()).is_err());
+}

@@ -37,6 +37,9 @@ pub(super) fn record(record: &Record, output: Option<String>) -> Value {
         "event": event,
         "cause": cause(&record.cause),
     });
+    if !record.wall_offset.is_zero() {
+        line["wall_offset_millis"] = record.wall_offset.num_milliseconds().into();
+    }
     if let Some(named) = &record.idempotency_key {
         line["idempotency_key"] = (*named.key).into();
     }

@@ -110,8 +110,13 @@ fn wall_offset(later: &[LaterV1<'_>]) -> Result<TimeDelta, CodecError> {
     };
     let bad = || CodecError::Malformed("no offset of a wall clock in a form that is written".into());
     let (millis, length) = bincode::decode_from_slice::<i64, _>(bytes, CONFIG).map_err(|_| bad())?;
-    let is_whole = length == bytes.len() && millis != 0;
+    let is_whole = length == bytes.len() && millis != 0 && length == shortest(millis);
     TimeDelta::try_milliseconds(millis).filter(|_| is_whole).ok_or_else(bad)
+}
+
+/// How many bytes a signed integer takes.
+fn shortest(value: i64) -> usize {
+    bincode::encode_to_vec(value, CONFIG).map_or(0, |bytes| bytes.len())
 }
 
 #[derive(Debug, Encode, BorrowDecode)]

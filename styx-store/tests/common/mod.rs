@@ -260,6 +260,7 @@ pub(crate) fn records() -> Vec<(String, Record)> {
             }))),
         ),
         ("config-operated".to_owned(), Fact::Config(ConfigEvent::Operated(Arc::new(runtime())))),
+        ("config-clock-accepted".to_owned(), Fact::Config(ConfigEvent::ClockAccepted)),
         (
             "config-operated-unlimited".to_owned(),
             Fact::Config(ConfigEvent::Operated(Arc::new(Runtime {
@@ -383,6 +384,12 @@ pub(crate) fn records() -> Vec<(String, Record)> {
     let caused =
         |cause| record(Fact::Run(instance(), RunEvent::Styx { counter: Counter(1), event: Event::Success }), cause);
     records.extend(causes.map(|(name, cause)| (format!("cause-{name}"), caused(cause))));
+    // The wall clock was set back by two hours; it shows the year 2200 and isn't believed.
+    for (name, wall_offset) in [("back", TimeDelta::hours(-2)), ("ahead", TimeDelta::days(63_000))] {
+        let triggered = caused(Cause::Timer);
+        records
+            .push((format!("wall-offset-{name}"), Record { decision: triggered.position, wall_offset, ..triggered }));
+    }
     records
 }
 
