@@ -20,7 +20,7 @@ use crate::{
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     now::Now,
     run::Rules,
-    schedule::NaturalTrigger,
+    schedule::{NaturalTrigger, Offset, Schedule},
     workflow::{Span, WorkflowConfiguration},
 };
 
@@ -291,6 +291,20 @@ impl WorkflowSpec {
             origin,
             extensions: Extensions::default(),
         }
+    }
+
+    /// When it fires: its schedule, and its own offset or else one period of an alias (T-43).
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with schedule or offset.
+    pub fn triggers(&self) -> Result<(Schedule, Offset), String> {
+        let schedule = Schedule::parse(&self.schedule).map_err(|error| format!("invalid schedule: {error}"))?;
+        let offset = match self.offset.as_deref() {
+            Some(text) => Offset::parse(text).map_err(|error| format!("invalid offset: {error}"))?,
+            None => schedule.default_offset(),
+        };
+        Ok((schedule, offset))
     }
 
     /// The file of the workflow folder that defines it.

@@ -19,7 +19,7 @@ mod validation;
 
 #[test]
 fn vectors_schedule() {
-    harness::run("schedule", schedule::RULES, schedule::check);
+    harness::run_with_quirks("schedule", schedule::RULES, schedule::quirks, schedule::check);
 }
 
 #[test]

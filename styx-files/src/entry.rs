@@ -8,7 +8,7 @@ use styx_core::{
 
 use crate::{
     FileWorkflow,
-    error::Problem,
+    error::{Problem, TriggerPlaces},
     keys, seeming,
     tree::{Member, Tree, Value},
 };
@@ -30,11 +30,13 @@ pub(super) fn read(component: &str, tree: Tree, text: &str, rules: &Rules) -> Re
             reader.broken_rule(finding, configuration);
         }
     }
-    let [place, schedule_place] = ["id", "schedule"].map(|field| reader.tree.find(field).place.into());
+    let [place, schedule] = ["id", "schedule"].map(|field| reader.tree.find(field).place.into());
+    let offset = reader.tree.member("offset").map(|offset| offset.place.into());
+    let trigger_places = TriggerPlaces { schedule, offset };
     match configuration {
         Some(configuration) if reader.problems.is_empty() => {
             let id = WorkflowId::new(component, configuration.id.as_str());
-            Ok(FileWorkflow { id, configuration, enabled, place, schedule_place })
+            Ok(FileWorkflow { id, configuration, enabled, place, trigger_places })
         }
         _ => Err(reader.problems),
     }

@@ -2,7 +2,18 @@
 
 use std::fmt;
 
+use styx_core::decide::Refusal;
+
 use crate::tree::Place;
+
+/// Line and column of the fields that decide when a workflow fires, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TriggerPlaces {
+    /// Its schedule.
+    pub schedule: (u64, u64),
+    /// Its offset; `None` when it has none of its own.
+    pub offset: Option<(u64, u64)>,
+}
 
 /// What is wrong with a file. Shown as `FILE:LINE:COLUMN: FIELD: TEXT [RULE]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,10 +36,21 @@ impl FileError {
         Self { path: path.into(), place: None, field: None, text: text.into(), rule: None }
     }
 
-    /// A schedule without an instant to come, where it stands: no rule refuses it, the clock does.
-    pub fn never_fires(path: &str, place: (u64, u64), schedule: &str) -> Self {
-        let text = format!("invalid schedule: `{schedule}` never fires");
-        Self { place: Some(place), field: Some("schedule".into()), ..Self::whole(path, text) }
+    /// A workflow that was refused because it has no first trigger, at the field that is to blame: no rule refuses it,
+    /// the clock does.
+    pub fn no_first_trigger(path: &str, schedule: &str, places: TriggerPlaces, refusal: &Refusal) -> Option<Self> {
+        let (place, field, text) = match refusal {
+            Refusal::NoInstant => {
+                (places.schedule, "schedule", format!("invalid schedule: `{schedule}` never fires"))
+            }
+            // Without an offset of its own the schedule's leads out of the calendar.
+            Refusal::OffsetLeadsOut { .. } => match places.offset {
+                Some(place) => (place, "offset", refusal.to_string()),
+                None => (places.schedule, "schedule", refusal.to_string()),
+            },
+            _ => return None,
+        };
+        Some(Self { place: Some(place), field: Some(field.into()), ..Self::whole(path, text) })
     }
 
     pub(crate) fn at(path: &str, problem: Problem) -> Self {

@@ -31,7 +31,7 @@ use styx_core::{
 
 use self::tree::{Tree, Value};
 pub use self::{
-    error::FileError,
+    error::{FileError, TriggerPlaces},
     folder::{Folder, Looked},
     named::{NamedFile, read_named},
     sent::{Unreadable, configurations},
@@ -52,8 +52,8 @@ pub struct FileWorkflow {
     pub enabled: bool,
     /// Line and column of its id, counted from 1.
     pub place: (u64, u64),
-    /// Line and column of its schedule.
-    pub schedule_place: (u64, u64),
+    /// Where its schedule and its offset stand.
+    pub trigger_places: TriggerPlaces,
 }
 
 /// Reads the text of a file. `path` names it in errors, and its component.

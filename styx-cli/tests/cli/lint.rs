@@ -100,6 +100,36 @@ flows/us/stock.yaml:1:8: id: the workflow stock#hourly is defined at flows/eu/st
     files.check(&["-p", "flows/never.yaml"], 1, never, "1 error\n");
 }
 
+/// The clock is in 2026, so an offset of some thousand years leads out of the calendar, back or ahead.
+#[test]
+fn an_offset_that_leads_out_of_the_calendar_is_the_fault_of_the_offset() {
+    let files = Files::new(&[
+        ("out.yaml", "- id: a\n  schedule: days\n  offset: P9999Y\n- {id: b, offset: -P8000Y, schedule: 0 0 1 * *}\n"),
+        ("never.yaml", "- {id: a, offset: P1D, schedule: 0 0 31 2 *}\n"),
+    ]);
+    let errors = "\
+never.yaml:1:34: schedule: invalid schedule: `0 0 31 2 *` never fires
+out.yaml:3:11: offset: invalid offset: with `P9999Y` the first trigger lies outside the years 0000 to 9999
+out.yaml:4:18: offset: invalid offset: with `-P8000Y` the first trigger lies outside the years 0000 to 9999
+";
+    files.check(&["-p", "never.yaml", "out.yaml"], 1, errors, "3 errors\n");
+}
+
+#[test]
+fn the_first_instants_shown_are_those_to_come() {
+    // The 28th to the 31st of January fired with the 29th of March.
+    let files = Files::new(&[("a.yaml", "{id: a, schedule: daily, offset: P1M29D}\n")]);
+    let next = "\
+a a 2026-03-30T00:00:00Z 2026-02-01
+a a 2026-03-31T00:00:00Z 2026-02-02
+a a 2026-04-01T00:00:00Z 2026-02-03
+a a 2026-04-02T00:00:00Z 2026-02-04
+a a 2026-04-03T00:00:00Z 2026-02-05
+";
+    files.check(&["--plain", "a.yaml"], 0, next, "");
+}
+}
+
 #[test]
 fn a_name_that_is_used_twice_is_seen_however_its_files_are_named() {
     let files = Files::new(&[

@@ -267,6 +267,12 @@ pub enum Refusal {
     /// The schedule never fires.
     #[error("invalid schedule: no matching instant")]
     NoInstant,
+    /// The schedule fires, but with this offset its next trigger isn't in the calendar.
+    #[error("invalid offset: with `{offset}` the first trigger lies outside the years 0000 to 9999")]
+    OffsetLeadsOut {
+        /// The offset.
+        offset: Arc<str>,
+    },
     /// The schedule or the offset can't be read.
     #[error("{0}")]
     BadSchedule(String),

@@ -141,17 +141,7 @@ pub(super) fn asked(
 
 /// The schedule of a workflow and the offset that counts for it.
 pub(super) fn schedule_of(workflow: &Workflow) -> Option<(Schedule, Offset)> {
-    parse(&workflow.spec.schedule, workflow.spec.offset.as_deref()).ok()
-}
-
-/// Reads a schedule and the offset that counts for it: its own, or else one period of an alias (T-43).
-pub(super) fn parse(schedule: &str, offset: Option<&str>) -> Result<(Schedule, Offset), String> {
-    let schedule = Schedule::parse(schedule).map_err(|error| format!("invalid schedule: {error}"))?;
-    let offset = match offset {
-        Some(text) => Offset::parse(text).map_err(|error| format!("invalid offset: {error}"))?,
-        None => schedule.default_offset(),
-    };
-    Ok((schedule, offset))
+    workflow.spec.triggers().ok()
 }
 
 /// Drafts a move of a cursor.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Context, Decisions, Refusal, Reply, backfills, triggers::parse, unfit};
+use super::{Context, Decisions, Refusal, Reply, backfills, unfit};
 use crate::{
     config::Config,
     extensions::Extensions,
@@ -155,10 +155,13 @@ fn patched_cursor(context: Context<'_>, workflow: &Workflow, patch: &Patch) -> R
 ///
 /// # Errors
 ///
-/// When schedule or offset can't be read, or the schedule has no further instant.
+/// When schedule or offset can't be read, the schedule has no further instant, or the offset leads out of the calendar.
 pub fn first_cursor(spec: &WorkflowSpec, now: DateTime<Utc>) -> Result<Cursor, Refusal> {
-    let (schedule, offset) = parse(&spec.schedule, spec.offset.as_deref()).map_err(Refusal::BadSchedule)?;
-    schedule.first_natural(&offset, now).map(Cursor::from).ok_or(Refusal::NoInstant)
+    let (schedule, offset) = spec.triggers().map_err(Refusal::BadSchedule)?;
+    schedule.first_natural(&offset, now).map(Cursor::from).ok_or_else(|| match schedule.next(now) {
+        Some(_) => Refusal::OffsetLeadsOut { offset: offset.as_str().into() },
+        None => Refusal::NoInstant,
+    })
 }
 
 pub(super) fn moved(id: &WorkflowId, to: Cursor, why: CursorMove) -> Fact {

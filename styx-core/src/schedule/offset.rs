@@ -69,6 +69,24 @@ impl Offset {
         self.amount.add_to(instant)
     }
 
+    /// Years and months, in months.
+    pub(super) fn months(&self) -> i64 {
+        self.amount.months
+    }
+
+    /// The whole minute at or before the instant to which the days and the time of this offset are yet to be added so
+    /// that `instant` results: these parts can be undone, months can't. `None` if there is no such instant.
+    pub(super) fn minute_before_days_and_time(&self, instant: DateTime<Utc>) -> Option<i64> {
+        let Amount { months: _, days, seconds, nanos } = self.amount;
+        let nanos = i64::from(instant.timestamp_subsec_nanos()) - nanos;
+        let seconds = instant
+            .timestamp()
+            .checked_sub(days.checked_mul(SECONDS_A_DAY)?)?
+            .checked_sub(seconds)?
+            .checked_add(nanos.div_euclid(NANOS_A_SECOND))?;
+        Some(seconds.div_euclid(60))
+    }
+
     /// The instant this much earlier: that is, later by the offset with its sign turned (T-42);
     /// `None` if it is outside the years 0000 to 9999.
     ///

@@ -5,7 +5,10 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{WorkflowConfiguration, launch::launch_errors, validate};
-use crate::schedule::{Offset, Schedule};
+use crate::{
+    decide::Refusal,
+    schedule::{Offset, Schedule},
+};
 
 /// What a workflow must keep to on the server that it is meant for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,6 +87,13 @@ fn never_fires(configuration: &WorkflowConfiguration, after: DateTime<Utc>) -> O
     if schedule.first_natural(&offset, after).is_some() {
         return None;
     }
-    let text = format!("invalid schedule: `{}` never fires", configuration.schedule.as_str());
-    Some(Finding { rule: None, field: "schedule".into(), text })
+    let (field, text) = match (schedule.next(after), &configuration.offset) {
+        (Some(_), Some(offset)) => ("offset", Refusal::OffsetLeadsOut { offset: offset.as_str().into() }.to_string()),
+        (Some(_), None) => {
+            let offset = schedule.default_offset().as_str().into();
+            ("schedule", Refusal::OffsetLeadsOut { offset }.to_string())
+        }
+        (None, _) => ("schedule", format!("invalid schedule: `{}` never fires", configuration.schedule.as_str())),
+    };
+    Some(Finding { rule: None, field: field.into(), text })
 }

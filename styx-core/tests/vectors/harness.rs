@@ -117,6 +117,16 @@ pub(crate) fn written(at: Option<DateTime<Utc>>, none: &str) -> Value {
 ///
 /// On the project's own copy, every rule must have matched a line unless it says that it cannot.
 pub(crate) fn run(name: &str, rules: &[Rule], check: fn(&mut Case)) {
+    run_with_quirks(name, rules, |_| &[], check);
+}
+
+/// As [`run`]; `quirks` names quirks of a line that the file doesn't name.
+pub(crate) fn run_with_quirks(
+    name: &str,
+    rules: &[Rule],
+    quirks: fn(&Value) -> &'static [&'static str],
+    check: fn(&mut Case),
+) {
     let folder = std::env::var_os("STYX_VECTORS").map(PathBuf::from);
     let is_own_copy = folder.is_none();
     let folder = folder.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors")));
@@ -130,7 +140,7 @@ pub(crate) fn run(name: &str, rules: &[Rule], check: fn(&mut Case)) {
         let line: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{name} line {}: {error}", number + 1));
         let id = line["id"].as_str().unwrap_or("no id").to_owned();
-        let mut case = prepare(line, rules, &mut matched);
+        let mut case = prepare(line, rules, quirks, &mut matched);
         check(&mut case);
         if case.compared == 0 && case.dropped.is_empty() {
             case.fail("nothing was compared".to_owned());
@@ -155,9 +165,14 @@ pub(crate) fn run(name: &str, rules: &[Rule], check: fn(&mut Case)) {
 }
 
 /// Applies the rules for a line's quirks to what it expects.
-fn prepare(mut line: Value, rules: &[Rule], matched: &mut BTreeSet<usize>) -> Case {
-    let quirks: Vec<String> =
-        line["quirks"].as_array().into_iter().flatten().filter_map(|quirk| quirk.as_str().map(str::to_owned)).collect();
+fn prepare(
+    mut line: Value,
+    rules: &[Rule],
+    unnamed: fn(&Value) -> &'static [&'static str],
+    matched: &mut BTreeSet<usize>,
+) -> Case {
+    let named = line["quirks"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let quirks: Vec<String> = named.chain(unnamed(&line).iter().copied()).map(str::to_owned).collect();
     let kind = line["kind"].as_str().unwrap_or_default().to_owned();
     let mut dropped = Vec::new();
     for (index, rule) in rules.iter().enumerate() {

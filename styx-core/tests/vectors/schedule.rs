@@ -1,6 +1,6 @@
 //! Schedules, parameters, offsets and first natural triggers.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use styx_core::schedule::{Offset, ParameterForm, Range, RangeError, Schedule};
 
@@ -160,7 +160,78 @@ pub(crate) const RULES: &[Rule] = &[
         reason: "no parameter can name the result",
         anchor: "schedule-beyond-calendar",
     },
+    Rule {
+        quirk: "fires_in_the_past",
+        kinds: &["next_natural"],
+        verdict: Verdict::Refused(expect_later),
+        seen: Seen::Here,
+        reason: "a workflow that is stored now has nothing to make up for: its first trigger fires after now",
+        anchor: "schedule-first-trigger",
+    },
+    Rule {
+        quirk: "fires_out_of_order",
+        kinds: &["next_natural"],
+        verdict: Verdict::Refused(expect_in_order),
+        seen: Seen::Here,
+        reason: "triggers come in the order in which they fire, then by instant",
+        anchor: "schedule-first-trigger",
+    },
 ];
+
+/// Quirks of a line that the file doesn't name.
+pub(crate) fn quirks(line: &Value) -> &'static [&'static str] {
+    if past_triggers(line) > 0 {
+        &["fires_in_the_past"]
+    } else if line["kind"] == "next_natural" && in_order(line).is_some_and(|ours| line["triggers"] != ours) {
+        &["fires_out_of_order"]
+    } else {
+        &[]
+    }
+}
+
+/// The first triggers of a line in the order in which they fire, then by instant, as many as it has. `None` when it has none,
+/// or no months in its offset, which alone make a difference.
+fn in_order(line: &Value) -> Option<Value> {
+    let triggers = elements(&line["triggers"]);
+    let offset = line["effective_offset"].as_str()?;
+    let date = offset.split(['T', 't']).next().unwrap_or_default();
+    let (first, last) = (instant(&triggers.first()?["instant"]), instant(&triggers.last()?["instant"]));
+    if !date.contains(['M', 'm', 'Y', 'y']) || last - first > TimeDelta::days(60) {
+        return None;
+    }
+    let (schedule, offset) = (Schedule::parse(line["schedule"].as_str()?).ok()?, Offset::parse(offset).ok()?);
+    let around = TimeDelta::days(5);
+    let instants = std::iter::successors(schedule.next(first - around), |at| schedule.next(*at));
+    let mut all: Vec<_> = instants
+        .take_while(|at| *at < last + around)
+        .filter_map(|at| Some((offset.add_to(at)?, at)))
+        .filter(|(fires_at, _)| *fires_at > instant(&line["now"]))
+        .collect();
+    all.sort_unstable();
+    let shown = |(fires_at, at)| json!({ "instant": written(Some(at), ""), "fires_after": written(Some(fires_at), "") });
+    Some(all.into_iter().take(triggers.len()).map(shown).collect())
+}
+
+fn expect_in_order(line: &mut Value) {
+    if let Some(ours) = in_order(line) {
+        line["triggers"] = ours;
+    }
+}
+
+/// How many of the first triggers fire when the workflow is stored, or before.
+fn past_triggers(line: &Value) -> usize {
+    let fires_at = |trigger: &Value| instant(&trigger["fires_after"]);
+    let triggers = line["triggers"].as_array().into_iter().flatten();
+    triggers.take_while(|trigger| fires_at(trigger) <= instant(&line["now"])).count()
+}
+
+/// The triggers of the past are left out; of those that follow as many are compared as the line has.
+fn expect_later(line: &mut Value) {
+    let past = past_triggers(line);
+    if let Some(triggers) = line["triggers"].as_array_mut() {
+        triggers.drain(..past);
+    }
+}
 
 fn expect_no_schedule(line: &mut Value) {
     line["accepted"] = false.into();

@@ -18,7 +18,7 @@ use styx_core::{
     workflow::{Rules, WorkflowConfiguration},
     world::{Row, RowKey, RowScope, Workflow},
 };
-use styx_files::{FileError, FileWorkflow, Folder, component};
+use styx_files::{FileError, FileWorkflow, Folder, TriggerPlaces, component};
 
 use super::halted::Halted;
 use crate::http::new_request_id;
@@ -43,7 +43,7 @@ pub(crate) struct Loader {
 #[derive(Debug, Clone, Copy)]
 struct Places {
     id: (u64, u64),
-    schedule: (u64, u64),
+    triggers: TriggerPlaces,
 }
 
 /// What is to be asked about a file.
@@ -288,7 +288,7 @@ impl Load {
                 Arc::new(StoredWorkflow { json: configuration.to_json().into(), spec })
             }
         };
-        let places = Places { id: workflow.place, schedule: workflow.schedule_place };
+        let places = Places { id: workflow.place, triggers: workflow.trigger_places };
         self.places.insert(workflow.id.clone(), places);
         self.workflows.push((workflow.id.clone(), stored));
         Ok(())
@@ -323,12 +323,9 @@ impl Load {
         let Refusal::InFile { workflow, reason } = refusal else { return whole };
         let Some(places) = self.places.get(workflow) else { return whole };
         let stored = self.workflows.iter().find(|(id, _)| id == workflow);
-        match (reason.as_ref(), stored) {
-            (Refusal::NoInstant, Some((_, stored))) => {
-                FileError::never_fires(&self.path, places.schedule, &stored.spec.schedule)
-            }
-            _ => FileError { place: Some(places.id), ..whole },
-        }
+        let schedule = stored.map_or("", |(_, stored)| &stored.spec.schedule);
+        FileError::no_first_trigger(&self.path, schedule, places.triggers, reason)
+            .unwrap_or(FileError { place: Some(places.id), ..whole })
     }
 }
 
