@@ -91,6 +91,17 @@ pub enum Reason {
         /// When.
         at: DateTime<Utc>,
     },
+    /// What was due under an earlier schedule is triggered first.
+    Owed {
+        /// The earlier schedule.
+        schedule: Arc<str>,
+        /// The next instance.
+        next: Arc<str>,
+        /// How many instants there are.
+        count: u64,
+        /// Until when they fired.
+        until: DateTime<Utc>,
+    },
     /// The schedule has no further instant.
     NoInstant,
     /// The instants of a workflow are skipped, since it runs nothing that can be run.
@@ -219,6 +230,13 @@ pub fn explain_schedule(config: &Config, workflow: &Workflow, missed: u32) -> Ve
         let is_skipped = workflow.spec.runs != Runs::Image;
         reasons.push(if is_skipped { Reason::Skipped { why } } else { Reason::Halted { why } });
     }
+    for owed in &workflow.owed {
+        if let (Ok((schedule, _)), Some(instants)) = (owed.triggers(), owed.instants()) {
+            let next = schedule.parameter(owed.next.instant).into();
+            let schedule = Arc::clone(&owed.schedule);
+            reasons.push(Reason::Owed { schedule, next, count: instants.count, until: owed.until });
+        }
+    }
     reasons.push(workflow.cursor.map_or(Reason::NoInstant, |cursor| Reason::NextTrigger { at: cursor.fires_at }));
     reasons
 }
@@ -265,6 +283,13 @@ impl fmt::Display for Reason {
                 write!(f, "{max} runs that make up for missed instants are active, as many as may be")
             }
             Self::NextTrigger { at } => write!(f, "the next natural trigger fires at {}", Second(*at)),
+            Self::Owed { schedule, next, count, until } => {
+                write!(
+                    f,
+                    "{count} instants of the earlier schedule {schedule} that fired until {} are still owed, next {next}",
+                    Second(*until)
+                )
+            }
             Self::NoInstant => f.write_str("the schedule has no further instant"),
             Self::Skipped { why } => write!(f, "its instants are skipped: {why}"),
             Self::HaltedInstead { why } => write!(f, "will be halted when its turn comes: {why}"),

@@ -20,7 +20,7 @@ use crate::{
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     now::Now,
     run::Rules,
-    schedule::{NaturalTrigger, Offset, Schedule},
+    schedule::{NaturalTrigger, Offset, Schedule, parse_triggers},
     workflow::{Span, WorkflowConfiguration},
 };
 
@@ -230,6 +230,48 @@ pub enum WorkflowEvent {
         /// Later fields.
         extensions: Extensions,
     },
+    /// Instants that are neither triggered nor owed; changes nothing.
+    CursorSkipped {
+        /// The smallest of them.
+        first: DateTime<Utc>,
+        /// The greatest.
+        last: DateTime<Utc>,
+        /// How many there are.
+        count: u64,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// Schedule or offset were edited, and what was due under the old ones is still to be triggered by them.
+    Owed {
+        /// The old schedule, in Styx's JSON form.
+        schedule: Arc<str>,
+        /// The old offset, as written; `None` means the schedule's own.
+        offset: Option<Arc<str>>,
+        /// The first trigger that is owed.
+        next: Cursor,
+        /// What fires at this time or before is owed, and nothing after it.
+        until: DateTime<Utc>,
+        /// How many instants are owed.
+        count: u64,
+    },
+    /// The next trigger that is owed under an earlier schedule is another one.
+    OwedMoved {
+        /// The position of its `Owed`.
+        owed: Position,
+        /// The next one; `None` when all have been triggered or passed over.
+        to: Option<Cursor>,
+        /// Why it moved.
+        why: CursorMove,
+    },
+}
+
+/// Why instants are neither triggered nor owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SkipReason {
+    /// An edit of schedule or offset: they hadn't fired under the old one, and lie before the first of the new one.
+    Edited,
+    /// They were due when schedule or offset were edited, and as many earlier schedules as may be are owed already.
+    TooManyOwed,
 }
 
 /// A workflow as a record holds it.
@@ -299,12 +341,19 @@ impl WorkflowSpec {
     ///
     /// What is wrong with schedule or offset.
     pub fn triggers(&self) -> Result<(Schedule, Offset), String> {
-        let schedule = Schedule::parse(&self.schedule).map_err(|error| format!("invalid schedule: {error}"))?;
-        let offset = match self.offset.as_deref() {
-            Some(text) => Offset::parse(text).map_err(|error| format!("invalid offset: {error}"))?,
-            None => schedule.default_offset(),
+        parse_triggers(&self.schedule, self.offset.as_deref())
+    }
+
+    /// Whether it fires as `other` does, however schedule and offset are written: at the same times, for the same instants,
+    /// under the same names.
+    pub fn fires_as(&self, other: &Self) -> bool {
+        if self.schedule == other.schedule && self.offset == other.offset {
+            return true;
+        }
+        let (Ok((schedule, offset)), Ok((others, their_offset))) = (self.triggers(), other.triggers()) else {
+            return false;
         };
-        Ok((schedule, offset))
+        schedule.means_same(&others) && offset.means_same(&their_offset)
     }
 
     /// The file of the workflow folder that defines it.
@@ -370,6 +419,8 @@ pub enum CursorMove {
     AlreadyActive,
     /// The instance of its instant was completed by an earlier natural trigger.
     AlreadyCompleted,
+    /// Its instant was triggered by the schedule before, perhaps under another name, and came to no good end or to none yet.
+    AlreadyTriggered,
     /// The workflow names nothing that can be run.
     NoExecution,
     /// The workflow is new, or its schedule or offset changed.

@@ -2,6 +2,8 @@
 
 #[path = "stories/backfills.rs"]
 mod backfills;
+#[path = "stories/edits.rs"]
+mod edits;
 #[path = "stories/failures.rs"]
 mod failures;
 #[path = "stories/limits.rs"]

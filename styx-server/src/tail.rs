@@ -9,11 +9,12 @@ use std::{
     time::Instant,
 };
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use styx_core::{
     config::Config,
     id::{Epoch, Position},
     log::{Batch, Log, LogError, LogReader},
-    record::{Fact, Record, WorkflowEvent},
+    record::{Fact, Record, SkipReason, WorkflowEvent},
     world::{Row, RowKey},
 };
 use tokio::sync::watch;
@@ -89,6 +90,7 @@ impl<L: Log> Log for WatchedLog<L> {
         let tail = self.log.append(epoch, expected_tail, batch)?;
         if defines {
             self.revision.step();
+            batch.records.iter().for_each(log_edit);
         }
         self.metrics.appended(records, began.elapsed());
         self.tail.send_replace(tail);
@@ -108,6 +110,35 @@ impl<L: Log> Log for WatchedLog<L> {
 
     fn reader(&self) -> Box<dyn LogReader> {
         self.log.reader()
+    }
+}
+
+/// Logs what an edit of schedule or offset owes and skips.
+fn log_edit(record: &Record) {
+    let Fact::Workflow(id, event) = &record.fact else { return };
+    let second = |at: &DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    match event {
+        WorkflowEvent::Owed { schedule, offset, next, until, count } => {
+            let offset = offset.as_ref().map_or_else(String::new, |offset| format!(" with offset {offset}"));
+            tracing::info!(
+                "{id}: schedule or offset changed, and {count} instants that the earlier schedule {schedule}{offset} fired \
+                 until {} are still owed: they are triggered first, from {} on, paced as a catch-up",
+                second(until),
+                second(&next.instant)
+            );
+        }
+        WorkflowEvent::CursorSkipped { first, last, count, reason } => {
+            let why = match reason {
+                SkipReason::Edited => "they hadn't fired and lie before the first of the new schedule",
+                SkipReason::TooManyOwed => "instants of as many earlier schedules as may be are owed already",
+            };
+            tracing::warn!(
+                "{id}: schedule or offset changed, and {count} instants from {} to {} are skipped: {why}",
+                second(first),
+                second(last)
+            );
+        }
+        _ => {}
     }
 }
 

@@ -110,7 +110,7 @@ fn an_offset_that_leads_out_of_the_calendar_is_the_fault_of_the_offset() {
     let errors = "\
 never.yaml:1:34: schedule: invalid schedule: `0 0 31 2 *` never fires
 out.yaml:3:11: offset: invalid offset: with `P9999Y` the first trigger lies outside the years 0000 to 9999
-out.yaml:4:18: offset: invalid offset: with `-P8000Y` the first trigger lies outside the years 0000 to 9999
+out.yaml:4:19: offset: invalid offset: with `-P8000Y` the first trigger lies outside the years 0000 to 9999
 ";
     files.check(&["-p", "never.yaml", "out.yaml"], 1, errors, "3 errors\n");
 }
@@ -127,7 +127,6 @@ a a 2026-04-02T00:00:00Z 2026-02-04
 a a 2026-04-03T00:00:00Z 2026-02-05
 ";
     files.check(&["--plain", "a.yaml"], 0, next, "");
-}
 }
 
 #[test]

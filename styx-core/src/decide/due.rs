@@ -1,7 +1,10 @@
 //! What is due, and in which order: each decision does one kind of thing, the next sees what it led to.
 
-use super::{Context, Decisions, admission, backfills, timeouts, triggers};
-use crate::{id::InstanceId, now::Now, world::World};
+use super::{Context, Decisions, admission, backfills, finished_rows, timeouts, triggers};
+use crate::{
+    now::Now,
+    world::{RowKey, World},
+};
 
 /// One kind of thing that is due, in the order in which they are done.
 enum Due {
@@ -42,11 +45,11 @@ fn first(world: &World, now: Now) -> Option<Due> {
     index.queue().untold(now.at).next().map(|_| Due::Tell)
 }
 
-/// The instances whose finished runs the next decision must see.
-pub(super) fn instances(world: &World, now: Now) -> Vec<InstanceId> {
+/// The rows of finished runs that the next decision must see.
+pub(super) fn rows(world: &World, now: Now) -> Vec<RowKey> {
     match first(world, now) {
-        Some(Due::Triggers) => triggers::due_instances(world, now),
-        Some(Due::Backfill) => backfills::due_instances(world),
+        Some(Due::Triggers) => triggers::due_rows(world, now),
+        Some(Due::Backfill) => backfills::due_instances(world).into_iter().flat_map(finished_rows).collect(),
         _ => Vec::new(),
     }
 }

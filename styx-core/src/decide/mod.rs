@@ -5,6 +5,7 @@ mod backfills;
 mod condition;
 mod config;
 mod due;
+mod edits;
 mod files;
 mod observed;
 mod operator;
@@ -138,16 +139,28 @@ impl Draft {
 
 /// The rows that aren't part of the world and that a decision about `input` must see.
 pub fn needs(world: &World, input: &Input, now: impl Into<Now>) -> Vec<RowKey> {
-    let (instances, key) = match input {
-        Input::Due => (due::instances(world, now.into()), None),
-        Input::Asked(request, _) => (asked_instance(world, request).into_iter().collect(), None),
+    let now = now.into();
+    match input {
+        Input::Due => due::rows(world, now),
+        Input::Asked(request, _) => asked_rows(world, request, now),
         Input::AskedOnce(request, _, key) => {
-            (asked_instance(world, request).into_iter().collect(), Some(RowKey::Answered(Arc::clone(&key.key))))
+            let mut rows = asked_rows(world, request, now);
+            rows.push(RowKey::Answered(Arc::clone(&key.key)));
+            rows
         }
-        Input::Start { .. } | Input::Observed(_) => (Vec::new(), None),
-    };
-    let keys = |instance: InstanceId| TriggerKind::ALL.map(|kind| RowKey::Finished(instance.clone(), kind));
-    instances.into_iter().flat_map(keys).chain(key).collect()
+        Input::Start { .. } | Input::Observed(_) => Vec::new(),
+    }
+}
+
+/// The rows of finished runs that the answer to a request must see.
+fn asked_rows(world: &World, request: &Request, now: Now) -> Vec<RowKey> {
+    let instance = asked_instance(world, request).into_iter().flat_map(finished_rows);
+    instance.chain(edits::rows(world, request, now.present())).collect()
+}
+
+/// The rows of the finished runs of an instance.
+fn finished_rows(instance: InstanceId) -> impl Iterator<Item = RowKey> {
+    TriggerKind::ALL.into_iter().map(move |kind| RowKey::Finished(instance.clone(), kind))
 }
 
 /// The instance whose finished runs a request is about.

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::{
     BOUND, Context, Decisions, Plan, Refusal, Reply,
     admission::{self, Room},
-    unfit,
+    finished_rows, unfit,
 };
 use crate::{
     event::{Event, Trigger, TriggerParameters},
@@ -15,13 +17,20 @@ use crate::{
     record::{Cause, Cursor, CursorMove, Fact, Runs, WorkflowEvent},
     run::State,
     schedule::{Nearest, Offset, Schedule},
-    world::{TriggerKind, Workflow, World},
+    world::{Natural, Owed, RowKey, TriggerKind, Workflow, World},
 };
 
-/// The instances whose natural trigger a decision at `now` may fire.
-pub(super) fn due_instances(world: &World, now: Now) -> Vec<InstanceId> {
+/// What a decision at `now` about natural triggers must see: all finished runs of the instances that it may trigger, and
+/// the natural ones of those that their instants can have been.
+pub(super) fn due_rows(world: &World, now: Now) -> Vec<RowKey> {
     let due = now.natural().into_iter().flat_map(|until| world.index().natural(until)).take(BOUND);
-    due.filter_map(|id| natural_instance(id, world.workflows().get(id)?)).collect()
+    let due = due.filter_map(|id| natural_instance(id, world.workflows().get(id)?));
+    due.flat_map(|(instance, instant)| {
+        let others = names(instance.workflow(), instant).filter(|other| *other != instance);
+        let others: Vec<_> = others.map(|other| RowKey::Finished(other, TriggerKind::Natural)).collect();
+        finished_rows(instance).chain(others)
+    })
+    .collect()
 }
 
 /// The instance that a request means; `None` when there is no such workflow or the parameter can't be read.
@@ -45,28 +54,29 @@ pub(super) fn due(context: Context<'_>, out: &mut Decisions) {
 }
 
 fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, room: &mut Room<'_>, out: &mut Decisions) {
-    let Context { world, facts, now, .. } = context;
-    let (Some(cursor), Some((schedule, offset))) = (workflow.cursor, schedule_of(workflow)) else {
+    let Context { world, now, .. } = context;
+    let Some(due) = workflow.next_natural() else { return };
+    let triggers = due.owed.map_or_else(|| workflow.spec.triggers(), Owed::triggers);
+    let Ok((schedule, offset)) = triggers else {
         // A schedule that this version can't read any more fires no more, and the log says so.
-        move_cursor(id, None, CursorMove::Edited, Cause::Engine, out);
-        return;
+        let moved = moved(id, due, None, CursorMove::Edited);
+        return out.draft(moved, Cause::Engine);
     };
-    let instance = InstanceId::new(id.clone(), schedule.parameter(cursor.instant));
-    let next = schedule.following(&offset, cursor.instant).map(Cursor::from);
-    let completed = facts.of(&instance, TriggerKind::Natural).is_some_and(|row| row.0.state == State::Done);
-    let why = if workflow.spec.runs != Runs::Image {
-        CursorMove::NoExecution
-    } else if world.runs().contains_key(&instance) {
-        CursorMove::AlreadyActive
-    } else if completed {
-        CursorMove::AlreadyCompleted
+    let instance = InstanceId::new(id.clone(), schedule.parameter(due.cursor.instant));
+    let next = match due.owed {
+        Some(owed) => owed.following(&schedule, &offset),
+        None => schedule.following(&offset, due.cursor.instant).map(Cursor::from),
+    };
+    let why = if workflow.spec.runs == Runs::Image {
+        before(context, &instance, workflow, due).unwrap_or(CursorMove::Triggered)
     } else {
-        CursorMove::Triggered
+        CursorMove::NoExecution
     };
     if why != CursorMove::Triggered {
-        return move_cursor(id, next, why, Cause::Schedule, out);
+        return out.draft(moved(id, due, next, why), Cause::Schedule);
     }
-    let missed = next.is_some_and(|next| next.fires_at <= now.present());
+    let overtaken_at = next.map(|next| next.fires_at).into_iter().chain(workflow.other_natural_at(due)).min();
+    let missed = overtaken_at.is_some_and(|at| at <= now.present());
     let trigger = Event::TriggerExecution {
         trigger: Trigger::Natural,
         parameters: TriggerParameters::default(),
@@ -75,14 +85,47 @@ fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, room: &mut R
     };
     let lives = world.index().living(&instance).is_some();
     let mut plan = Plan::of_new(context, instance, trigger, Cause::Schedule);
-    plan.also(Fact::Workflow(
-        id.clone(),
-        WorkflowEvent::CursorMoved { to: next, why, extensions: Extensions::default() },
-    ));
+    plan.also(moved(id, due, next, why));
     if !lives && room.allows(&workflow.spec.resources) && plan.admit(Some(workflow)) {
         room.take(&workflow.spec.resources);
     }
     plan.commit(out);
+}
+
+/// Why a due instant isn't triggered: its instance is active, or it was triggered naturally before, under whichever name.
+fn before(context: Context<'_>, instance: &InstanceId, workflow: &Workflow, due: Natural<'_>) -> Option<CursorMove> {
+    let runs = context.world.runs();
+    if runs.contains_key(instance) {
+        return Some(CursorMove::AlreadyActive);
+    }
+    let is_wanted_again = due.owed.is_none() && workflow.chosen_cursor;
+    let naturally = |name: InstanceId| {
+        if runs.get(&name).is_some_and(|run| run.trigger == Some(Trigger::Natural)) {
+            return Some(CursorMove::AlreadyTriggered);
+        }
+        match context.facts.of(&name, TriggerKind::Natural)?.0.state {
+            State::Done => Some(CursorMove::AlreadyCompleted),
+            _ if is_wanted_again => None,
+            _ => Some(CursorMove::AlreadyTriggered),
+        }
+    };
+    let names: Vec<_> = names(instance.workflow(), due.cursor.instant).filter_map(naturally).collect();
+    let completed = names.contains(&CursorMove::AlreadyCompleted).then_some(CursorMove::AlreadyCompleted);
+    completed.or_else(|| names.first().copied())
+}
+
+/// The instances that an instant can have been, by whatever schedule the workflow had.
+pub(super) fn names(workflow: &WorkflowId, instant: DateTime<Utc>) -> impl Iterator<Item = InstanceId> {
+    Schedule::names(instant).map(|name| InstanceId::new(workflow.clone(), name))
+}
+
+/// That the next natural trigger of the same schedule is another one.
+fn moved(id: &WorkflowId, due: Natural<'_>, to: Option<Cursor>, why: CursorMove) -> Fact {
+    let event = match due.owed {
+        Some(owed) => WorkflowEvent::OwedMoved { owed: owed.since, to, why },
+        None => WorkflowEvent::CursorMoved { to, why, extensions: Extensions::default() },
+    };
+    Fact::Workflow(id.clone(), event)
 }
 
 /// What a request for a run says.
@@ -144,15 +187,9 @@ pub(super) fn schedule_of(workflow: &Workflow) -> Option<(Schedule, Offset)> {
     workflow.spec.triggers().ok()
 }
 
-/// Drafts a move of a cursor.
-pub(super) fn move_cursor(id: &WorkflowId, to: Option<Cursor>, why: CursorMove, cause: Cause, out: &mut Decisions) {
-    out.draft(
-        Fact::Workflow(id.clone(), WorkflowEvent::CursorMoved { to, why, extensions: Extensions::default() }),
-        cause,
-    );
-}
-
-fn natural_instance(id: &WorkflowId, workflow: &Workflow) -> Option<InstanceId> {
-    let (schedule, _) = schedule_of(workflow)?;
-    Some(InstanceId::new(id.clone(), schedule.parameter(workflow.cursor?.instant)))
+/// The instance of a workflow's next natural trigger, and its instant.
+fn natural_instance(id: &WorkflowId, workflow: &Workflow) -> Option<(InstanceId, DateTime<Utc>)> {
+    let Natural { cursor, owed } = workflow.next_natural()?;
+    let (schedule, _) = owed.map_or_else(|| workflow.spec.triggers(), Owed::triggers).ok()?;
+    Some((InstanceId::new(id.clone(), schedule.parameter(cursor.instant)), cursor.instant))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Context, Decisions, Refusal, Reply, backfills, unfit};
+use super::{Context, Decisions, Refusal, Reply, backfills, edits, unfit};
 use crate::{
     config::Config,
     extensions::Extensions,
@@ -31,14 +31,14 @@ pub(super) fn store(
 
 /// What is left of a workflow that was replaced.
 pub(super) struct Put {
-    /// Its cursor, unless schedule or offset changed.
+    /// Its cursor, unless schedule or offset came to mean something else.
     pub(super) kept: Option<Cursor>,
     /// The cursor of one that is new now.
     pub(super) first: Cursor,
 }
 
 /// Drafts that a workflow is stored; `None` when it is stored as it is already. A new one, or one whose schedule or
-/// offset changed, gets a new cursor (TR-4).
+/// offset came to mean something else, gets a new cursor (TR-4); what was due under the old ones is still owed (ADR 12).
 pub(super) fn put(
     context: Context<'_>,
     id: &WorkflowId,
@@ -52,10 +52,11 @@ pub(super) fn put(
     }
     let first = first_cursor(&stored.spec, context.now.present())?;
     out.draft_asked(Fact::Workflow(id.clone(), WorkflowEvent::Stored(Arc::clone(stored))), cause);
-    let kept = before
-        .filter(|before| before.spec.schedule == stored.spec.schedule && before.spec.offset == stored.spec.offset)
-        .and_then(|before| before.cursor);
+    let kept = before.filter(|before| before.spec.fires_as(&stored.spec)).and_then(|before| before.cursor);
     if kept.is_none() {
+        for event in before.map(|before| edits::replaced(context, id, before, first)).unwrap_or_default() {
+            out.draft_asked(Fact::Workflow(id.clone(), event), cause);
+        }
         out.draft_asked(moved(id, first, CursorMove::Edited), cause);
     }
     Ok(Some(Put { kept, first }))

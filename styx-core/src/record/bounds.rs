@@ -108,6 +108,25 @@ impl Bounds {
                     time("fact.workflow.event.cursorMoved.to.instant", *instant)?;
                     time("fact.workflow.event.cursorMoved.to.fires_at", *fires_at)
                 }
+                WorkflowEvent::CursorSkipped { first, last, .. } => {
+                    time("fact.workflow.event.cursorSkipped.first", *first)?;
+                    time("fact.workflow.event.cursorSkipped.last", *last)
+                }
+                WorkflowEvent::Owed { next: Cursor { instant, fires_at }, until, .. } => {
+                    time("fact.workflow.event.owed.next.instant", *instant)?;
+                    time("fact.workflow.event.owed.next.fires_at", *fires_at)?;
+                    time("fact.workflow.event.owed.until", *until)
+                }
+                WorkflowEvent::OwedMoved { owed, to, .. } => {
+                    Self { largest: record.position.0.saturating_sub(1) }.number(
+                        "fact.workflow.event.owedMoved.owed",
+                        owed.0,
+                        1,
+                    )?;
+                    let Some(Cursor { instant, fires_at }) = to else { return Ok(()) };
+                    time("fact.workflow.event.owedMoved.to.instant", *instant)?;
+                    time("fact.workflow.event.owedMoved.to.fires_at", *fires_at)
+                }
                 WorkflowEvent::CursorMoved { to: None, .. }
                 | WorkflowEvent::Stored(_)
                 | WorkflowEvent::Deleted

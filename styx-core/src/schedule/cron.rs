@@ -8,8 +8,8 @@ use super::fields::Fields;
 
 /// A cron expression: its text in lower case, and what it matches.
 ///
-/// Two expressions are equal if their texts are, whatever they match: a changed text is a changed
-/// schedule (TR-4).
+/// Two expressions are equal if their texts are, whatever they match. Whether an edit changes a schedule is asked of
+/// [`Schedule::means_same`](super::Schedule::means_same).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cron {
     text: Arc<str>,

@@ -58,6 +58,31 @@ impl Fields {
         Self { minutes, hours, days, months, weekdays, day_rule }
     }
 
+    /// The same in its plainest form: two that match the same minutes are equal then. Days that no wanted month has are
+    /// left out, and day fields that leave no day out are `*`.
+    pub(super) fn plain(&self) -> Self {
+        let months = (1..=12).filter(|month| bit(u64::from(self.months), *month));
+        // 2024 is a leap year.
+        let longest = months.map(|month| month_length(2_024, month as u32)).max().unwrap_or(0);
+        let existing = below(longest + 1) & !1;
+        let days = self.days & existing;
+        let (every_day, every_weekday) = (days == existing, self.weekdays == ALL_WEEKDAYS);
+        let (day_rule, days, weekdays) = match self.day_rule {
+            DayRule::DayOfMonth if every_day => (DayRule::EveryDay, 0, ALL_WEEKDAYS),
+            DayRule::DayOfWeek if every_weekday => (DayRule::EveryDay, 0, ALL_WEEKDAYS),
+            DayRule::Either if every_day || every_weekday => (DayRule::EveryDay, 0, ALL_WEEKDAYS),
+            DayRule::Either if days == 0 => (DayRule::DayOfWeek, 0, self.weekdays),
+            rule => (rule, days, self.weekdays),
+        };
+        Self { days, weekdays, day_rule, ..*self }
+    }
+
+    /// How many minutes of a month match.
+    pub(super) fn count_of_month(&self, year: i64, month: u32) -> u64 {
+        let days = self.days_of(Month::new(year, month)).count_ones();
+        u64::from(days) * u64::from(self.hours.count_ones()) * u64::from(self.minutes.count_ones())
+    }
+
     /// Whether this minute matches.
     pub(super) fn matches(&self, minute: i64) -> bool {
         let of_day = minute.rem_euclid(MINUTES_A_DAY);

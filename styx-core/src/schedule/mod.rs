@@ -8,8 +8,10 @@
 //! TR-4, TR-19).
 
 mod calendar;
+mod counting;
 mod cron;
 mod fields;
+mod meaning;
 mod natural;
 mod offset;
 mod parameter;
@@ -25,6 +27,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use self::fields::Fields;
 pub use self::{
+    counting::Instants,
     cron::{Cron, CronField, ParseCronError},
     natural::NaturalTrigger,
     offset::{Offset, ParseOffsetError},
@@ -211,6 +214,19 @@ impl Schedule {
             Self::Monthly | Self::Yearly | Self::Cron(_) => None,
         }
     }
+}
+
+/// Reads a schedule and the offset that counts for it: its own, or else one period of an alias (T-43).
+///
+/// # Errors
+/// What is wrong with either of them.
+pub fn parse_triggers(schedule: &str, offset: Option<&str>) -> Result<(Schedule, Offset), String> {
+    let schedule = Schedule::parse(schedule).map_err(|error| format!("invalid schedule: {error}"))?;
+    let offset = match offset {
+        Some(text) => Offset::parse(text).map_err(|error| format!("invalid offset: {error}"))?,
+        None => schedule.default_offset(),
+    };
+    Ok((schedule, offset))
 }
 
 impl FromStr for Schedule {

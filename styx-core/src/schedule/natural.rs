@@ -15,7 +15,7 @@ use super::{
     instant_of, minute_of,
 };
 
-const MINUTES_A_DAY: i64 = 24 * 60;
+pub(super) const MINUTES_A_DAY: i64 = 24 * 60;
 
 /// An instance that a schedule starts by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,7 +54,7 @@ impl Schedule {
         triggers.after(triggers.led_to(minute), Some(minute)).and_then(|minute| natural(offset, minute))
     }
 
-    fn triggers(&self, offset: &Offset) -> Triggers<'_> {
+    pub(super) fn triggers(&self, offset: &Offset) -> Triggers<'_> {
         Triggers { fields: self.fields(), months: offset.months() }
     }
 }
@@ -67,7 +67,7 @@ fn natural(offset: &Offset, minute: i64) -> Option<NaturalTrigger> {
 /// The triggers of a schedule, ordered by where the months of the offset lead, then by instant. What else an offset adds
 /// is the same for all of them and changes no order. Times are whole minutes since 1970.
 #[derive(Clone, Copy)]
-struct Triggers<'a> {
+pub(super) struct Triggers<'a> {
     fields: &'a Fields,
     months: i64,
 }
@@ -99,7 +99,15 @@ impl Source {
     }
 }
 
-impl Triggers<'_> {
+impl<'a> Triggers<'a> {
+    pub(super) fn fields(self) -> &'a Fields {
+        self.fields
+    }
+
+    pub(super) fn months(self) -> i64 {
+        self.months
+    }
+
     /// The first instant, in the order of triggers, that leads to a later minute than this one, or to the same one from
     /// an instant after `tie`.
     fn after(self, minute: i64, tie: Option<i64>) -> Option<i64> {
@@ -144,7 +152,7 @@ impl Triggers<'_> {
     }
 
     /// Where an instant is led to by the months of the offset.
-    fn led_to(self, minute: i64) -> i64 {
+    pub(super) fn led_to(self, minute: i64) -> i64 {
         let (month, day, time) = parts_of(minute);
         let target = month + self.months;
         let day = day.min(length_of(target));
@@ -153,13 +161,13 @@ impl Triggers<'_> {
 }
 
 /// The month of a minute, counted from January of the year 0, the day in it, and the minute of that day.
-fn parts_of(minute: i64) -> (i64, u32, i64) {
+pub(super) fn parts_of(minute: i64) -> (i64, u32, i64) {
     let date = Date::from_day_number(minute.div_euclid(MINUTES_A_DAY));
     (date.year * 12 + i64::from(date.month) - 1, date.day, minute.rem_euclid(MINUTES_A_DAY))
 }
 
 /// The number of a month in its year, from 1 on.
-fn number_of(month: i64) -> u32 {
+pub(super) fn number_of(month: i64) -> u32 {
     month.rem_euclid(12) as u32 + 1
 }
 

@@ -11,8 +11,8 @@ const NANOS_A_SECOND: i64 = 1_000_000_000;
 /// A span of time in calendar and clock units, like `P1M2DT3H` (T-40, TR-3).
 ///
 /// Years and months are added first, with the day cut to the length of the month, then weeks and
-/// days, then the time part. The text is kept: whether an offset was changed is a question of its
-/// text (TR-4), so `PT60M` and `PT1H` are not equal.
+/// days, then the time part. The text is kept, so `PT60M` and `PT1H` are not equal; they
+/// [mean the same](Self::means_same).
 ///
 /// ```
 /// use styx_core::schedule::Offset;
@@ -72,6 +72,13 @@ impl Offset {
     /// Years and months, in months.
     pub(super) fn months(&self) -> i64 {
         self.amount.months
+    }
+
+    /// Weeks, days and the time part, in nanoseconds.
+    pub(super) fn days_and_time(&self) -> i128 {
+        let Amount { months: _, days, seconds, nanos } = self.amount;
+        let seconds = i128::from(days) * i128::from(SECONDS_A_DAY) + i128::from(seconds);
+        seconds * i128::from(NANOS_A_SECOND) + i128::from(nanos)
     }
 
     /// The whole minute at or before the instant to which the days and the time of this offset are yet to be added so

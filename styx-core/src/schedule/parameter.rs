@@ -14,23 +14,13 @@ impl Schedule {
     /// `2024-05-06` for days and weeks, `2024-05` for months, `2024` for years, and
     /// `2024-05-06T07:30:00Z` for cron, with seconds cut off.
     pub fn parameter(&self, at: DateTime<Utc>) -> String {
-        let Date { year, month, day } = Date::from_day_number(at.timestamp().div_euclid(SECONDS_A_DAY));
-        let minute = at.timestamp().rem_euclid(SECONDS_A_DAY) / 60;
-        let (hour, minute) = (minute / 60, minute % 60);
-        let mut text = String::with_capacity(20);
-        // Years beyond four digits have a sign, as in ISO 8601.
-        let result = if (0..=9999).contains(&year) { write!(text, "{year:04}") } else { write!(text, "{year:+05}") };
-        let result = result.and_then(|()| match self {
-            Self::Yearly => Ok(()),
-            Self::Monthly => write!(text, "-{month:02}"),
-            Self::Daily | Self::Weekly => write!(text, "-{month:02}-{day:02}"),
-            Self::Hourly => write!(text, "-{month:02}-{day:02}T{hour:02}"),
-            Self::Cron(_) => {
-                write!(text, "-{month:02}-{day:02}T{hour:02}:{minute:02}:00Z")
-            }
-        });
-        debug_assert!(result.is_ok(), "a string takes all that is written to it");
-        text
+        match self {
+            Self::Yearly => name(at, 0),
+            Self::Monthly => name(at, 1),
+            Self::Daily | Self::Weekly => name(at, 2),
+            Self::Hourly => name(at, 3),
+            Self::Cron(_) => full_name(at),
+        }
     }
 
     /// Reads the parameter of a manual trigger and rounds it down to an instant of the schedule
@@ -59,6 +49,30 @@ impl Schedule {
         reader.end()?;
         instant(seconds, nanos)
     }
+}
+
+/// The name that cron schedules give to the instance at this instant.
+pub(super) fn full_name(at: DateTime<Utc>) -> String {
+    name(at, 4)
+}
+
+/// An instant as text: the year and as many of month, day, hour and minute.
+fn name(at: DateTime<Utc>, parts: u8) -> String {
+    let Date { year, month, day } = Date::from_day_number(at.timestamp().div_euclid(SECONDS_A_DAY));
+    let minute = at.timestamp().rem_euclid(SECONDS_A_DAY) / 60;
+    let (hour, minute) = (minute / 60, minute % 60);
+    let mut text = String::with_capacity(20);
+    // Years beyond four digits have a sign, as in ISO 8601.
+    let result = if (0..=9999).contains(&year) { write!(text, "{year:04}") } else { write!(text, "{year:+05}") };
+    let result = result.and_then(|()| match parts {
+        0 => Ok(()),
+        1 => write!(text, "-{month:02}"),
+        2 => write!(text, "-{month:02}-{day:02}"),
+        3 => write!(text, "-{month:02}-{day:02}T{hour:02}"),
+        _ => write!(text, "-{month:02}-{day:02}T{hour:02}:{minute:02}:00Z"),
+    });
+    debug_assert!(result.is_ok(), "a string takes all that is written to it");
+    text
 }
 
 /// A way to write an instant that leaves nothing open; what reads one takes no other.

@@ -4,6 +4,7 @@ mod backfills;
 mod index;
 mod line;
 mod lives;
+mod owed;
 mod place;
 mod queue;
 mod rows;
@@ -14,9 +15,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use self::index::{Parts, Place, needed};
+pub(crate) use self::owed::due;
 pub use self::{
     backfills::{Backfill, Resource},
     index::Index,
+    owed::{MAX_OWED, Natural, Owed},
     place::Ahead,
     queue::Queue,
     rows::{Answered, Finished, LogRow, Row, RowKey, RowScope, TriggerKind, UnfitRows},
@@ -58,8 +61,13 @@ pub struct Workflow {
     pub spec: WorkflowSpec,
     /// Whether natural triggers fire.
     pub enabled: bool,
-    /// The next natural trigger.
+    /// The next natural trigger by its schedule.
     pub cursor: Option<Cursor>,
+    /// Whether an operator chose the cursor's instant since schedule or offset last changed: then its instants are wanted
+    /// again, unless they were completed.
+    pub chosen_cursor: bool,
+    /// Earlier schedules under which triggers are still owed, the oldest first; at most [`MAX_OWED`].
+    pub owed: Vec<Owed>,
 }
 
 /// What a record changed: which rows are to be written again, and the row of a run that has finished.
@@ -233,6 +241,8 @@ impl World {
                 spec: stored.spec.clone(),
                 enabled: before.is_some_and(|before| before.enabled),
                 cursor: before.and_then(|before| before.cursor),
+                chosen_cursor: before.is_some_and(|before| before.chosen_cursor),
+                owed: before.map(|before| before.owed.clone()).unwrap_or_default(),
             };
             self.put_workflow(id, Some(workflow));
             return Ok(());
@@ -243,7 +253,16 @@ impl World {
         let before = workflow.natural_at();
         match event {
             WorkflowEvent::Switched { enabled } => workflow.enabled = *enabled,
-            WorkflowEvent::CursorMoved { to, .. } => workflow.cursor = *to,
+            WorkflowEvent::CursorMoved { to, why, .. } => workflow.move_cursor(*to, *why),
+            WorkflowEvent::CursorSkipped { .. } => {}
+            WorkflowEvent::Owed { schedule, offset, next, until, .. } => {
+                let (schedule, offset) = (Arc::clone(schedule), offset.clone());
+                let owed = Owed { since: record.position, schedule, offset, next: *next, until: *until };
+                workflow.owe(owed).map_err(|problem| unfit(format!("workflow {id}"), problem))?;
+            }
+            WorkflowEvent::OwedMoved { owed, to, .. } => {
+                workflow.move_owed(*owed, *to).map_err(|problem| unfit(format!("workflow {id}"), problem))?;
+            }
             WorkflowEvent::FileRemoved { path } if workflow.file() == Some(path) => {
                 self.index.move_file(id, Some(path), None);
                 workflow.spec.origin = Origin::RemovedFile { path: Arc::clone(path) };
@@ -375,11 +394,6 @@ impl World {
 }
 
 impl Workflow {
-    /// When its next natural trigger fires; `None` while it is disabled.
-    pub fn natural_at(&self) -> Option<DateTime<Utc>> {
-        self.cursor.filter(|_| self.enabled).map(|cursor| cursor.fires_at)
-    }
-
     /// The file of the workflow folder that defines it.
     pub fn file(&self) -> Option<&Arc<str>> {
         self.spec.file()

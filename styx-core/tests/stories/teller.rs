@@ -33,12 +33,13 @@ pub(crate) struct Teller {
     world: World,
     rows: BTreeMap<RowKey, Row>,
     told: String,
+    records: Vec<Fact>,
 }
 
 impl Teller {
     pub(crate) fn begin(now: &str, config: Config) -> Self {
         let world = World::default();
-        let mut story = Self { now: time(now), world, rows: BTreeMap::new(), told: String::new() };
+        let mut story = Self { now: time(now), world, rows: BTreeMap::new(), told: String::new(), records: Vec::new() };
         let (log_id, root_seed) = (Uuid::from_u128(1), Uuid::from_u128(2));
         story.take(&Input::Start { log_id, root_seed, config: Arc::new(config) });
         story
@@ -46,6 +47,16 @@ impl Teller {
 
     pub(crate) fn world(&self) -> &World {
         &self.world
+    }
+
+    /// All that was recorded.
+    pub(crate) fn records(&self) -> &[Fact] {
+        &self.records
+    }
+
+    /// Jumps to a time, and does nothing there.
+    pub(crate) fn sleep(&mut self, now: &str) {
+        self.now = time(now);
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -181,6 +192,7 @@ impl Teller {
         for draft in decisions.drafts {
             self.tell(&line(&draft.fact, &draft.cause));
             let record = draft.into_record(&self.world, self.now, Epoch(1));
+            self.records.push(record.fact.clone());
             let changes = self.world.apply(&record).expect("what is decided can be folded");
             self.rows.extend(changes.into_rows().filter_map(|(key, row)| Some((key, row?))));
         }
@@ -220,6 +232,17 @@ fn line(fact: &Fact, cause: &Cause) -> String {
             WorkflowEvent::Deleted => format!("{id} deleted"),
             WorkflowEvent::FileRemoved { path } => format!("{id} isn't in {path} any more"),
             WorkflowEvent::Switched { enabled } => format!("{id} enabled: {enabled}"),
+            WorkflowEvent::CursorSkipped { first, last, count, reason } => {
+                let (first, last) = (first.format("%dT%H:%M"), last.format("%dT%H:%M"));
+                format!("{id} skips {count} from {first} to {last} ({reason:?})")
+            }
+            WorkflowEvent::Owed { schedule, next, count, .. } => {
+                format!("{id} owes {count} by {schedule} from {}", next.instant.format("%dT%H:%M"))
+            }
+            WorkflowEvent::OwedMoved { to, why, .. } => {
+                let to = to.map(|to| to.instant.format("%dT%H:%M").to_string());
+                format!("{id} owed {} ({why:?})", to.as_deref().unwrap_or("none"))
+            }
             WorkflowEvent::CursorMoved { to, why, .. } => {
                 let to =
                     to.map(|to| format!("{} fires {}", to.instant.format("%dT%H:%M"), to.fires_at.format("%dT%H:%M")));

@@ -29,7 +29,7 @@ pub(super) enum Stake {
 /// What a decision that begins with `fact` is about, in `world`, which is that before it.
 pub(super) fn stake(world: &World, fact: &Fact) -> Stake {
     let natural = |id: &WorkflowId| {
-        let cursor = world.workflows().get(id).and_then(|workflow| workflow.cursor);
+        let cursor = world.workflows().get(id).and_then(|workflow| workflow.next_natural()).map(|next| next.cursor);
         Stake::Natural(id.clone(), cursor)
     };
     let counter = |id: &InstanceId| world.runs().get(id).and_then(|run| run.counter);

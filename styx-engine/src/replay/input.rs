@@ -118,7 +118,10 @@ fn request(world: &World, decision: &[Record], operator: &Operator) -> Option<Re
                 Request::StoreWorkflow { id: id.clone(), workflow: Arc::clone(workflow) }
             }
             WorkflowEvent::Deleted => Request::DeleteWorkflow { id: id.clone() },
-            WorkflowEvent::FileRemoved { .. } => return None,
+            WorkflowEvent::FileRemoved { .. }
+            | WorkflowEvent::CursorSkipped { .. }
+            | WorkflowEvent::Owed { .. }
+            | WorkflowEvent::OwedMoved { .. } => return None,
             WorkflowEvent::Switched { .. } | WorkflowEvent::CursorMoved { .. } => {
                 let cursor = world.workflows().get(id).and_then(|workflow| workflow.cursor);
                 let (next_instant, next_fires_at) = moved(decision, cursor);

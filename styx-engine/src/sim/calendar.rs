@@ -20,6 +20,7 @@ const CRON: &str = "%Y-%m-%dT%H:%M:00Z";
 /// All of them.
 pub(super) const TIMETABLES: &[Timetable] = &[
     Timetable { schedule: "*/5 * * * *", matches: |m| m % 5 == 0, form: CRON, default_offset: 0 },
+    Timetable { schedule: "0/5 * * * *", matches: |m| m % 5 == 0, form: CRON, default_offset: 0 },
     Timetable { schedule: "*/15 * * * *", matches: |m| m % 15 == 0, form: CRON, default_offset: 0 },
     Timetable { schedule: "7,37 * * * *", matches: |m| m % 60 == 7 || m % 60 == 37, form: CRON, default_offset: 0 },
     Timetable {
@@ -40,7 +41,15 @@ pub(super) const TIMETABLES: &[Timetable] = &[
 
 /// Offsets as workflows write them, and in minutes.
 pub(super) const OFFSETS: &[(Option<&str>, i64)] =
-    &[(None, 0), (None, 0), (Some("PT0S"), 0), (Some("PT10M"), 10), (Some("PT2H"), 120), (Some("-PT5M"), -5)];
+    &[
+    (None, 0),
+    (None, 0),
+    (Some("PT0S"), 0),
+    (Some("PT10M"), 10),
+    (Some("PT2H"), 120),
+    (Some("PT120M"), 120),
+    (Some("-PT5M"), -5),
+];
 
 fn hour(minute: i64) -> i64 {
     minute.div_euclid(60) % 24
@@ -55,6 +64,14 @@ impl Timetable {
     /// The one that is written so.
     pub(super) fn of(schedule: &str) -> Option<&'static Self> {
         TIMETABLES.iter().find(|table| table.schedule == schedule)
+    }
+
+    /// One text for all that mean the same.
+    pub(super) fn meaning(&self) -> &'static str {
+        match self.schedule {
+            "0/5 * * * *" => "*/5 * * * *",
+            other => other,
+        }
     }
 
     /// The offset that counts, in minutes.
@@ -94,3 +111,12 @@ impl Timetable {
         instant.format(self.form).to_string()
     }
 }
+
+/// Each is itself alone: its text is known once.
+impl PartialEq for Timetable {
+    fn eq(&self, other: &Self) -> bool {
+        self.schedule == other.schedule
+    }
+}
+
+impl Eq for Timetable {}

@@ -58,6 +58,17 @@ fn workflow_event(event: &WorkflowEvent) -> String {
             format!("cursor to {}, fires at {} ({why:?})", to.instant.to_rfc3339(), to.fires_at.to_rfc3339())
         }
         WorkflowEvent::CursorMoved { to: None, why, .. } => format!("cursor to nothing ({why:?})"),
+        WorkflowEvent::CursorSkipped { first, last, count, reason } => {
+            format!("skips {count} instants, {} to {} ({reason:?})", first.to_rfc3339(), last.to_rfc3339())
+        }
+        WorkflowEvent::Owed { schedule, offset, next, until, count } => {
+            let (next, until) = (next.instant.to_rfc3339(), until.to_rfc3339());
+            format!("owes {count} instants by `{schedule}` offset {offset:?}, from {next}, fired until {until}")
+        }
+        WorkflowEvent::OwedMoved { owed, to, why } => {
+            let to = to.map_or_else(|| "nothing".to_owned(), |to| to.instant.to_rfc3339());
+            format!("owed by {owed}: to {to} ({why:?})")
+        }
     }
 }
 

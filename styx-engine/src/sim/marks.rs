@@ -16,7 +16,7 @@ use styx_core::{
     executor::Observed,
     id::{Epoch, InstanceId, Position, WorkflowId},
     now::Now,
-    record::{Cause, CursorMove, Ending, ExecutionEvent, Fact, Record, RunEvent, WorkflowEvent},
+    record::{Cause, CursorMove, Ending, ExecutionEvent, Fact, Record, RunEvent, WorkflowEvent, WorkflowSpec},
     run::State,
     world::{Workflow, World},
 };
@@ -137,12 +137,25 @@ impl Marks {
             WorkflowEvent::Deleted if has_runs() => coverage.reach(Situation::DeletedWhileActive),
             WorkflowEvent::Stored(stored) if self.world.workflows().contains_key(id) => {
                 self.needs(id, &stored.spec, coverage);
+                let before = self.world.workflows().get(id).map(|workflow| &workflow.spec);
+                if before.is_some_and(|before| is_edit_of_text(before, &stored.spec)) {
+                    coverage.reach(Situation::EditOfText);
+                }
             }
             WorkflowEvent::Stored(_) if !self.world.workflows().contains_key(id) && has_runs() => {
                 coverage.reach(Situation::RecreatedWhileActive);
             }
+            WorkflowEvent::CursorSkipped { .. } => coverage.reach(Situation::EditSkips),
+            WorkflowEvent::Owed { .. } => {
+                coverage.reach(Situation::EditOwes);
+                if self.world.workflows().get(id).is_some_and(|workflow| !workflow.owed.is_empty()) {
+                    coverage.reach(Situation::EditsOwe);
+                }
+            }
+            WorkflowEvent::OwedMoved { why: CursorMove::Triggered, .. } => coverage.reach(Situation::OwedTriggered),
             WorkflowEvent::CursorMoved { to, why, .. } => {
                 match why {
+                    CursorMove::AlreadyTriggered => coverage.reach(Situation::AlreadyTriggered),
                     CursorMove::AlreadyActive => coverage.reach(Situation::AlreadyActive),
                     CursorMove::AlreadyCompleted => coverage.reach(Situation::AlreadyCompleted),
                     CursorMove::NoExecution => coverage.reach(Situation::NoExecution),
@@ -188,4 +201,8 @@ impl Marks {
             }
         }
     }
+}
+
+fn is_edit_of_text(before: &WorkflowSpec, after: &WorkflowSpec) -> bool {
+    (before.schedule != after.schedule || before.offset != after.offset) && before.fires_as(after)
 }

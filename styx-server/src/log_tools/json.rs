@@ -202,6 +202,24 @@ fn workflow(event: &WorkflowEvent) -> Value {
         WorkflowEvent::Deleted => json!({}),
         WorkflowEvent::FileRemoved { path } => json!({ "path": **path }),
         WorkflowEvent::Switched { enabled } => json!({ "enabled": enabled }),
+        WorkflowEvent::CursorSkipped { first, last, count, reason } => json!({
+            "first": wording::instant(*first),
+            "last": wording::instant(*last),
+            "count": count,
+            "reason": wording::skip_name(*reason),
+        }),
+        WorkflowEvent::Owed { schedule, offset, next, until, count } => json!({
+            "schedule": **schedule,
+            "offset": offset.as_deref(),
+            "next": wording::instant(next.instant),
+            "until": wording::instant(*until),
+            "count": count,
+        }),
+        WorkflowEvent::OwedMoved { owed, to, why } => json!({
+            "owed": owed.0,
+            "next": to.map(|cursor| wording::instant(cursor.instant)),
+            "why": wording::move_name(*why),
+        }),
         WorkflowEvent::CursorMoved { to, why, extensions: more } => extended(
             json!({
                 "next_natural_trigger": to.map(|cursor| wording::instant(cursor.instant)),

@@ -11,7 +11,7 @@ use styx_core::{
     record::{BackfillSpec, Origin, Runs, WorkflowSpec},
     run::{Run, State},
     workflow::Span,
-    world::{Answered, Backfill, Finished, LogRow, Resource, Row, Workflow},
+    world::{Answered, Backfill, Finished, LogRow, Owed, Resource, Row, Workflow},
 };
 
 use super::{json, redact, wording};
@@ -96,7 +96,7 @@ pub(super) fn config(config: &Config) -> View {
 
 /// The fields of a workflow; its configuration is in the record that `stored_at` names.
 pub(super) fn workflow(workflow: &Workflow) -> View {
-    let Workflow { stored_at, deployed_at, json_digest, spec, enabled, cursor } = workflow;
+    let Workflow { stored_at, deployed_at, json_digest, spec, enabled, cursor, chosen_cursor, owed } = workflow;
     let WorkflowSpec { schedule, offset, running_timeout, runs, resources, .. } = spec;
     let WorkflowSpec { retry_condition, mounts_secret, origin, extensions, .. } = spec;
     let runs = match runs {
@@ -104,7 +104,7 @@ pub(super) fn workflow(workflow: &Workflow) -> View {
         Runs::Image => Some("image"),
         Runs::Flyte => Some("flyte"),
     };
-    let view = fields(json!({
+    let mut view = fields(json!({
         "enabled": enabled,
         "next_natural_trigger": cursor.map(|cursor| wording::instant(cursor.instant)),
         "next_natural_offset_trigger": cursor.map(|cursor| wording::instant(cursor.fires_at)),
@@ -120,7 +120,25 @@ pub(super) fn workflow(workflow: &Workflow) -> View {
         "deployed_at": json::millis(*deployed_at),
         "configuration_digest": json_digest.to_string(),
     }));
+    // Few workflows have either.
+    if *chosen_cursor {
+        view.insert("chosen_cursor".into(), true.into());
+    }
+    if !owed.is_empty() {
+        view.insert("owed".into(), owed.iter().map(owed_text).collect());
+    }
     extended(view, &[("extensions", extensions)])
+}
+
+/// What is owed under an earlier schedule, in words.
+fn owed_text(owed: &Owed) -> String {
+    let Owed { since, schedule, offset, next, until } = owed;
+    let offset = offset.as_ref().map_or_else(String::new, |offset| format!(" with offset {offset}"));
+    format!(
+        "{since}: {schedule}{offset}, next {}, fired until {}",
+        wording::instant(next.instant),
+        wording::instant(*until)
+    )
 }
 
 /// The fields of a run.

@@ -8,7 +8,7 @@ use styx_core::{
     id::ExecutionId,
     record::{
         BackfillEvent, BackfillMove, BackfillSpec, Cause, ConfigEvent, CursorMove, Ending, ExecutionEvent, Fact,
-        LogEvent, Origin, Record, ResourceEvent, RunEvent, WorkflowEvent,
+        LogEvent, Origin, Record, ResourceEvent, RunEvent, SkipReason, WorkflowEvent,
     },
     workflow::Span,
 };
@@ -30,6 +30,9 @@ pub(super) fn name(fact: &Fact) -> &'static str {
         Fact::Workflow(_, WorkflowEvent::FileRemoved { .. }) => "fileRemoved",
         Fact::Workflow(_, WorkflowEvent::Switched { .. }) => "switched",
         Fact::Workflow(_, WorkflowEvent::CursorMoved { .. }) => "cursorMoved",
+        Fact::Workflow(_, WorkflowEvent::CursorSkipped { .. }) => "cursorSkipped",
+        Fact::Workflow(_, WorkflowEvent::Owed { .. }) => "owed",
+        Fact::Workflow(_, WorkflowEvent::OwedMoved { .. }) => "owedMoved",
         Fact::Run(_, RunEvent::Styx { event, .. }) => event.kind().as_str(),
         Fact::Run(_, RunEvent::Ignored { .. }) => "ignored",
         Fact::Execution(_, ExecutionEvent::Ended(_)) => "ended",
@@ -87,10 +90,19 @@ pub(super) fn move_name(why: CursorMove) -> &'static str {
         CursorMove::Triggered => "triggered",
         CursorMove::AlreadyActive => "alreadyActive",
         CursorMove::AlreadyCompleted => "alreadyCompleted",
+        CursorMove::AlreadyTriggered => "alreadyTriggered",
         CursorMove::NoExecution => "noExecution",
         CursorMove::Edited => "edited",
         CursorMove::Enabled => "enabled",
         CursorMove::Operator => "operator",
+    }
+}
+
+/// Why instants are skipped.
+pub(super) fn skip_name(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::Edited => "edited",
+        SkipReason::TooManyOwed => "tooManyOwed",
     }
 }
 
@@ -240,6 +252,23 @@ fn workflow_text(event: &WorkflowEvent) -> String {
         WorkflowEvent::Deleted => String::new(),
         WorkflowEvent::FileRemoved { path } => format!("File: {path}"),
         WorkflowEvent::Switched { enabled } => on_off(*enabled).into(),
+        WorkflowEvent::CursorSkipped { first, last, count, reason } => {
+            format!("Instants: {count}, from {} to {} ({})", instant(*first), instant(*last), skip_name(*reason))
+        }
+        WorkflowEvent::Owed { schedule, offset, next, until, count } => {
+            let offset = offset.as_ref().map_or_else(String::new, |offset| format!(", offset: {offset}"));
+            format!(
+                "Schedule: {schedule}{offset}, instants: {count}, next: {}, fired until: {}",
+                instant(next.instant),
+                instant(*until)
+            )
+        }
+        WorkflowEvent::OwedMoved { owed, to: None, why } => {
+            format!("Nothing is owed by {owed} any more ({})", move_name(*why))
+        }
+        WorkflowEvent::OwedMoved { owed, to: Some(cursor), why } => {
+            format!("Next owed by {owed}: {} ({})", instant(cursor.instant), move_name(*why))
+        }
         WorkflowEvent::CursorMoved { to: None, why, .. } => format!("No further trigger ({})", move_name(*why)),
         WorkflowEvent::CursorMoved { to: Some(cursor), why, .. } => {
             format!("Next: {}, fires: {} ({})", instant(cursor.instant), instant(cursor.fires_at), move_name(*why))

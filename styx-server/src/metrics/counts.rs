@@ -84,7 +84,9 @@ impl Counts {
             self.observed(what);
         }
         match &record.fact {
-            Fact::Workflow(_, WorkflowEvent::CursorMoved { why, .. }) => self.cursor_moved(*why),
+            Fact::Workflow(_, WorkflowEvent::CursorMoved { why, .. } | WorkflowEvent::OwedMoved { why, .. }) => {
+                self.cursor_moved(*why);
+            }
             Fact::Run(instance, RunEvent::Styx { event, .. }) => self.run(record.at, instance, event, world),
             Fact::Execution(id, ExecutionEvent::Cleaned) => self.took("cleanup", record.at, id, world),
             _ => {}
@@ -112,6 +114,7 @@ impl Counts {
             CursorMove::Triggered => "triggered",
             CursorMove::AlreadyActive => "already_active",
             CursorMove::AlreadyCompleted => "already_completed",
+            CursorMove::AlreadyTriggered => "already_triggered",
             CursorMove::NoExecution => "no_execution",
             CursorMove::Edited | CursorMove::Enabled | CursorMove::Operator => return,
         };
@@ -122,10 +125,10 @@ impl Counts {
         match event {
             Event::TriggerExecution { trigger: Trigger::Natural, missed, .. } => {
                 let workflow = world.workflows().get(instance.workflow());
-                if let Some(cursor) = workflow.and_then(|workflow| workflow.cursor) {
+                if let Some(next) = workflow.and_then(|workflow| workflow.next_natural()) {
                     let missed = if *missed { "true" } else { "false" };
                     let late = self.lateness.get_or_create(&[("missed", missed)]);
-                    late.observe(seconds_between(cursor.fires_at, at));
+                    late.observe(seconds_between(next.cursor.fires_at, at));
                 }
             }
             Event::Submitted { execution: Some(id), .. } => self.took("start", at, id, world),

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use styx_core::{
     event::{Event, FailureClass, TriggerParameters},
     id::{Counter, Epoch, Position},
-    record::{CursorMove, ExecutionEvent, Fact, IdempotencyKey, LogEvent, Record, RunEvent, WorkflowEvent},
+    record::{CursorMove, ExecutionEvent, Fact, IdempotencyKey, LogEvent, Record, RunEvent, SkipReason, WorkflowEvent},
 };
 use uuid::Uuid;
 
@@ -219,6 +219,9 @@ enum WorkflowEventV1<'a> {
     Switched { enabled: bool } = 2,
     CursorMoved { to: Option<CursorV1>, why: CursorMoveV1, extensions: ExtensionsV1 } = 3,
     FileRemoved { path: &'a str } = 4,
+    CursorSkipped { first: InstantV1, last: InstantV1, count: u64, reason: SkipReasonV1 } = 5,
+    Owed { schedule: &'a str, offset: Option<&'a str>, next: CursorV1, until: InstantV1, count: u64 } = 6,
+    OwedMoved { owed: u64, to: Option<CursorV1>, why: CursorMoveV1 } = 7,
 }
 
 impl<'a> From<&'a WorkflowEvent> for WorkflowEventV1<'a> {
@@ -231,6 +234,22 @@ impl<'a> From<&'a WorkflowEvent> for WorkflowEventV1<'a> {
                 Self::CursorMoved { to: to.map(Into::into), why: (*why).into(), extensions: extensions.into() }
             }
             WorkflowEvent::FileRemoved { path } => Self::FileRemoved { path },
+            WorkflowEvent::CursorSkipped { first, last, count, reason } => Self::CursorSkipped {
+                first: (*first).into(),
+                last: (*last).into(),
+                count: *count,
+                reason: (*reason).into(),
+            },
+            WorkflowEvent::Owed { schedule, offset, next, until, count } => Self::Owed {
+                schedule,
+                offset: offset.as_deref(),
+                next: (*next).into(),
+                until: (*until).into(),
+                count: *count,
+            },
+            WorkflowEvent::OwedMoved { owed, to, why } => {
+                Self::OwedMoved { owed: owed.0, to: to.map(Into::into), why: (*why).into() }
+            }
         }
     }
 }
@@ -245,13 +264,29 @@ impl From<WorkflowEventV1<'_>> for WorkflowEvent {
                 Self::CursorMoved { to: to.map(Into::into), why: why.into(), extensions: extensions.into() }
             }
             WorkflowEventV1::FileRemoved { path } => Self::FileRemoved { path: path.into() },
+            WorkflowEventV1::CursorSkipped { first, last, count, reason } => {
+                Self::CursorSkipped { first: first.into(), last: last.into(), count, reason: reason.into() }
+            }
+            WorkflowEventV1::Owed { schedule, offset, next, until, count } => Self::Owed {
+                schedule: shared(schedule),
+                offset: offset.map(shared),
+                next: next.into(),
+                until: until.into(),
+                count,
+            },
+            WorkflowEventV1::OwedMoved { owed, to, why } => {
+                Self::OwedMoved { owed: Position(owed), to: to.map(Into::into), why: why.into() }
+            }
         }
     }
 }
 
 frozen!(CursorMoveV1 of CursorMove {
     Triggered = 0, AlreadyActive = 1, AlreadyCompleted = 2, NoExecution = 3, Edited = 4, Enabled = 5, Operator = 6,
+    AlreadyTriggered = 7,
 });
+
+frozen!(SkipReasonV1 of SkipReason { Edited = 0, TooManyOwed = 1 });
 
 frozen!(FailureClassV1 of FailureClass { User = 0, Infrastructure = 1 });
 

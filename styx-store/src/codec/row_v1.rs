@@ -8,7 +8,7 @@ use styx_core::{
     execution::{Execution, Phase},
     id::{Counter, Position},
     run::Run,
-    world::{Answered, Finished, LogRow, Row, Workflow},
+    world::{Answered, Finished, LogRow, Owed, Row, Workflow},
 };
 use uuid::Uuid;
 
@@ -102,6 +102,8 @@ pub(super) struct WorkflowV1<'a> {
     spec: WorkflowSpecV1<'a>,
     enabled: bool,
     cursor: Option<CursorV1>,
+    chosen_cursor: bool,
+    owed: Seq<OwedV1<'a>>,
 }
 
 impl<'a> From<&'a Workflow> for WorkflowV1<'a> {
@@ -113,6 +115,8 @@ impl<'a> From<&'a Workflow> for WorkflowV1<'a> {
             spec: (&workflow.spec).into(),
             enabled: workflow.enabled,
             cursor: workflow.cursor.map(Into::into),
+            chosen_cursor: workflow.chosen_cursor,
+            owed: Seq(workflow.owed.iter().map(Into::into).collect()),
         }
     }
 }
@@ -126,6 +130,43 @@ impl From<WorkflowV1<'_>> for Workflow {
             spec: stored.spec.into(),
             enabled: stored.enabled,
             cursor: stored.cursor.map(Into::into),
+            chosen_cursor: stored.chosen_cursor,
+            owed: stored.owed.0.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Encode, BorrowDecode)]
+struct OwedV1<'a> {
+    since: u64,
+    schedule: &'a str,
+    offset: Option<&'a str>,
+    next: CursorV1,
+    until: InstantV1,
+}
+
+impl<'a> From<&'a Owed> for OwedV1<'a> {
+    fn from(owed: &'a Owed) -> Self {
+        let Owed { since, schedule, offset, next, until } = owed;
+        Self {
+            since: since.0,
+            schedule,
+            offset: offset.as_deref(),
+            next: (*next).into(),
+            until: (*until).into(),
+        }
+    }
+}
+
+impl From<OwedV1<'_>> for Owed {
+    fn from(stored: OwedV1<'_>) -> Self {
+        let OwedV1 { since, schedule, offset, next, until } = stored;
+        Self {
+            since: Position(since),
+            schedule: shared(schedule),
+            offset: offset.map(shared),
+            next: next.into(),
+            until: until.into(),
         }
     }
 }

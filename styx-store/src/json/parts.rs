@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use styx_core::{
     event::{Description, ExecutionDescription, FailureClass, Message, MessageLevel, Trigger},
     id::Position,
-    record::{Cursor, CursorMove, Ending, Origin, Runs, StoredWorkflow, WorkflowSpec},
+    record::{Cursor, CursorMove, Ending, Origin, Runs, SkipReason, StoredWorkflow, WorkflowSpec},
 };
 
 use super::values::{ExtensionsJson, InstantJson, SpanJson};
@@ -47,7 +47,10 @@ frozen!(FailureClassJson of FailureClass { User = "user", Infrastructure = "infr
 frozen!(CursorMoveJson of CursorMove {
     Triggered = "triggered", AlreadyActive = "alreadyActive", AlreadyCompleted = "alreadyCompleted",
     NoExecution = "noExecution", Edited = "edited", Enabled = "enabled", Operator = "operator",
+    AlreadyTriggered = "alreadyTriggered",
 });
+
+frozen!(SkipReasonJson of SkipReason { Edited = "edited", TooManyOwed = "tooManyOwed" });
 
 pub(super) fn texts(texts: &[Arc<str>]) -> Vec<String> {
     texts.iter().map(|text| text.to_string()).collect()

@@ -14,7 +14,8 @@ use super::{
     cause::CauseJson,
     config::ConfigEventJson,
     parts::{
-        CursorJson, CursorMoveJson, DescriptionJson, EndingJson, FailureClassJson, MessageJson, StoredWorkflowJson,
+        CursorJson, CursorMoveJson, DescriptionJson, EndingJson, FailureClassJson, MessageJson, SkipReasonJson,
+        StoredWorkflowJson,
         TriggerJson, shared, texts,
     },
     values::{ExecutionIdJson, ExtensionsJson, InstantJson, MillisJson, OffsetJson, SpanJson, UuidJson},
@@ -235,6 +236,26 @@ enum WorkflowEventJson {
         #[serde(default, skip_serializing_if = "ExtensionsJson::is_empty")]
         extensions: ExtensionsJson,
     },
+    CursorSkipped {
+        first: InstantJson,
+        last: InstantJson,
+        count: u64,
+        reason: SkipReasonJson,
+    },
+    Owed {
+        schedule: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        offset: Option<String>,
+        next: CursorJson,
+        until: InstantJson,
+        count: u64,
+    },
+    OwedMoved {
+        owed: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<CursorJson>,
+        why: CursorMoveJson,
+    },
 }
 
 impl From<&WorkflowEvent> for WorkflowEventJson {
@@ -244,6 +265,22 @@ impl From<&WorkflowEvent> for WorkflowEventJson {
             WorkflowEvent::Deleted => Self::Deleted,
             WorkflowEvent::FileRemoved { path } => Self::FileRemoved { path: path.to_string() },
             WorkflowEvent::Switched { enabled } => Self::Switched { enabled: *enabled },
+            WorkflowEvent::CursorSkipped { first, last, count, reason } => Self::CursorSkipped {
+                first: InstantJson(*first),
+                last: InstantJson(*last),
+                count: *count,
+                reason: (*reason).into(),
+            },
+            WorkflowEvent::Owed { schedule, offset, next, until, count } => Self::Owed {
+                schedule: schedule.to_string(),
+                offset: offset.as_ref().map(ToString::to_string),
+                next: (*next).into(),
+                until: InstantJson(*until),
+                count: *count,
+            },
+            WorkflowEvent::OwedMoved { owed, to, why } => {
+                Self::OwedMoved { owed: owed.0, to: to.map(Into::into), why: (*why).into() }
+            }
             WorkflowEvent::CursorMoved { to, why, extensions } => {
                 Self::CursorMoved { to: to.map(Into::into), why: (*why).into(), extensions: extensions.into() }
             }
@@ -258,6 +295,19 @@ impl From<WorkflowEventJson> for WorkflowEvent {
             WorkflowEventJson::Deleted => Self::Deleted,
             WorkflowEventJson::FileRemoved { path } => Self::FileRemoved { path: path.into() },
             WorkflowEventJson::Switched { enabled } => Self::Switched { enabled },
+            WorkflowEventJson::CursorSkipped { first, last, count, reason } => {
+                Self::CursorSkipped { first: first.0, last: last.0, count, reason: reason.into() }
+            }
+            WorkflowEventJson::Owed { schedule, offset, next, until, count } => Self::Owed {
+                schedule: schedule.into(),
+                offset: offset.map(Into::into),
+                next: next.into(),
+                until: until.0,
+                count,
+            },
+            WorkflowEventJson::OwedMoved { owed, to, why } => {
+                Self::OwedMoved { owed: Position(owed), to: to.map(Into::into), why: why.into() }
+            }
             WorkflowEventJson::CursorMoved { to, why, extensions } => {
                 Self::CursorMoved { to: to.map(Into::into), why: why.into(), extensions: extensions.into() }
             }

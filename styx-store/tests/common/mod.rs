@@ -18,11 +18,11 @@ use styx_core::{
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
         BackfillEvent, BackfillMove, BackfillSpec, Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent,
-        Fact, IdempotencyKey, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, StoredWorkflow,
-        WorkflowEvent, WorkflowSpec,
+        Fact, IdempotencyKey, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, SkipReason,
+        StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::{Run, State},
-    world::{Answered, Backfill, Finished, LogRow, Resource, Row, Workflow},
+    world::{Answered, Backfill, Finished, LogRow, Owed, Resource, Row, Workflow},
 };
 use uuid::Uuid;
 
@@ -311,11 +311,31 @@ pub(crate) fn records() -> Vec<(String, Record)> {
         ("edited", CursorMove::Edited),
         ("enabled", CursorMove::Enabled),
         ("operator", CursorMove::Operator),
+        ("already-triggered", CursorMove::AlreadyTriggered),
     ];
     facts.extend(moves.map(|(name, why)| {
         let to = (why != CursorMove::Edited).then(cursor);
         (format!("workflow-cursor-{name}"), Fact::Workflow(workflow(), moved(to, why)))
     }));
+    let owed = |offset: Option<&str>| WorkflowEvent::Owed {
+        schedule: "0 6,20 * * *".into(),
+        offset: offset.map(Into::into),
+        next: cursor(),
+        until: at(7_200_000),
+        count: 300,
+    };
+    let owed_moved = |to| WorkflowEvent::OwedMoved { owed: Position(70_000), to, why: CursorMove::Triggered };
+    let skipped =
+        |reason| WorkflowEvent::CursorSkipped { first: at(0), last: at(7_200_000), count: 3, reason };
+    let owed_events = [
+        ("owed", owed(None)),
+        ("owed-offset", owed(Some("P1DT2H"))),
+        ("owed-moved", owed_moved(Some(cursor()))),
+        ("owed-done", owed_moved(None)),
+        ("skipped-edited", skipped(SkipReason::Edited)),
+        ("skipped-too-many-owed", skipped(SkipReason::TooManyOwed)),
+    ];
+    facts.extend(owed_events.map(|(name, event)| (format!("workflow-{name}"), Fact::Workflow(workflow(), event))));
     let advanced = |all_triggered, why| BackfillEvent::Advanced { instant: at(1), next: at(2), all_triggered, why };
     let backfill_events = [
         ("created", BackfillEvent::Created(Arc::new(backfill(false)))),
@@ -480,7 +500,18 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         spec: spec(Origin::Api),
         enabled: true,
         cursor: Some(cursor()),
+        chosen_cursor: false,
+        owed: Vec::new(),
     };
+    let owed = |since, offset: Option<&str>| Owed {
+        since: Position(since),
+        schedule: "hours".into(),
+        offset: offset.map(Into::into),
+        next: cursor(),
+        until: at(7_200_000),
+    };
+    let owing =
+        Workflow { chosen_cursor: true, owed: vec![owed(3, None), owed(70_000, Some("PT2H"))], ..workflow.clone() };
     let removed = Workflow { spec: spec(Origin::RemovedFile { path: "eu/daily.yaml".into() }), ..workflow.clone() };
     let mut rows = vec![
         (
@@ -506,6 +537,7 @@ pub(crate) fn rows() -> Vec<(String, Row)> {
         ),
         ("run-extended".to_owned(), Row::Run(extended)),
         ("config-extended".to_owned(), Row::Config(Arc::new(Config { extensions: extensions(), ..Config::default() }))),
+        ("workflow-owing".to_owned(), Row::Workflow(owing)),
         ("run-new".to_owned(), Row::Run(Run::new(None, at(0)))),
         ("config-operated".to_owned(), Row::Config(Arc::new(Config { runtime: runtime(), ..Config::default() }))),
         ("finished".to_owned(), Row::Finished(Finished(finished))),

@@ -17,11 +17,11 @@ use styx_core::{
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{
         BackfillEvent, BackfillMove, BackfillSpec, Cause, ConfigEvent, Cursor, CursorMove, Ending, ExecutionEvent,
-        Fact, IdempotencyKey, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, StoredWorkflow,
-        WorkflowEvent, WorkflowSpec,
+        Fact, IdempotencyKey, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, SkipReason,
+        StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
     run::{Run, State},
-    world::{Answered, Backfill, Finished, LogRow, Resource, Row, Workflow},
+    world::{Answered, Backfill, Finished, LogRow, Owed, Resource, Row, Workflow},
 };
 use uuid::Uuid;
 
@@ -251,6 +251,7 @@ fn cursor_move() -> impl Strategy<Value = CursorMove> {
         C::Triggered,
         C::AlreadyActive,
         C::AlreadyCompleted,
+        C::AlreadyTriggered,
         C::NoExecution,
         C::Edited,
         C::Enabled,
@@ -339,15 +340,21 @@ fn fact() -> BoxedStrategy<Fact> {
         (uuid(), uuid()).prop_map(|(log_id, root_seed)| LogEvent::Started { log_id, root_seed }),
         (uuid(), uuid()).prop_map(|(log_id, root_seed)| LogEvent::Forked { log_id, root_seed }),
     ];
-    let workflow =
-        prop_oneof![
-            stored_workflow().prop_map(|stored| WorkflowEvent::Stored(Arc::new(stored))),
-            Just(WorkflowEvent::Deleted),
-            text().prop_map(|path| WorkflowEvent::FileRemoved { path }),
-            any::<bool>().prop_map(|enabled| WorkflowEvent::Switched { enabled }),
-            (maybe(cursor()), cursor_move(), extensions())
-                .prop_map(|(to, why, extensions)| WorkflowEvent::CursorMoved { to, why, extensions }),
-        ];
+    let workflow = prop_oneof![
+        stored_workflow().prop_map(|stored| WorkflowEvent::Stored(Arc::new(stored))),
+        Just(WorkflowEvent::Deleted),
+        text().prop_map(|path| WorkflowEvent::FileRemoved { path }),
+        any::<bool>().prop_map(|enabled| WorkflowEvent::Switched { enabled }),
+        (instant(), instant(), any::<u64>(), prop_oneof![Just(SkipReason::Edited), Just(SkipReason::TooManyOwed)])
+            .prop_map(|(first, last, count, reason)| WorkflowEvent::CursorSkipped { first, last, count, reason }),
+        (text(), maybe(text()), cursor(), instant(), any::<u64>()).prop_map(|(schedule, offset, next, until, count)| {
+            WorkflowEvent::Owed { schedule, offset, next, until, count }
+        }),
+        (position(), maybe(cursor()), cursor_move())
+            .prop_map(|(owed, to, why)| WorkflowEvent::OwedMoved { owed, to, why }),
+        (maybe(cursor()), cursor_move(), extensions())
+            .prop_map(|(to, why, extensions)| WorkflowEvent::CursorMoved { to, why, extensions }),
+    ];
     let run = prop_oneof![
         4 => (counter(), event()).prop_map(|(counter, event)| RunEvent::Styx { counter, event }),
         1 => (counter(), event(), text())
@@ -475,9 +482,22 @@ pub(crate) fn row() -> impl Strategy<Value = Row> {
     let log = (maybe((uuid(), uuid())), position(), instant(), position(), instant()).prop_map(
         |(identity, tail, at, decision, rate_used)| Row::Log(LogRow { identity, tail, at, decision, rate_used }),
     );
-    let workflow = (position(), instant(), uuid(), stored_workflow(), any::<bool>(), maybe(cursor())).prop_map(
-        |(stored_at, deployed_at, json_digest, stored, enabled, cursor)| {
-            Row::Workflow(Workflow { stored_at, deployed_at, json_digest, spec: stored.spec, enabled, cursor })
+    let owed = (position(), text(), maybe(text()), cursor(), instant())
+        .prop_map(|(since, schedule, offset, next, until)| Owed { since, schedule, offset, next, until });
+    let due = (any::<bool>(), maybe(cursor()), any::<bool>(), proptest::collection::vec(owed, 0..3));
+    let workflow = (position(), instant(), uuid(), stored_workflow(), due).prop_map(
+        |(stored_at, deployed_at, json_digest, stored, (enabled, cursor, chosen_cursor, owed))| {
+            let spec = stored.spec;
+            Row::Workflow(Workflow {
+                stored_at,
+                deployed_at,
+                json_digest,
+                spec,
+                enabled,
+                cursor,
+                chosen_cursor,
+                owed,
+            })
         },
     );
     let phase = prop_oneof![

@@ -9,15 +9,15 @@ use chrono::{DateTime, Utc};
 
 use super::*;
 
-fn at(text: &str) -> DateTime<Utc> {
+pub(super) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-fn schedule(text: &str) -> Schedule {
+pub(super) fn schedule(text: &str) -> Schedule {
     Schedule::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-fn offset(text: &str) -> Offset {
+pub(super) fn offset(text: &str) -> Offset {
     Offset::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 

@@ -1,9 +1,11 @@
 //! Every due instant of an enabled workflow fires exactly once, in order, and as soon as it may: compared with a naive
-//! calendar that follows the same switches.
+//! calendar that follows the same switches. What an edit of schedule or offset finds due is owed.
+
+mod plan;
 
 use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use styx_core::{
     event::{Event, Trigger},
     id::{InstanceId, Position, WorkflowId},
@@ -11,31 +13,21 @@ use styx_core::{
     record::{ConfigEvent, Cursor, CursorMove, Fact, Record, RunEvent, Runs, WorkflowEvent, WorkflowSpec},
 };
 
+use self::plan::{Debt, Plan, Taken};
 use super::{Check, Invariant, View};
 use crate::sim::calendar::Timetable;
 
-/// What a workflow should fire next.
-struct Plan {
-    table: &'static Timetable,
-    offset: i64,
-    spec: WorkflowSpec,
-    enabled: bool,
-    next: Cursor,
-    /// The decision in which an operator set the cursor: then it counts as it is.
-    set_by: Option<Position>,
-}
-
 #[derive(Clone, Copy)]
 struct Active {
-    natural: bool,
+    /// The instant of a natural trigger.
+    natural: Option<DateTime<Utc>>,
     missed: bool,
 }
 
 pub(super) struct FiresOnce {
     plans: BTreeMap<WorkflowId, Plan>,
     active: BTreeMap<InstanceId, Active>,
-    /// Instances that a natural trigger brought to their end.
-    completed: BTreeSet<InstanceId>,
+    taken: Taken,
     /// Instances that ended at the time of the last record: a decision may still have seen them.
     just_ended: BTreeSet<InstanceId>,
     at: DateTime<Utc>,
@@ -52,7 +44,7 @@ impl Default for FiresOnce {
         Self {
             plans: BTreeMap::new(),
             active: BTreeMap::new(),
-            completed: BTreeSet::new(),
+            taken: Taken::default(),
             just_ended: BTreeSet::new(),
             at: DateTime::UNIX_EPOCH,
             now: DateTime::UNIX_EPOCH.into(),
@@ -60,33 +52,6 @@ impl Default for FiresOnce {
             scheduling: true,
             catch_up: 1,
         }
-    }
-}
-
-impl Plan {
-    fn new(spec: &WorkflowSpec, now: DateTime<Utc>) -> Result<Self, String> {
-        let table = Timetable::of(&spec.schedule).ok_or("a schedule that the simulation doesn't know")?;
-        let offset = table.offset(spec.offset.as_deref());
-        let mut plan = Self {
-            table,
-            offset,
-            spec: spec.clone(),
-            enabled: false,
-            next: Cursor { instant: now, fires_at: now },
-            set_by: None,
-        };
-        plan.begin_after(now);
-        Ok(plan)
-    }
-
-    fn begin_after(&mut self, now: DateTime<Utc>) {
-        let (instant, fires_at) = self.table.first(self.offset, now);
-        self.next = Cursor { instant, fires_at };
-    }
-
-    fn following(&self) -> Cursor {
-        let instant = self.table.after(self.next.instant);
-        Cursor { instant, fires_at: instant + TimeDelta::minutes(self.offset) }
     }
 }
 
@@ -109,32 +74,56 @@ impl FiresOnce {
                 }
                 plan.enabled = *enabled;
             }
-            WorkflowEvent::CursorMoved { to, why, .. } => self.moved(record, id, *to, *why)?,
+            WorkflowEvent::CursorMoved { to, why, .. } => self.moved(record, id, None, *to, *why)?,
+            WorkflowEvent::CursorSkipped { .. } => {}
+            WorkflowEvent::Owed { schedule, offset, next, until, .. } => {
+                let plan = self.plans.get_mut(id).ok_or("a workflow that isn't there owes")?;
+                let mut debt = plan.due.take().ok_or("nothing was due, and it is owed")?;
+                debt.since = record.position;
+                let table = Timetable::of(schedule).ok_or("a schedule that the simulation doesn't know")?;
+                let offset = table.offset(offset.as_deref());
+                let recorded = Debt { since: record.position, table, offset, next: *next, until: *until };
+                if recorded != debt {
+                    return Err(format!("{recorded:?} is owed instead of {debt:?}"));
+                }
+                plan.owed.push(debt);
+            }
+            WorkflowEvent::OwedMoved { owed, to, why } => self.moved(record, id, Some(*owed), *to, *why)?,
         }
         Ok(())
     }
 
-    /// Stored anew, with another schedule or another offset it begins afresh; else it goes on.
+    /// Stored anew: an edit of meaning begins afresh, and what was due is owed; else it goes on.
     fn store(&mut self, at: DateTime<Utc>, id: &WorkflowId, spec: &WorkflowSpec) -> Check {
         let mut plan = Plan::new(spec, at)?;
         if let Some(before) = self.plans.get(id) {
-            plan.enabled = before.enabled;
-            if before.spec.schedule == spec.schedule && before.spec.offset == spec.offset {
-                plan.next = before.next;
-            }
+            let is_owed = |instant| before.owed.iter().any(|debt| debt.holds(instant));
+            let is_taken = |instant| self.taken.triggered.contains(&(id.clone(), instant));
+            plan.replace(before, at, |instant| is_owed(instant) || is_taken(instant));
         }
         self.plans.insert(id.clone(), plan);
         Ok(())
     }
 
-    fn moved(&mut self, record: &Record, id: &WorkflowId, to: Option<Cursor>, why: CursorMove) -> Check {
+    fn moved(
+        &mut self,
+        record: &Record,
+        id: &WorkflowId,
+        debt: Option<Position>,
+        to: Option<Cursor>,
+        why: CursorMove,
+    ) -> Check {
         let fired = self.fired.take();
         let missed = self.missed(id);
         let plan = self.plans.get_mut(id).ok_or("the cursor of a workflow that isn't there moves")?;
         match (why, to) {
+            (CursorMove::Edited, _) if plan.due.is_some() => {
+                return Err(format!("{id} was edited, and doesn't owe {:?}", plan.due));
+            }
             // Compared after the step.
             (CursorMove::Edited | CursorMove::Enabled, _) => return Ok(()),
             (CursorMove::Operator, Some(to)) => {
+                plan.chosen |= to.instant != plan.next.instant;
                 plan.next = to;
                 plan.set_by = Some(record.decision);
                 return Ok(());
@@ -142,16 +131,22 @@ impl FiresOnce {
             (CursorMove::Operator, None) => return Err("an operator took a cursor away".to_owned()),
             _ => {}
         }
-        let instance = InstanceId::new(id.clone(), plan.table.parameter(plan.next.instant));
-        let due = plan.enabled && self.scheduling && Some(plan.next.fires_at) <= self.now.natural();
+        let next = plan.natural(id);
+        let instance = &next.instance;
+        if next.debt != debt || next.following != to {
+            return Err(format!("{instance} is next, owed by {:?}, and another cursor moves", next.debt));
+        }
+        let due = plan.enabled && self.scheduling && Some(next.cursor.fires_at) <= self.now.natural();
         if !due {
             return Err(format!("{instance} isn't due at {:?}, and the cursor moves ({why:?})", self.now));
         }
-        let active = self.active.contains_key(&instance) || self.just_ended.contains(&instance);
+        let active = self.active.contains_key(instance) || self.just_ended.contains(instance);
+        let taken = (id.clone(), next.cursor.instant);
         let fits = match why {
-            CursorMove::Triggered => fired.as_ref() == Some(&instance),
+            CursorMove::Triggered => fired.as_ref() == Some(instance),
             CursorMove::AlreadyActive => active,
-            CursorMove::AlreadyCompleted => self.completed.contains(&instance),
+            CursorMove::AlreadyCompleted => self.taken.completed.contains(&taken),
+            CursorMove::AlreadyTriggered => self.taken.triggered.contains(&taken),
             _ => plan.spec.runs != Runs::Image,
         };
         if !fits {
@@ -160,24 +155,24 @@ impl FiresOnce {
         if why != CursorMove::Triggered && missed >= self.catch_up {
             return Err(format!("{instance} doesn't wait for its pace"));
         }
-        plan.next = plan.following();
+        plan.advance(&next);
         Ok(())
     }
 
     fn run(&mut self, instance: &InstanceId, event: &Event) -> Check {
         match event {
             Event::TriggerExecution { trigger, missed, .. } => {
-                let natural = *trigger == Trigger::Natural;
-                if natural {
-                    self.natural(instance, *missed)?;
-                }
+                let natural = match trigger {
+                    Trigger::Natural => Some(self.natural(instance, *missed)?),
+                    _ => None,
+                };
                 self.active.insert(instance.clone(), Active { natural, missed: *missed });
             }
             Event::Success | Event::Stop { .. } | Event::Halt { .. } => {
                 let was = self.active.remove(instance).ok_or("a run ends that hasn't begun")?;
                 self.just_ended.insert(instance.clone());
-                if was.natural && *event == Event::Success {
-                    self.completed.insert(instance.clone());
+                if let Some(instant) = was.natural.filter(|_| *event == Event::Success) {
+                    self.taken.completed.insert((instance.workflow().clone(), instant));
                 }
             }
             _ => {}
@@ -185,21 +180,32 @@ impl FiresOnce {
         Ok(())
     }
 
-    fn natural(&mut self, instance: &InstanceId, missed: bool) -> Check {
+    /// Checks a natural trigger; returns its instant.
+    fn natural(&mut self, instance: &InstanceId, missed: bool) -> Result<DateTime<Utc>, String> {
         let paced = self.missed(instance.workflow()) >= self.catch_up;
         let plan = self.plans.get(instance.workflow()).ok_or("a workflow that isn't there fires")?;
         if paced {
             return Err(format!("{instance} doesn't wait for its pace"));
         }
-        if self.completed.contains(instance) {
+        let next = plan.natural(instance.workflow());
+        if next.instance != *instance {
+            return Err(format!("{instance} fires, and {} is next", next.instance));
+        }
+        let taken = (instance.workflow().clone(), next.cursor.instant);
+        if self.taken.completed.contains(&taken) {
             return Err(format!("{instance} fires again after it was completed"));
         }
-        let overtaken = Some(plan.following().fires_at) <= self.now.natural();
+        let is_wanted_again = next.debt.is_none() && plan.chosen;
+        if self.taken.triggered.contains(&taken) && !is_wanted_again {
+            return Err(format!("{instance} fires again"));
+        }
+        let overtaken = plan.is_overtaken(&next, self.now.present());
         if missed != overtaken {
             return Err(format!("{instance} says missed={missed}, and that it was overtaken is {overtaken}"));
         }
+        self.taken.triggered.insert(taken);
         self.fired = Some(instance.clone());
-        Ok(())
+        Ok(next.cursor.instant)
     }
 }
 
@@ -220,7 +226,10 @@ impl Invariant for FiresOnce {
             self.at = record.at;
             self.just_ended.clear();
         }
-        let moves = matches!(&record.fact, Fact::Workflow(_, WorkflowEvent::CursorMoved { .. }));
+        let moves = matches!(
+            &record.fact,
+            Fact::Workflow(_, WorkflowEvent::CursorMoved { .. } | WorkflowEvent::OwedMoved { .. })
+        );
         if let Some(fired) = self.fired.take_if(|_| !moves) {
             return Err(format!("{fired} fires, and its cursor doesn't move with it"));
         }
@@ -240,13 +249,19 @@ impl Invariant for FiresOnce {
             return Err(format!("the workflows are {known:?}"));
         }
         for (id, plan) in &self.plans {
-            let cursor = view.world.workflows()[id].cursor;
+            let workflow = &view.world.workflows()[id];
+            let owed = workflow.owed.iter().map(|owed| (owed.since, owed.next, owed.until));
+            if !owed.eq(plan.owed.iter().map(|debt| (debt.since, debt.next, debt.until))) {
+                return Err(format!("{id} should owe {:?}, and owes {:?}", plan.owed, workflow.owed));
+            }
+            let cursor = workflow.cursor;
             if cursor != Some(plan.next) {
                 return Err(format!("{id} should fire {:?} next, and its cursor is {cursor:?}", plan.next));
             }
             let waits = !view.settled || !plan.enabled || !self.scheduling || self.missed(id) >= self.catch_up;
-            if !waits && Some(plan.next.fires_at) <= view.clock.natural() {
-                return Err(format!("{id} should have fired {:?} by {:?}", plan.next, view.clock));
+            let next = plan.natural(id).cursor;
+            if !waits && Some(next.fires_at) <= view.clock.natural() {
+                return Err(format!("{id} should have fired {next:?} by {:?}", view.clock));
             }
         }
         Ok(())

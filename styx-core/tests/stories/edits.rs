@@ -1,0 +1,162 @@
+//! What an edit of schedule or offset owes and skips (ADR 12).
+
+use styx_core::{
+    config::Config,
+    decide::Request,
+    event::{Event, Trigger},
+    executor::Observed,
+    record::{Fact, RunEvent, SkipReason, WorkflowEvent},
+};
+
+use crate::teller::{Teller, id, time};
+
+/// An hourly workflow that was enabled at 00:30, fired by its first hour, and then was away until this time of the day.
+fn away_until(schedule: &str, offset: Option<&str>, until: &str) -> Teller {
+    let mut story = Teller::begin("2026-03-29T00:30:00Z", Config { catch_up: 1, ..Config::default() });
+    story.store("report", schedule, offset);
+    story.enable("report", true);
+    story.sleep(&format!("2026-03-29T{until}:00Z"));
+    story
+}
+
+/// The instances that natural triggers began, in order; each run ends well at once, so that the pace never waits.
+fn catch_up(story: &mut Teller, until: &str) -> Vec<String> {
+    catch_up_with(story, until, 0)
+}
+
+fn catch_up_with(story: &mut Teller, until: &str, exit: i32) -> Vec<String> {
+    let until = time(&format!("2026-03-29T{until}:00Z"));
+    let from = story.records().len();
+    loop {
+        story.settle();
+        let open = story.world().runs().iter().filter(|(_, run)| run.execution.is_some());
+        let open: Vec<_> = open.map(|(run, _)| run.parameter().to_owned()).collect();
+        for parameter in open {
+            story.see("report", &parameter, Observed::Exited { code: Some(exit) });
+        }
+        match story.world().next_due() {
+            Some(due) if due <= until => story.sleep(&due.to_rfc3339().replace("+00:00", "Z")),
+            _ => break,
+        }
+    }
+    let facts = story.records()[from..].iter();
+    facts
+        .filter_map(|fact| match fact {
+            Fact::Run(id, RunEvent::Styx { event: Event::TriggerExecution { trigger: Trigger::Natural, .. }, .. }) => {
+                Some(id.parameter().to_owned())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn skipped(story: &Teller) -> Vec<(String, String, u64, SkipReason)> {
+    let shown = |at: &chrono::DateTime<chrono::Utc>| at.format("%dT%H:%M").to_string();
+    let events = story.records().iter().filter_map(|fact| match fact {
+        Fact::Workflow(_, WorkflowEvent::CursorSkipped { first, last, count, reason }) => {
+            Some((shown(first), shown(last), *count, *reason))
+        }
+        _ => None,
+    });
+    events.collect()
+}
+
+#[test]
+fn what_was_due_is_triggered_by_the_old_schedule_before_the_new_one_goes_on() {
+    let mut story = away_until("hours", Some("PT0S"), "04:10");
+    story.store("report", "*/30 * * * *", None);
+    let owed = &story.world().workflows()[&id("report")].owed;
+    assert_eq!(owed[0].instants().map(|owed| owed.count), Some(4));
+    assert_eq!(
+        catch_up(&mut story, "05:10"),
+        [
+            "2026-03-29T01", "2026-03-29T02", "2026-03-29T03", "2026-03-29T04", "2026-03-29T04:30:00Z",
+            "2026-03-29T05:00:00Z"
+        ]
+    );
+    assert!(story.world().workflows()[&id("report")].owed.is_empty());
+    assert!(skipped(&story).is_empty());
+}
+
+#[test]
+fn an_edit_of_the_text_alone_changes_nothing_of_cursor_and_backlog() {
+    for ((schedule, offset), (other, other_offset)) in [
+        (("* 0-6 * * *", None), ("*/1 0-6 * * *", Some("PT0S"))),
+        (("0 * * * 0-6", Some("PT24H")), ("0 * * * 0-7", Some("P1D"))),
+        (("hours", None), ("hours", Some("PT60M"))),
+    ] {
+        let mut story = away_until(schedule, offset, "04:10");
+        let before = story.world().workflows()[&id("report")].cursor;
+        story.store("report", other, other_offset);
+        let workflow = &story.world().workflows()[&id("report")];
+        assert_eq!((workflow.cursor, workflow.owed.len()), (before, 0), "{schedule}");
+    }
+}
+
+#[test]
+fn nothing_is_triggered_naturally_twice_whatever_its_outcome_and_its_name() {
+    let mut story = away_until("0 * * * *", None, "00:40");
+    assert_eq!(catch_up_with(&mut story, "02:10", 50), ["2026-03-29T01:00:00Z", "2026-03-29T02:00:00Z"]);
+    // 01 and 02 come again, under another name.
+    story.store("report", "hours", Some("PT2H"));
+    assert_eq!(catch_up(&mut story, "05:10"), ["2026-03-29T03"]);
+    // Back again: what was triggered isn't said to be skipped; 04 would have fired at 06:00.
+    story.store("report", "0 * * * *", None);
+    assert_eq!(skipped(&story), [("29T04:00".into(), "29T05:00".into(), 2, SkipReason::Edited)]);
+    // An operator who chooses an instant wants it again.
+    let next_instant = Some(time("2026-03-29T02:00:00Z"));
+    story.ask(Request::PatchWorkflow { id: id("report"), enabled: None, next_instant, next_fires_at: next_instant });
+    assert_eq!(catch_up(&mut story, "05:20")[..1], ["2026-03-29T02:00:00Z"]);
+}
+
+#[test]
+fn what_is_neither_due_nor_owed_is_skipped_and_recorded() {
+    // TR-9: at 15:30 the hour of 15 hadn't fired, and by the new offset it has.
+    let mut story = away_until("hours", None, "00:40");
+    assert_eq!(catch_up(&mut story, "15:30").len(), 15);
+    story.store("report", "hours", Some("PT0S"));
+    assert_eq!(skipped(&story), [("29T15:00".into(), "29T15:00".into(), 1, SkipReason::Edited)]);
+    assert_eq!(catch_up(&mut story, "16:10"), ["2026-03-29T16"]);
+}
+
+#[test]
+fn a_ninth_owed_schedule_is_skipped_and_recorded() {
+    let mut story = away_until("*/10 * * * *", None, "01:00");
+    for (nth, minute) in (10..60).step_by(5).enumerate() {
+        let schedule = if nth % 2 == 0 { "*/5 * * * *" } else { "1/5 * * * *" };
+        story.store("report", schedule, None);
+        story.sleep(&format!("2026-03-29T01:{minute}:30Z"));
+    }
+    assert_eq!(story.world().workflows()[&id("report")].owed.len(), 8);
+    let reasons = skipped(&story).into_iter().filter(|(.., reason)| *reason == SkipReason::TooManyOwed);
+    assert_eq!(reasons.count(), 2);
+}
+
+#[test]
+fn what_is_owed_outlives_a_pause_and_another_edit_but_not_the_workflow() {
+    let mut story = away_until("hours", Some("PT0S"), "04:10");
+    story.store("report", "30 * * * *", None);
+    story.enable("report", false);
+    story.sleep("2026-03-29T06:10:00Z");
+    story.store("report", "15 * * * *", None);
+    story.enable("report", true);
+    assert_eq!(
+        catch_up(&mut story, "06:20"),
+        ["2026-03-29T01", "2026-03-29T02", "2026-03-29T03", "2026-03-29T04", "2026-03-29T06:15:00Z"]
+    );
+    let mut story = away_until("hours", Some("PT0S"), "04:10");
+    story.store("report", "30 * * * *", None);
+    story.ask(Request::DeleteWorkflow { id: id("report") });
+    story.store("report", "30 * * * *", None);
+    assert!(story.world().workflows()[&id("report")].owed.is_empty());
+}
+
+#[test]
+fn a_disabled_workflow_owes_nothing() {
+    let mut story = away_until("hours", Some("PT0S"), "00:40");
+    story.enable("report", false);
+    story.sleep("2026-03-29T04:10:00Z");
+    story.store("report", "30 * * * *", None);
+    story.enable("report", true);
+    assert_eq!(catch_up(&mut story, "04:40"), ["2026-03-29T04:30:00Z"]);
+}

@@ -1,0 +1,157 @@
+//! What a workflow should fire next, by the naive calendar: by its schedule, and by those that it still owes instants of.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use styx_core::{
+    id::{InstanceId, Position, WorkflowId},
+    record::{Cursor, WorkflowSpec},
+    world::MAX_OWED,
+};
+
+use crate::sim::calendar::Timetable;
+
+/// An earlier schedule under which instants are owed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Debt {
+    pub(super) since: Position,
+    pub(super) table: &'static Timetable,
+    pub(super) offset: i64,
+    pub(super) next: Cursor,
+    pub(super) until: DateTime<Utc>,
+}
+
+impl Debt {
+    /// Whether an instant is still to be fired.
+    pub(super) fn holds(&self, instant: DateTime<Utc>) -> bool {
+        let following = |next: &Cursor| follow(self.table, self.offset, *next, self.until);
+        std::iter::successors(Some(self.next), following).any(|cursor| cursor.instant == instant)
+    }
+}
+
+/// What a workflow should fire next.
+pub(super) struct Plan {
+    pub(super) table: &'static Timetable,
+    pub(super) offset: i64,
+    pub(super) spec: WorkflowSpec,
+    pub(super) enabled: bool,
+    pub(super) next: Cursor,
+    /// The decision in which an operator set the cursor: then it counts as it is.
+    pub(super) set_by: Option<Position>,
+    /// An operator chose the cursor's instant since the last edit.
+    pub(super) chosen: bool,
+    pub(super) owed: Vec<Debt>,
+    /// What the edit that is being recorded must owe.
+    pub(super) due: Option<Debt>,
+}
+
+/// The next natural trigger: its cursor, the debt that it is one of, the one after it.
+pub(super) struct Next {
+    pub(super) cursor: Cursor,
+    pub(super) debt: Option<Position>,
+    pub(super) instance: InstanceId,
+    pub(super) following: Option<Cursor>,
+}
+
+impl Plan {
+    pub(super) fn new(spec: &WorkflowSpec, now: DateTime<Utc>) -> Result<Self, String> {
+        let table = Timetable::of(&spec.schedule).ok_or("a schedule that the simulation doesn't know")?;
+        let offset = table.offset(spec.offset.as_deref());
+        let (spec, next) = (spec.clone(), Cursor { instant: now, fires_at: now });
+        let mut plan = Self {
+            table,
+            offset,
+            spec,
+            enabled: false,
+            next,
+            set_by: None,
+            chosen: false,
+            owed: Vec::new(),
+            due: None,
+        };
+        plan.begin_after(now);
+        Ok(plan)
+    }
+
+    pub(super) fn begin_after(&mut self, now: DateTime<Utc>) {
+        let (instant, fires_at) = self.table.first(self.offset, now);
+        self.next = Cursor { instant, fires_at };
+    }
+
+    /// What is stored in the place of `before`: an edit of meaning begins afresh and owes what was due.
+    pub(super) fn replace(&mut self, before: &Self, at: DateTime<Utc>, is_settled: impl Fn(DateTime<Utc>) -> bool) {
+        self.enabled = before.enabled;
+        self.owed.clone_from(&before.owed);
+        if before.table.meaning() == self.table.meaning() && before.offset == self.offset {
+            self.next = before.next;
+            self.chosen = before.chosen;
+            return;
+        }
+        let debt = Debt {
+            since: Position(0),
+            table: before.table,
+            offset: before.offset,
+            next: before.next,
+            until: at,
+        };
+        let mut due = std::iter::successors(Some(debt.next), |next| follow(debt.table, debt.offset, *next, at));
+        let open = due.any(|cursor| cursor.fires_at <= at && !is_settled(cursor.instant));
+        self.due = (before.enabled && open && before.owed.len() < MAX_OWED).then_some(debt);
+    }
+
+    /// Of all that is planned, what fires first; of what is owed first of all.
+    pub(super) fn natural(&self, id: &WorkflowId) -> Next {
+        let own = (self.next.fires_at, self.next.instant, self.owed.len());
+        let places = self.owed.iter().enumerate().map(|(place, debt)| (debt.next.fires_at, debt.next.instant, place));
+        let place = places.chain([own]).min().map_or(self.owed.len(), |(_, _, place)| place);
+        let (table, cursor, debt, following) = match self.owed.get(place) {
+            Some(debt) => {
+                (debt.table, debt.next, Some(debt.since), follow(debt.table, debt.offset, debt.next, debt.until))
+            }
+            None => (self.table, self.next, None, Some(self.following())),
+        };
+        let instance = InstanceId::new(id.clone(), table.parameter(cursor.instant));
+        Next { cursor, debt, instance, following }
+    }
+
+    /// Whether the trigger after the next one has fired by then.
+    pub(super) fn is_overtaken(&self, next: &Next, at: DateTime<Utc>) -> bool {
+        let others = self.owed.iter().filter(|debt| Some(debt.since) != next.debt).map(|debt| debt.next);
+        let own = next.debt.is_some().then_some(self.next);
+        next.following.into_iter().chain(others).chain(own).any(|cursor| cursor.fires_at <= at)
+    }
+
+    /// The next one is done.
+    pub(super) fn advance(&mut self, next: &Next) {
+        match next.debt {
+            None => self.next = self.following(),
+            Some(since) => match next.following {
+                Some(following) => {
+                    for debt in self.owed.iter_mut().filter(|debt| debt.since == since) {
+                        debt.next = following;
+                    }
+                }
+                None => self.owed.retain(|debt| debt.since != since),
+            },
+        }
+    }
+
+    fn following(&self) -> Cursor {
+        let instant = self.table.after(self.next.instant);
+        Cursor { instant, fires_at: instant + TimeDelta::minutes(self.offset) }
+    }
+}
+
+/// The trigger after another, if it fires by then.
+fn follow(table: &Timetable, offset: i64, cursor: Cursor, until: DateTime<Utc>) -> Option<Cursor> {
+    let instant = table.after(cursor.instant);
+    let fires_at = instant + TimeDelta::minutes(offset);
+    (fires_at <= until).then_some(Cursor { instant, fires_at })
+}
+
+/// Instants that natural triggers took, and those that they brought to a good end.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) triggered: BTreeSet<(WorkflowId, DateTime<Utc>)>,
+    pub(super) completed: BTreeSet<(WorkflowId, DateTime<Utc>)>,
+}
