@@ -28,9 +28,7 @@ fn schedule() -> impl Strategy<Value = Schedule> {
 
 /// Offsets with each part present or not, each with its sign: also zero, leap days, and months that days take back.
 fn offset() -> impl Strategy<Value = Offset> {
-    let part = |unit: &'static str, most: i32| {
-        prop_oneof![2 => Just(String::new()), 3 => (-most..=most).prop_map(move |count| format!("{count}{unit}"))]
-    };
+    let part = |unit: &'static str, most: i32| prop_oneof![2 => Just(String::new()), 3 => (-most..=most).prop_map(move |count| format!("{count}{unit}"))];
     let any = (
         prop_oneof![4 => Just(""), 1 => Just("-")],
         (part("Y", 5), part("M", 27), part("W", 6), part("D", 45)),
@@ -40,8 +38,22 @@ fn offset() -> impl Strategy<Value = Offset> {
         format!("{sign}P{years}{months}{weeks}{days}T{hours}{minutes}{seconds}")
     });
     let plain = prop_oneof![
-        Just("P1M"), Just("-P1M"), Just("P2M"), Just("P12M"), Just("P1Y"), Just("-P1Y"), Just("P4Y"), Just("PT0S"), Just("P"),
-        Just("P1MT6H"), Just("P1M3D"), Just("P1M-1D"), Just("P1M-28D"), Just("-P11MT1S"), Just("P1D"), Just("PT1H"),
+        Just("P1M"),
+        Just("-P1M"),
+        Just("P2M"),
+        Just("P12M"),
+        Just("P1Y"),
+        Just("-P1Y"),
+        Just("P4Y"),
+        Just("PT0S"),
+        Just("P"),
+        Just("P1MT6H"),
+        Just("P1M3D"),
+        Just("P1M-1D"),
+        Just("P1M-28D"),
+        Just("-P11MT1S"),
+        Just("P1D"),
+        Just("PT1H"),
     ];
     prop_oneof![2 => plain.prop_map(str::to_owned), 3 => any]
         .prop_map(|text| Offset::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}")))
@@ -147,18 +159,37 @@ fn triggers(schedule: &str, offset: &str, now: &str) -> Vec<(String, String)> {
 
 #[test]
 fn the_first_trigger_fires_after_now() {
-    let pairs = |pairs: [(&str, &str); 5]| pairs.map(|(instant, fires)| (instant.to_owned(), fires.to_owned())).to_vec();
+    let pairs =
+        |pairs: [(&str, &str); 5]| pairs.map(|(instant, fires)| (instant.to_owned(), fires.to_owned())).to_vec();
     assert_eq!(
         triggers("daily", "P1M", "2026-02-28T12:00:00Z"),
-        pairs([("02-01T00", "03-01T00"), ("02-02T00", "03-02T00"), ("02-03T00", "03-03T00"), ("02-04T00", "03-04T00"), ("02-05T00", "03-05T00")])
+        pairs([
+            ("02-01T00", "03-01T00"),
+            ("02-02T00", "03-02T00"),
+            ("02-03T00", "03-03T00"),
+            ("02-04T00", "03-04T00"),
+            ("02-05T00", "03-05T00")
+        ])
     );
     assert_eq!(
         triggers("0 6,20 * * *", "P1M", "2026-02-28T12:00:00Z"),
-        pairs([("01-28T20", "02-28T20"), ("01-29T20", "02-28T20"), ("01-30T20", "02-28T20"), ("01-31T20", "02-28T20"), ("02-01T06", "03-01T06")])
+        pairs([
+            ("01-28T20", "02-28T20"),
+            ("01-29T20", "02-28T20"),
+            ("01-30T20", "02-28T20"),
+            ("01-31T20", "02-28T20"),
+            ("02-01T06", "03-01T06")
+        ])
     );
     assert_eq!(
         triggers("daily", "P1M", "2026-02-27T12:00:00Z"),
-        pairs([("01-28T00", "02-28T00"), ("01-29T00", "02-28T00"), ("01-30T00", "02-28T00"), ("01-31T00", "02-28T00"), ("02-01T00", "03-01T00")])
+        pairs([
+            ("01-28T00", "02-28T00"),
+            ("01-29T00", "02-28T00"),
+            ("01-30T00", "02-28T00"),
+            ("01-31T00", "02-28T00"),
+            ("02-01T00", "03-01T00")
+        ])
     );
 }
 
@@ -166,8 +197,13 @@ fn the_first_trigger_fires_after_now() {
 fn what_lies_outside_the_calendar_is_no_trigger() {
     let now = at("2026-02-28T12:00:00Z");
     for (schedule, offset) in [
-        ("daily", "P9999Y"), ("yearly", "-P8000Y"), ("daily", "P2147483647Y2147483647M"), ("daily", "-P2147483647M"),
-        ("hourly", "PT9223372036854775807S"), ("hourly", "PT-9223372036854775808S"), ("daily", "P2147483647D"),
+        ("daily", "P9999Y"),
+        ("yearly", "-P8000Y"),
+        ("daily", "P2147483647Y2147483647M"),
+        ("daily", "-P2147483647M"),
+        ("hourly", "PT9223372036854775807S"),
+        ("hourly", "PT-9223372036854775808S"),
+        ("daily", "P2147483647D"),
         ("0 0 30 2 *", "P1M"),
     ] {
         let (schedule, offset) = (Schedule::parse(schedule).unwrap(), Offset::parse(offset).unwrap());

@@ -40,9 +40,7 @@ impl FileError {
     /// the clock does.
     pub fn no_first_trigger(path: &str, schedule: &str, places: TriggerPlaces, refusal: &Refusal) -> Option<Self> {
         let (place, field, text) = match refusal {
-            Refusal::NoInstant => {
-                (places.schedule, "schedule", format!("invalid schedule: `{schedule}` never fires"))
-            }
+            Refusal::NoInstant => (places.schedule, "schedule", format!("invalid schedule: `{schedule}` never fires")),
             // Without an offset of its own the schedule's leads out of the calendar.
             Refusal::OffsetLeadsOut { .. } => match places.offset {
                 Some(place) => (place, "offset", refusal.to_string()),

@@ -64,7 +64,8 @@ impl Triggers<'_> {
             found.is_complete = first_month == last_month;
         }
         let between = (first_month + 1)..last_month;
-        let count = between.clone().map(|month| self.fields().count_of_month(month.div_euclid(12), number_of(month))).sum();
+        let count =
+            between.clone().map(|month| self.fields().count_of_month(month.div_euclid(12), number_of(month))).sum();
         if count > 0 {
             let first = self.fields().at_or_after(first_minute(between.start))?;
             let last = self.fields().at_or_before(first_minute(between.end) - 1)?;

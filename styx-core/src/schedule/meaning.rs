@@ -70,8 +70,15 @@ mod tests {
     #[test]
     fn offsets_are_compared_by_where_they_lead() {
         for (a, b) in [
-            ("PT24H", "P1D"), ("P7D", "P1W"), ("P12M", "P1Y"), ("PT60M", "pt1h"), ("P", "PT0S"), ("-P1D", "P-1D"),
-            ("PT1M-60S", "P"), ("P1DT-1H", "PT23H"), ("-PT0.5S", "PT-1.5S"),
+            ("PT24H", "P1D"),
+            ("P7D", "P1W"),
+            ("P12M", "P1Y"),
+            ("PT60M", "pt1h"),
+            ("P", "PT0S"),
+            ("-P1D", "P-1D"),
+            ("PT1M-60S", "P"),
+            ("P1DT-1H", "PT23H"),
+            ("-PT0.5S", "PT-1.5S"),
         ] {
             let same = a != "-PT0.5S";
             assert_eq!(offset(a).means_same(&offset(b)), same, "{a} {b}");

@@ -208,7 +208,8 @@ fn in_order(line: &Value) -> Option<Value> {
         .filter(|(fires_at, _)| *fires_at > instant(&line["now"]))
         .collect();
     all.sort_unstable();
-    let shown = |(fires_at, at)| json!({ "instant": written(Some(at), ""), "fires_after": written(Some(fires_at), "") });
+    let shown =
+        |(fires_at, at)| json!({ "instant": written(Some(at), ""), "fires_after": written(Some(fires_at), "") });
     Some(all.into_iter().take(triggers.len()).map(shown).collect())
 }
 

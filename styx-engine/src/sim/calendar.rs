@@ -40,8 +40,7 @@ pub(super) const TIMETABLES: &[Timetable] = &[
 ];
 
 /// Offsets as workflows write them, and in minutes.
-pub(super) const OFFSETS: &[(Option<&str>, i64)] =
-    &[
+pub(super) const OFFSETS: &[(Option<&str>, i64)] = &[
     (None, 0),
     (None, 0),
     (Some("PT0S"), 0),

@@ -122,7 +122,16 @@ fn workflow(record: &Record) -> Workflow {
         _ => Position::FIRST,
     };
     let StoredWorkflow { spec, .. } = StoredWorkflow::new(&WorkflowConfiguration::new("any", "daily"), Origin::Api);
-    Workflow { stored_at, deployed_at: record.at, json_digest: Uuid::nil(), spec, enabled: false, cursor: None, chosen_cursor: false, owed: Vec::new() }
+    Workflow {
+        stored_at,
+        deployed_at: record.at,
+        json_digest: Uuid::nil(),
+        spec,
+        enabled: false,
+        cursor: None,
+        chosen_cursor: false,
+        owed: Vec::new(),
+    }
 }
 
 /// The run that an event begins, before it.

@@ -49,7 +49,16 @@ mod tests {
         let cursor = cursor.map(|fires_at| Cursor { instant: at("2024-05-06T00:00:00Z"), fires_at: at(fires_at) });
         let StoredWorkflow { json, spec } = StoredWorkflow::new(&configuration, Origin::Api);
         let (stored_at, deployed_at) = (Position(3), at("2024-05-06T00:00:00Z"));
-        Workflow { stored_at, deployed_at, json_digest: digest(&json), spec, enabled, cursor, chosen_cursor: false, owed: Vec::new() }
+        Workflow {
+            stored_at,
+            deployed_at,
+            json_digest: digest(&json),
+            spec,
+            enabled,
+            cursor,
+            chosen_cursor: false,
+            owed: Vec::new(),
+        }
     }
 
     #[test]

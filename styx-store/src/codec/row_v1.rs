@@ -148,13 +148,7 @@ struct OwedV1<'a> {
 impl<'a> From<&'a Owed> for OwedV1<'a> {
     fn from(owed: &'a Owed) -> Self {
         let Owed { since, schedule, offset, next, until } = owed;
-        Self {
-            since: since.0,
-            schedule,
-            offset: offset.as_deref(),
-            next: (*next).into(),
-            until: (*until).into(),
-        }
+        Self { since: since.0, schedule, offset: offset.as_deref(), next: (*next).into(), until: (*until).into() }
     }
 }
 

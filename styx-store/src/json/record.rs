@@ -15,8 +15,7 @@ use super::{
     config::ConfigEventJson,
     parts::{
         CursorJson, CursorMoveJson, DescriptionJson, EndingJson, FailureClassJson, MessageJson, SkipReasonJson,
-        StoredWorkflowJson,
-        TriggerJson, shared, texts,
+        StoredWorkflowJson, TriggerJson, shared, texts,
     },
     values::{ExecutionIdJson, ExtensionsJson, InstantJson, MillisJson, OffsetJson, SpanJson, UuidJson},
 };

@@ -325,8 +325,7 @@ pub(crate) fn records() -> Vec<(String, Record)> {
         count: 300,
     };
     let owed_moved = |to| WorkflowEvent::OwedMoved { owed: Position(70_000), to, why: CursorMove::Triggered };
-    let skipped =
-        |reason| WorkflowEvent::CursorSkipped { first: at(0), last: at(7_200_000), count: 3, reason };
+    let skipped = |reason| WorkflowEvent::CursorSkipped { first: at(0), last: at(7_200_000), count: 3, reason };
     let owed_events = [
         ("owed", owed(None)),
         ("owed-offset", owed(Some("P1DT2H"))),

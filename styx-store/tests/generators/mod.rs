@@ -347,13 +347,19 @@ fn fact() -> BoxedStrategy<Fact> {
         any::<bool>().prop_map(|enabled| WorkflowEvent::Switched { enabled }),
         (instant(), instant(), any::<u64>(), prop_oneof![Just(SkipReason::Edited), Just(SkipReason::TooManyOwed)])
             .prop_map(|(first, last, count, reason)| WorkflowEvent::CursorSkipped { first, last, count, reason }),
-        (text(), maybe(text()), cursor(), instant(), any::<u64>()).prop_map(|(schedule, offset, next, until, count)| {
-            WorkflowEvent::Owed { schedule, offset, next, until, count }
+        (text(), maybe(text()), cursor(), instant(), any::<u64>()).prop_map(
+            |(schedule, offset, next, until, count)| { WorkflowEvent::Owed { schedule, offset, next, until, count } }
+        ),
+        (position(), maybe(cursor()), cursor_move()).prop_map(|(owed, to, why)| WorkflowEvent::OwedMoved {
+            owed,
+            to,
+            why
         }),
-        (position(), maybe(cursor()), cursor_move())
-            .prop_map(|(owed, to, why)| WorkflowEvent::OwedMoved { owed, to, why }),
-        (maybe(cursor()), cursor_move(), extensions())
-            .prop_map(|(to, why, extensions)| WorkflowEvent::CursorMoved { to, why, extensions }),
+        (maybe(cursor()), cursor_move(), extensions()).prop_map(|(to, why, extensions)| WorkflowEvent::CursorMoved {
+            to,
+            why,
+            extensions
+        }),
     ];
     let run = prop_oneof![
         4 => (counter(), event()).prop_map(|(counter, event)| RunEvent::Styx { counter, event }),
@@ -488,16 +494,7 @@ pub(crate) fn row() -> impl Strategy<Value = Row> {
     let workflow = (position(), instant(), uuid(), stored_workflow(), due).prop_map(
         |(stored_at, deployed_at, json_digest, stored, (enabled, cursor, chosen_cursor, owed))| {
             let spec = stored.spec;
-            Row::Workflow(Workflow {
-                stored_at,
-                deployed_at,
-                json_digest,
-                spec,
-                enabled,
-                cursor,
-                chosen_cursor,
-                owed,
-            })
+            Row::Workflow(Workflow { stored_at, deployed_at, json_digest, spec, enabled, cursor, chosen_cursor, owed })
         },
     );
     let phase = prop_oneof![

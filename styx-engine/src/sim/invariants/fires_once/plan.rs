@@ -87,16 +87,13 @@ impl Plan {
             self.chosen = before.chosen;
             return;
         }
-        let debt = Debt {
-            since: Position(0),
-            table: before.table,
-            offset: before.offset,
-            next: before.next,
-            until: at,
-        };
+        let debt =
+            Debt { since: Position(0), table: before.table, offset: before.offset, next: before.next, until: at };
         let mut due = std::iter::successors(Some(debt.next), |next| follow(debt.table, debt.offset, *next, at));
         let open = due.any(|cursor| cursor.fires_at <= at && !is_settled(cursor.instant));
-        self.due = (before.enabled && open && before.owed.len() < MAX_OWED).then_some(debt);
+        // A cursor that an operator put off holds back what comes after it.
+        let is_due = before.enabled && debt.next.fires_at <= at && open;
+        self.due = (is_due && before.owed.len() < MAX_OWED).then_some(debt);
     }
 
     /// Of all that is planned, what fires first; of what is owed first of all.
