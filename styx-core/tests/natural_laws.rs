@@ -1,6 +1,8 @@
 //! Laws of natural triggers over all offsets, months included, against a search that computes when every instant of a wide
 //! window fires and sorts.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use proptest::prelude::*;
 use styx_core::schedule::{NaturalTrigger, Offset, Schedule};
