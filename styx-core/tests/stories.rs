@@ -410,7 +410,7 @@ fn requests_that_can_t_be_done_say_why_and_change_nothing() {
         29 00:30:00 refused: invalid schedule: no matching instant
         29 00:30:00 ann: sales#report stored
         29 00:30:00   and: sales#report cursor 29T00:00 fires 29T01:00 (Edited)
-        29 00:30:00 refused: Cannot parse time parameter 2026-03-29T24 - hour: `24` at column 12 is refused, expected 00-23
+        29 00:30:00 refused: Cannot parse time parameter 2026-03-29T24 - hour: `24` at column 12 is refused, expected 00-23; the nearest is 2026-03-30T00
         29 00:30:00 refused: Cannot trigger an instance of the future
         29 00:30:00 ann: 2026-03-29T00 #0 triggerExecution adhoc
         29 00:30:00   and: 2026-03-29T00 #1 dequeue

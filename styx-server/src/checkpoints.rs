@@ -150,6 +150,7 @@ fn parse(name: &str) -> Option<Checkpoint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log_tools::stories::told;
 
     #[test]
     fn a_name_tells_position_and_time() {
@@ -165,8 +166,8 @@ mod tests {
     fn the_newest_are_kept_and_two_at_a_time_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
-        let log = styx_store::RocksLog::open(&data).unwrap();
-        let checkpoints = Checkpoints::new(log.rocks_reader(), data, 2);
+        let (_, reader) = told(&data, 1);
+        let checkpoints = Checkpoints::new(reader, data, 2);
         let at = |second: i64| DateTime::from_timestamp(1_774_768_000 + second, 0).unwrap();
         let names: Vec<String> = (0..4).map(|second| checkpoints.make(at(second)).unwrap().name).collect();
         let left = || checkpoints.list().unwrap().into_iter().map(|checkpoint| checkpoint.name).collect::<Vec<_>>();

@@ -28,7 +28,7 @@ mod show;
 mod signals;
 mod step;
 #[cfg(test)]
-mod stories;
+pub(crate) mod stories;
 mod table;
 mod verify;
 mod view;

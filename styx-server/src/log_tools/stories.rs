@@ -6,7 +6,7 @@ use styx_core::log::Log;
 use styx_store::{RocksLog, conformance::Story, rocks::RocksReader};
 
 /// The story of a seed, told to a log in a folder in sixty batches.
-pub(super) fn told(dir: &Path, seed: u64) -> (Story, RocksReader) {
+pub(crate) fn told(dir: &Path, seed: u64) -> (Story, RocksReader) {
     let mut story = Story::new(seed);
     let mut log = RocksLog::open(dir).unwrap();
     let epoch = log.begin_epoch().unwrap();
