@@ -13,7 +13,7 @@ use std::{
 
 use nix::sys::signal::SigSet;
 use signal_hook::{
-    consts::{FORBIDDEN, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGXFSZ},
+    consts::{FORBIDDEN, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGXFSZ},
     flag,
 };
 
@@ -21,17 +21,19 @@ use signal_hook::{
 const LAST_SIGNAL: i32 = 64;
 
 /// The signals whose being ignored is meant for a server: `nohup` ignores SIGHUP, a script's `&` SIGINT and SIGQUIT, and without
-/// SIGXFSZ a limit on the size of files is an error that can be handled.
-const MEANT_FOR_SERVERS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGXFSZ];
+/// SIGXFSZ a limit on the size of files is an error that can be handled. SIGTERM is here because a server handles it itself, which
+/// ends its being ignored; what does as the default does would end the process before that.
+const LEFT_TO_SERVERS: [i32; 5] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ];
 
 /// Makes a server independent of its starter: no signal is blocked, and none is ignored, but for SIGHUP (`nohup`), for SIGINT and
-/// SIGQUIT (`&` in a script), and for SIGXFSZ (limits on files), which are ignored on purpose.
+/// SIGQUIT (`&` in a script), and for SIGXFSZ (limits on files), which are ignored on purpose. SIGTERM is left to the server's own
+/// handler.
 ///
 /// # Errors
 ///
 /// When `/proc` can't be read or the kernel refuses.
 pub fn begin_server() -> io::Result<()> {
-    reset_signals(&MEANT_FOR_SERVERS)
+    reset_signals(&LEFT_TO_SERVERS)
 }
 
 /// Makes a shim, and so the job it starts, independent of its starter: no signal is blocked or ignored, and no descriptor but
