@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use proptest::prelude::*;
-use styx_core::schedule::{NaturalTrigger, Offset, Schedule};
+use styx_core::schedule::{Instants, NaturalTrigger, Offset, Schedule};
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
@@ -116,6 +116,35 @@ proptest! {
             );
             at = *expected;
         }
+    }
+
+    /// What is counted by months is what a walk over the triggers finds.
+    #[test]
+    fn what_is_due_or_passed_over_is_counted_without_a_walk(
+        schedule in schedule(), offset in offset(), now in now(), from in any::<prop::sample::Index>(),
+        to in any::<prop::sample::Index>(),
+    ) {
+        let all = all(&schedule, &offset, now);
+        if all.is_empty() {
+            return Ok(());
+        }
+        let (from, to) = (from.index(all.len()), to.index(all.len()));
+        let (from, to) = (from.min(to), from.max(to));
+        let instants = |triggers: Vec<NaturalTrigger>| {
+            let instants: Vec<_> = triggers.iter().map(|trigger| trigger.instant).collect();
+            let (first, last) = (instants.iter().min().copied()?, instants.iter().max().copied()?);
+            Some(Instants { first, last, count: instants.len() as u64 })
+        };
+        let until = all[to].fires_at;
+        let due = all[from..].iter().filter(|trigger| trigger.fires_at <= until).copied().collect();
+        prop_assert_eq!(schedule.due(&offset, all[from].instant, until), instants(due), "{} {}", &schedule, &offset);
+        let just_before = until - TimeDelta::nanoseconds(1);
+        let due = all[from..].iter().filter(|trigger| trigger.fires_at <= just_before).copied().collect();
+        prop_assert_eq!(schedule.due(&offset, all[from].instant, just_before), instants(due));
+        // The window holds all triggers of the instants before its last only where those are in order.
+        let end = all[to].instant;
+        let passed = all[from..].iter().filter(|trigger| trigger.instant < end).copied().collect();
+        prop_assert_eq!(schedule.passed_over(&offset, all[from].instant, end), instants(passed));
     }
 
     /// From one trigger on, however long: each instant once, none left out. Nothing depends on a search here.
