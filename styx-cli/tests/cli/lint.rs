@@ -118,7 +118,10 @@ out.yaml:4:19: offset: invalid offset: with `-P8000Y` the first trigger lies out
 #[test]
 fn the_first_instants_shown_are_those_to_come() {
     // The 28th to the 31st of January fired with the 29th of March.
-    let files = Files::new(&[("a.yaml", "{id: a, schedule: daily, offset: P1M29D, docker_image: busybox}\n")]);
+    let files = Files::new(&[(
+        "a.yaml",
+        "{id: a, schedule: daily, offset: P1M29D, docker_image: busybox, docker_args: [ls]}\n",
+    )]);
     let next = "\
 a a 2026-03-30T00:00:00Z 2026-02-01
 a a 2026-03-31T00:00:00Z 2026-02-02

@@ -10,7 +10,9 @@ use rocksdb::checkpoint::Checkpoint;
 use styx_core::log::LogReader;
 
 use super::{
-    Mark, RocksReader, open_read_only,
+    Mark, RocksReader,
+    lock::Lock,
+    open_read_only,
     reader::{corrupt, engine_error},
 };
 use crate::error::{OpenError, while_doing};
@@ -41,6 +43,8 @@ impl RocksReader {
             Mark { tail, hash: batch.ok_or_else(problem)?.hash }
         };
         mark.write(dir).map_err(writing())?;
+        // A reader writes nothing: it locks the file that is there, so that nobody removes what it reads.
+        drop(Lock::exclusive(dir)?);
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(writing())?;
         Ok(mark)
     }
