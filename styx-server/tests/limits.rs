@@ -373,3 +373,38 @@ fn triggered(record: &Record) -> Option<String> {
         _ => None,
     }
 }
+
+#[test]
+fn what_a_request_says_has_a_bounded_length() {
+    let Limited { server, _dir, .. } = limited("");
+    server.store("c", "w", "days", LONG);
+    let before = log_end(&server);
+    let long = "x".repeat(20_000);
+    let id = r#"{"component_id":"c","id":"w"}"#;
+    let backfill =
+        r#""start":"2024-02-01T00:00:00Z","end":"2024-02-03T00:00:00Z","component":"c","workflow":"w","concurrency":1"#;
+    for (method, path, body) in [
+        ("POST", "/api/v3/resources", format!(r#"{{"id":"{long}","concurrency":1}}"#)),
+        ("POST", "/api/v3/resources", r#"{"id":"..","concurrency":1}"#.to_owned()),
+        ("PUT", "/api/v3/resources/.", r#"{"id":".","concurrency":1}"#.to_owned()),
+        ("POST", "/api/v3/backfills", format!(r#"{{{backfill},"description":"{long}"}}"#)),
+        ("POST", "/api/v3/backfills", format!(r#"{{{backfill},"trigger_parameters":{{"env":{{"A":"{long}"}}}}}}"#)),
+        (
+            "POST",
+            "/api/v3/scheduler/trigger",
+            format!(
+                r#"{{"workflow_id":{id},"parameter":"2024-01-01","trigger_parameters":{{"env":{{"{long}":""}}}}}}"#
+            ),
+        ),
+        ("POST", "/api/v3/scheduler/trigger", format!(r#"{{"workflow_id":{id},"parameter":"{long}"}}"#)),
+        ("PATCH", "/api/v4/config", format!(r#"{{"client_blacklist":["{long}"]}}"#)),
+        ("POST", "/api/v3/workflows/c", format!(r#"{{"id":"x","schedule":"0,{long} * * * *"}}"#)),
+        ("POST", "/api/v3/workflows/..", r#"{"id":"..","schedule":"days"}"#.to_owned()),
+        ("POST", &*format!("/api/v3/workflows/{}", &long[..2_000]), r#"{"id":"x","schedule":"days"}"#.to_owned()),
+    ] {
+        let answer = server.ask(method, path, &[], Some(&body));
+        assert_eq!(answer.status, 400, "{method} {} {}", &path[..path.len().min(40)], answer.reason);
+        assert!(answer.reason.len() <= 1_024, "{}", answer.reason.len());
+    }
+    assert_eq!(log_end(&server), before);
+}

@@ -400,3 +400,56 @@ fn an_import_removes_nothing_that_it_did_not_make() {
     assert_eq!(child.wait().unwrap().code(), Some(2));
     assert_eq!(names(&volume), ["photo.jpg"]);
 }
+
+/// What another machine wrote is shown by every tool, however long its names are, and nothing of it acts on the terminal.
+#[test]
+fn a_foreign_log_is_shown_without_harm() {
+    use sha2::{Digest, Sha256};
+    fn rename(value: &mut Value, name: &str) {
+        match value {
+            Value::String(text) if text == "best-product" => *text = name.to_owned(),
+            Value::Array(items) => items.iter_mut().for_each(|item| rename(item, name)),
+            Value::Object(members) => members.values_mut().for_each(|value| rename(value, name)),
+            _ => {}
+        }
+    }
+    let dir = story();
+    let name = format!("\u{1b}[2J\nrun x\u{202e}\u{9b}2J\u{200b}{}", "n".repeat(70_000));
+    let whole = done(dir.path(), &["export", "--data", "DIR/data"]);
+    let mut text = String::new();
+    for line in whole.lines() {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        rename(&mut line, &name);
+        if line.get("end").is_some() {
+            let digest: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+            line["end"]["sha256"] = digest.into();
+        }
+        text += &format!("{line}\n");
+    }
+    fs::write(dir.path().join("foreign"), text).unwrap();
+    done(dir.path(), &["import", "--data", "DIR/new", "DIR/foreign"]);
+    let workflow = format!("examples#{name}");
+    let instance = format!("{workflow}#2026-03-29T05");
+    for args in [
+        &["show"][..],
+        &["show", "--workflow", &workflow],
+        &["show", "--workflow", "no\u{1b}[2J#such"],
+        &["verify"],
+        &["at", "23"],
+        &["at", "23", "--runs"],
+        &["at", "23", "--workflows"],
+        &["at", "23", "--workflow", &workflow],
+        &["at", "23", "--instance", &instance],
+        &["diff", "1", "23"],
+        &["step", "examples", &name, "2026-03-29T05", "--plain"],
+        &["replay"],
+    ] {
+        let args = [&args[..1], &["--data", "DIR/new"], &args[1..]].concat();
+        let (_, out, notes) = run(dir.path(), &args);
+        for shown in [out, notes] {
+            let acts = |letter: char| letter.is_control() && letter != '\n' || "\u{202e}\u{200b}".contains(letter);
+            assert!(!shown.contains(acts), "{}: {:?}", args[0], shown.chars().find(|letter| acts(*letter)));
+            assert!(!shown.lines().any(|line| line.starts_with("run x")), "{}: a line is forged", args[0]);
+        }
+    }
+}

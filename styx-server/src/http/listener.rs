@@ -174,8 +174,8 @@ async fn connection(
 }
 
 /// A connection that gives up when the other side takes nothing in for too long, or little for very long.
-struct Impatient {
-    stream: TcpStream,
+struct Impatient<S> {
+    stream: S,
     timeout: Duration,
     waiting: Option<Wait>,
     /// How long the other side may be waited for in all, less how long it was; what it takes in earns it more.
@@ -191,8 +191,8 @@ struct Wait {
 /// How slow a client may be in the long run, in bytes a second.
 const SLOWEST: u64 = 16 * 1024;
 
-impl Impatient {
-    fn new(stream: TcpStream, timeout: Duration) -> Self {
+impl<S> Impatient<S> {
+    fn new(stream: S, timeout: Duration) -> Self {
         Self { stream, timeout, waiting: None, patience: Self::first_patience(timeout) }
     }
 
@@ -222,7 +222,7 @@ impl Impatient {
     }
 }
 
-impl Impatient {
+impl<S> Impatient<S> {
     fn written(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let poll = self.patient(context, poll);
         if let Poll::Ready(Ok(bytes)) = &poll {
@@ -232,7 +232,7 @@ impl Impatient {
     }
 }
 
-impl AsyncRead for Impatient {
+impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -242,7 +242,7 @@ impl AsyncRead for Impatient {
     }
 }
 
-impl AsyncWrite for Impatient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.written(context, poll)
@@ -268,5 +268,42 @@ impl AsyncWrite for Impatient {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    /// A client that always takes something in, but never much, doesn't hold a connection for ever.
+    #[tokio::test]
+    async fn a_client_that_reads_in_drops_is_cut_and_a_steady_one_is_not() {
+        let (server, mut client) = duplex(64);
+        let drops = tokio::spawn(async move {
+            let mut taken = 0;
+            while let Ok(count @ 1..) = client.read(&mut [0; 8]).await {
+                taken += count;
+                sleep(Duration::from_millis(20)).await;
+            }
+            taken
+        });
+        let mut server = Impatient::new(server, Duration::from_millis(200));
+        let written = server.write_all(&[7; 1_000_000]).await;
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(server);
+        assert!(drops.await.unwrap() < 100_000);
+
+        let (server, mut client) = duplex(64);
+        let steady = tokio::spawn(async move {
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).await.map(|_| all.len())
+        });
+        let mut server = Impatient::new(server, Duration::from_secs(30));
+        server.write_all(&[7; 1_000_000]).await.unwrap();
+        server.shutdown().await.unwrap();
+        drop(server);
+        assert_eq!(steady.await.unwrap().unwrap(), 1_000_000);
     }
 }
