@@ -34,7 +34,8 @@ fn check_workflows(workflows: &[FileWorkflow]) {
         json.replacen('{', &format!("{{\"enabled\":{},", workflow.enabled), 1)
     });
     let json = format!("[{}]", members.collect::<Vec<_>>().join(","));
-    let again = read_text("sales.yaml", &json, &Default::default()).unwrap_or_else(|errors| panic!("{json}: {errors:?}"));
+    let again =
+        read_text("sales.yaml", &json, &Default::default()).unwrap_or_else(|errors| panic!("{json}: {errors:?}"));
     let what = |workflow: &FileWorkflow| (workflow.configuration.clone(), workflow.enabled);
     assert!(again.iter().map(what).eq(workflows.iter().map(what)), "{json}");
 }
