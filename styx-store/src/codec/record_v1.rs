@@ -137,17 +137,17 @@ impl From<IdempotencyKeyV1<'_>> for IdempotencyKey {
     }
 }
 
-/// The tags are those of subjects in keys.
+/// By place, as every enum is encoded: one less than the tags of subjects in keys.
 #[derive(Debug, Encode, BorrowDecode)]
 #[repr(u32)]
 enum FactV1<'a> {
-    Log(LogEventV1) = 1,
-    Config(ConfigEventV1<'a>) = 2,
-    Workflow(WorkflowIdV1<'a>, WorkflowEventV1<'a>) = 3,
-    Run(InstanceIdV1<'a>, RunEventV1<'a>) = 4,
-    Execution(ExecutionIdV1<'a>, ExecutionEventV1<'a>) = 5,
-    Backfill(&'a str, BackfillEventV1<'a>) = 6,
-    Resource(&'a str, ResourceEventV1) = 7,
+    Log(LogEventV1) = 0,
+    Config(ConfigEventV1<'a>) = 1,
+    Workflow(WorkflowIdV1<'a>, WorkflowEventV1<'a>) = 2,
+    Run(InstanceIdV1<'a>, RunEventV1<'a>) = 3,
+    Execution(ExecutionIdV1<'a>, ExecutionEventV1<'a>) = 4,
+    Backfill(&'a str, BackfillEventV1<'a>) = 5,
+    Resource(&'a str, ResourceEventV1) = 6,
 }
 
 impl<'a> From<&'a Fact> for FactV1<'a> {

@@ -22,19 +22,19 @@ use super::{
 };
 use crate::texts::shared;
 
-/// The tags are those of the rows' keys.
+/// By place, as every enum is encoded; the tags of the rows' keys are others.
 #[derive(Debug, Encode, BorrowDecode)]
 #[repr(u32)]
 pub(super) enum RowV1<'a> {
-    Log(LogRowV1) = 1,
-    Config(ConfigV1<'a>) = 2,
-    Workflow(WorkflowV1<'a>) = 3,
-    Run(RunV1<'a>) = 4,
-    Execution(ExecutionV1<'a>) = 5,
-    Backfill(BackfillV1<'a>) = 6,
-    Resource(ResourceV1) = 7,
-    Finished(RunV1<'a>) = 64,
-    Answered(AnsweredV1) = 65,
+    Log(LogRowV1) = 0,
+    Config(ConfigV1<'a>) = 1,
+    Workflow(WorkflowV1<'a>) = 2,
+    Run(RunV1<'a>) = 3,
+    Execution(ExecutionV1<'a>) = 4,
+    Backfill(BackfillV1<'a>) = 5,
+    Resource(ResourceV1) = 6,
+    Finished(RunV1<'a>) = 7,
+    Answered(AnsweredV1) = 8,
 }
 
 impl<'a> From<&'a Row> for RowV1<'a> {
