@@ -287,7 +287,11 @@ proptest! {
     fn explain_says_why_a_workflow_does_not_fire(ops in proptest::collection::vec(op(), 0..80)) {
         let mut host = Host::after(&ops);
         // Other things that are due come first.
-        let is_move = |draft: &Draft| matches!(draft.fact, Fact::Workflow(_, WorkflowEvent::CursorMoved { .. }));
+        let moved = |draft: &Draft| match &draft.fact {
+            Fact::Workflow(id, WorkflowEvent::CursorMoved { .. } | WorkflowEvent::OwedMoved { .. }) => Some(id.clone()),
+            _ => None,
+        };
+        let is_move = |draft: &Draft| moved(draft).is_some();
         let mut decisions = host.decide(&Input::Due);
         while decisions.again && !decisions.drafts.iter().any(is_move) {
             host.take(&Input::Due);
@@ -297,10 +301,15 @@ proptest! {
             let mut reasons = explain_workflow(&host.world, id).unwrap();
             // Its instants come and go all the same.
             reasons.retain(|reason| !matches!(reason, Reason::Skipped { .. } | Reason::Halted { .. }));
-            let due = matches!(&reasons[..], [Reason::NextTrigger { at }] if *at <= host.now);
-            let fires = decisions.drafts.iter().any(|draft| {
-                matches!(&draft.fact, Fact::Workflow(moved, WorkflowEvent::CursorMoved { .. }) if moved == id)
-            });
+            // What is owed fired before the edit.
+            let owes = reasons.iter().any(|reason| matches!(reason, Reason::Owed { .. }));
+            reasons.retain(|reason| !matches!(reason, Reason::Owed { .. }));
+            let due = match &reasons[..] {
+                [Reason::NextTrigger { at }] => owes || *at <= host.now,
+                [Reason::NoInstant] => owes,
+                _ => false,
+            };
+            let fires = decisions.drafts.iter().any(|draft| moved(draft).as_ref() == Some(id));
             prop_assert_eq!(due, fires, "{} is explained by {:?}", id, reasons);
         }
     }
