@@ -1,4 +1,4 @@
-//! What Styx's programs share towards the machine that they run on: files that are private and whole ([`file`], [`folder`]),
+//! What Styx's programs share towards the machine that they run on: files that are private and whole ([`mod@file`], [`folder`]),
 //! and texts of others that are safe on a terminal ([`text`], [`table`], [`terminal`]).
 //!
 //! It knows nothing of workflows, runs and logs.
