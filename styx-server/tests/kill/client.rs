@@ -44,6 +44,11 @@ impl Client {
         acknowledged
     }
 
+    /// Whether the server has started.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.request("GET", "/ready", ""), Some((200, _)))
+    }
+
     /// Whether a run of the workflow is active.
     pub(crate) fn has_active(&self, workflow: &str) -> bool {
         let path = format!("/api/v3/status/activeStates?component=crash&workflow={workflow}");

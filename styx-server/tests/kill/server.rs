@@ -3,13 +3,15 @@
 use std::{
     fmt::Write as _,
     fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
+
+use crate::client::Client;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_styx-server");
 
@@ -90,7 +92,8 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn wait_until_it_answers(&mut self) {
         let begin = Instant::now();
-        while TcpStream::connect_timeout(&self.address, Duration::from_millis(200)).is_err() {
+        // It takes connections before it has read its log.
+        while !Client::new(self.address).is_ready() {
             if let Ok(Some(status)) = self.child.try_wait() {
                 let log = fs::read_to_string(&self.log).unwrap_or_default();
                 let end: Vec<_> = log.lines().rev().take(20).collect();
