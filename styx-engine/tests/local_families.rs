@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     os::fd::OwnedFd,
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -17,7 +18,7 @@ use styx_core::{executor::Observed, id::ExecutionId};
 use support::{PATIENCE, Place, Watched, ends_within, execution, exited, has_ended, hear, hold, kill, options_at};
 
 /// Reads the numbers of so many processes from a named pipe.
-fn hear_pids(word: &std::path::Path, count: usize) -> Vec<OwnedFd> {
+fn hear_pids(word: &Path, count: usize) -> Vec<OwnedFd> {
     let file = fs::OpenOptions::new().read(true).write(true).open(word).unwrap();
     let lines = BufReader::new(file).lines().take(count);
     lines.map(|line| hold(line.unwrap().trim().parse().unwrap())).collect()
@@ -103,6 +104,15 @@ fn orphaned(place: &Place, n: u128, script: &str, count: usize) -> (ExecutionId,
     (id, all)
 }
 
+/// An executor on this data folder takes the execution for lost, and has ended what was left of it.
+fn adopt_ends(place: &Place, data: &Path, id: &ExecutionId, all: &[OwnedFd]) {
+    let executor = Watched::new(options_at(data));
+    executor.perform(place.adopt(id));
+    executor.expect(id, &[Observed::Launched]);
+    assert!(matches!(executor.next_of(id), Observed::Lost { .. }), "{}", data.display());
+    assert!(all.iter().all(has_ended), "{}", data.display());
+}
+
 #[test]
 fn leftovers_of_a_dead_shim_are_found_under_every_name() {
     let script = r#"trap '' TERM HUP
@@ -120,11 +130,8 @@ fn leftovers_of_a_dead_shim_are_found_under_every_name() {
             "gone" => fs::rename(place.path("data/runs").join(id.to_string()), place.path("gone")).unwrap(),
             _ => {}
         }
-        let executor = Watched::new(options_at(if name == "gone" { place.path("data") } else { data }.as_path()));
-        executor.perform(place.adopt(&id));
-        executor.expect(&id, &[Observed::Launched]);
-        assert!(matches!(executor.next_of(&id), Observed::Lost { .. }), "{name}");
-        assert!(all.iter().all(has_ended), "{name}");
+        let data = if name == "gone" { place.path("data") } else { data };
+        adopt_ends(&place, &data, &id, &all);
     }
 }
 
@@ -137,11 +144,7 @@ fn leftovers_that_cleared_their_environment_are_found_beside_others() {
         echo $$ > "$1"
         while :; do sleep 600; done"#;
     let (id, all) = orphaned(&place, 200, script, 4);
-    let executor = Watched::new(options_at(&place.path("data")));
-    executor.perform(place.adopt(&id));
-    executor.expect(&id, &[Observed::Launched]);
-    assert!(matches!(executor.next_of(&id), Observed::Lost { .. }));
-    assert!(all.iter().all(has_ended));
+    adopt_ends(&place, &place.path("data"), &id, &all);
 }
 
 #[test]
@@ -162,11 +165,7 @@ ctypes.CDLL(None).pthread_exit(None)";
     fs::write(&folder, program).unwrap();
     let script = format!("exec setsid python3 {} \"$1\"", folder.display());
     let (id, all) = orphaned(&place, 201, &script, 1);
-    let executor = Watched::new(options_at(&place.path("data")));
-    executor.perform(place.adopt(&id));
-    executor.expect(&id, &[Observed::Launched]);
-    assert!(matches!(executor.next_of(&id), Observed::Lost { .. }));
-    assert!(all.iter().all(has_ended));
+    adopt_ends(&place, &place.path("data"), &id, &all);
 }
 
 #[test]

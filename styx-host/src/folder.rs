@@ -9,10 +9,8 @@ use std::{
 
 use rustix::process::geteuid;
 
-use crate::{
-    place::{folder_of, give_folder},
-    text::shortened,
-};
+pub use crate::place::folder_of;
+use crate::{place::give_folder, text::shortened};
 
 /// The mode of a private folder.
 const PRIVATE: u32 = 0o700;

@@ -78,8 +78,8 @@ fn follow(path: &Path) -> io::Result<(PathBuf, bool)> {
     Err(io::Error::from(rustix::io::Errno::LOOP))
 }
 
-/// The folder that a path lies in.
-pub(crate) fn folder_of(path: &Path) -> &Path {
+/// The folder that a path lies in; `.` for a name alone.
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -13,7 +13,11 @@ use styx_core::{
 use styx_engine::{clock::Clock, engine::perform, machine::Machine};
 use uuid::Uuid;
 
-use crate::{folder::Loader, http::new_request_id, random};
+use crate::{
+    folder::{Load, Loader},
+    http::new_request_id,
+    random,
+};
 
 /// What became of the workflow folder.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -58,9 +62,7 @@ pub(crate) fn deploy(
     let mut loads = folder.loads(reader.as_ref(), &components, clock.now().trunc_subsecs(3))?;
     // A file that isn't there now may be there in a moment: the folder may be mounted late.
     folder.leave_missed(&mut loads);
-    for load in &mut loads {
-        load.find_halted(reader.as_ref());
-    }
+    Load::find_halted(&mut loads, reader.as_ref());
     let inputs = loads.iter().zip(0..).map(|(load, ticket)| {
         let (request, operator) = load.request();
         (ticket, Input::Asked(request, operator))

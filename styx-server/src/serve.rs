@@ -84,7 +84,7 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let watchdog = Watchdog::new(Arc::clone(&health));
     let (http_metrics, guard) = (HttpMetrics::new(), guard(&settings));
     let (load, loaded) = watch::channel(None);
-    let router = http::router_while_starting(guard.clone(), Arc::clone(&health), loaded);
+    let router = http::router(guard.clone(), Arc::clone(&health), loaded);
     let served = Served::start(&runtime, &settings, listener, router, http_metrics.clone());
 
     let declared_env_only = settings.executor == ExecutorKind::Local;

@@ -32,7 +32,7 @@ pub use json::{JsonError, Strictness};
 pub use launch::{MAX_LAUNCH_BYTES, MAX_TEXT_BYTES, launch_errors, variable_errors};
 pub use schedule_text::ScheduleText;
 pub use span::{ParseSpanError, Span};
-pub use validate::{MAX_LENGTH, ValidationError, utf16_length, validate};
+pub use validate::{MAX_ENV_SIZE, MAX_ENV_VARS, MAX_LENGTH, ValidationError, utf16_length, validate};
 
 /// How a workflow is to be run: what Styx 2.x calls its configuration, and the `secret` that earlier versions had.
 ///

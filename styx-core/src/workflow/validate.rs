@@ -15,8 +15,10 @@ use crate::schedule::{Offset, Schedule};
 /// The longest id of a workflow and name of a resource, in UTF-16 units as [`utf16_length`] counts them.
 pub const MAX_LENGTH: usize = 256;
 const MAX_RESOURCES: usize = 5;
-const MAX_ENV_VARS: usize = 128;
-const MAX_ENV_SIZE: usize = 16_384;
+/// The most variables of an environment (V-9).
+pub const MAX_ENV_VARS: usize = 128;
+/// The most UTF-16 units that names and values of an environment take (V-10).
+pub const MAX_ENV_SIZE: usize = 16_384;
 const MAX_ARGS_SIZE: usize = 1_000_000;
 const MAX_SECRET_NAME: usize = 253;
 /// The longest of what Styx 2.x takes at any length, in UTF-16 units.

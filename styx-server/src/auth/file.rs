@@ -89,7 +89,7 @@ impl TokenFile {
     ///
     /// When it can't be read or written, or `change` refuses: then it is as it was.
     pub(super) fn edit<T>(path: &Path, change: impl FnOnce(&mut Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let dir = folder::folder_of(path);
         folder::create(dir).with_context(|| format!("creating {}", dir.display()))?;
         let lock_path = beside(path, "lock");
         let lock = file::open_lock(&lock_path).with_context(|| format!("opening {}", lock_path.display()))?;

@@ -279,9 +279,7 @@ impl Keeper {
 
     /// Says whether the engine took them all; those that it took will be held when it is asked again.
     fn ask_some(&mut self, engine: &EngineHandle, loads: &mut [Load]) -> Result<bool, Busy> {
-        for load in loads.iter_mut() {
-            load.find_halted(engine.reader());
-        }
+        Load::find_halted(loads, engine.reader());
         let (sender, replies) = mpsc::channel();
         let mut asked = 0;
         for load in &*loads {

@@ -252,12 +252,20 @@ pub(super) fn names(all: impl IntoIterator<Item = String>) -> String {
 }
 
 impl Load {
-    /// Finds out what the removal of workflows halts; to be asked before it is done. What can't be read isn't named.
-    pub(crate) fn find_halted(&mut self, reader: &dyn LogReader) {
-        self.halted = Halted::by(reader, &self.removed).unwrap_or_else(|error| {
-            tracing::warn!("what goes with the file {} can't be named: {error}", self.path);
-            BTreeMap::new()
-        });
+    /// Finds out what the removal of workflows halts, of all loads at once since it reads all backfills; to be asked before it
+    /// is done. What can't be read isn't named.
+    pub(crate) fn find_halted(loads: &mut [Self], reader: &dyn LogReader) {
+        let removed: Vec<_> = loads.iter().flat_map(|load| load.removed.iter().cloned()).collect();
+        let mut all = Halted::by(reader, &removed);
+        for load in loads.iter_mut().filter(|load| !load.removed.is_empty()) {
+            match &mut all {
+                // A workflow is one file's.
+                Ok(all) => {
+                    load.halted = load.removed.iter().filter_map(|id| all.remove_entry(id)).collect();
+                }
+                Err(error) => tracing::warn!("what goes with the file {} can't be named: {error}", load.path),
+            }
+        }
     }
 
     fn add(

@@ -10,5 +10,5 @@ mod watch;
 
 pub(crate) use self::{
     keeper::{Keeper, Surroundings},
-    loader::Loader,
+    loader::{Load, Loader},
 };

@@ -2,16 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use styx_core::workflow::{MAX_LENGTH, utf16_length};
+use styx_core::workflow::{MAX_ENV_SIZE, MAX_ENV_VARS, MAX_LENGTH, utf16_length};
 
 use super::response::ApiError;
 
 /// The longest description of a backfill.
 const MAX_DESCRIPTION: usize = 1_024;
-/// The most variables that a trigger sets, as many as a workflow.
-const MAX_VARIABLES: usize = 128;
-/// The most that names and values of a trigger's variables take, as much as those of a workflow.
-const MAX_ENV: usize = 16_384;
 /// The most clients that are turned away.
 const MAX_CLIENTS: usize = 1_000;
 
@@ -28,11 +24,11 @@ pub(super) fn description(text: Option<&str>) -> Result<(), ApiError> {
     length("description", text.unwrap_or_default(), MAX_DESCRIPTION)
 }
 
-/// What a trigger adds to a run's environment.
+/// What a trigger adds to a run's environment: as much as a workflow may have.
 pub(super) fn environment(env: &BTreeMap<String, String>) -> Result<(), ApiError> {
-    at_most("trigger_parameters.env: variables", env.len(), MAX_VARIABLES)?;
+    at_most("trigger_parameters.env: variables", env.len(), MAX_ENV_VARS)?;
     let size = env.iter().map(|(name, value)| utf16_length(name) + utf16_length(value)).sum();
-    at_most("trigger_parameters.env: characters", size, MAX_ENV)
+    at_most("trigger_parameters.env: characters", size, MAX_ENV_SIZE)
 }
 
 /// Clients that are turned away.

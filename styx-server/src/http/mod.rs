@@ -25,8 +25,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-#[cfg(test)]
-use axum::Router;
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
@@ -61,7 +59,7 @@ pub(crate) use self::{
     listener::{Limits, serve},
     request::new_request_id,
     revised::Revised,
-    starting::router_while_starting,
+    starting::router,
 };
 use self::{
     audit::Audited,
@@ -142,12 +140,6 @@ impl App {
     fn descriptions(&self) -> Descriptions<'_> {
         Descriptions::new(self.engine.reader(), &self.definitions, self.declared_env_only)
     }
-}
-
-/// The service: one handler, since paths are told apart by rules of our own.
-#[cfg(test)]
-pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new().fallback(handle).with_state(app)
 }
 
 /// A request that has a route.

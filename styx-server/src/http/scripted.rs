@@ -174,7 +174,8 @@ impl ScriptedServer {
     }
 
     pub(super) fn router(&self) -> Router {
-        router(Arc::clone(&self.app))
+        let (_, loaded) = watch::channel(Some(Arc::clone(&self.app)));
+        router(Guard::default(), Arc::clone(&self.app.health), loaded)
     }
 
     /// The body of the answer to a request.

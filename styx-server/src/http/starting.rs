@@ -24,13 +24,9 @@ struct Starting {
     loaded: watch::Receiver<Option<Arc<App>>>,
 }
 
-/// The service from the start on: whether the server is alive and ready is answered at once, all else waits until `loaded` holds
+/// The service, from the start on: one handler, since paths are told apart by rules of our own. Whether the server is alive and ready is answered at once, all else waits until `loaded` holds
 /// what it is answered with.
-pub(crate) fn router_while_starting(
-    guard: Guard,
-    health: Arc<Health>,
-    loaded: watch::Receiver<Option<Arc<App>>>,
-) -> Router {
+pub(crate) fn router(guard: Guard, health: Arc<Health>, loaded: watch::Receiver<Option<Arc<App>>>) -> Router {
     Router::new().fallback(answer).with_state(Arc::new(Starting { guard, health, loaded }))
 }
 
@@ -81,7 +77,7 @@ mod tests {
     #[tokio::test]
     async fn while_the_server_starts_it_is_alive_and_not_ready_and_all_else_waits() {
         let (load, loaded) = watch::channel(None);
-        let router = router_while_starting(Guard::default(), Arc::default(), loaded);
+        let router = router(Guard::default(), Arc::default(), loaded);
         let ask = |path: &str| {
             let request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
             router.clone().oneshot(request)

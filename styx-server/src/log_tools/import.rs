@@ -13,7 +13,10 @@ use styx_core::{
     id::{Epoch, Position},
     record::{Cause, Fact, LogEvent, Record},
 };
-use styx_host::{file::sync_folder, folder};
+use styx_host::{
+    file::sync_folder,
+    folder::{self, folder_of},
+};
 use styx_store::{
     OpenError,
     json::{EnvValues, ExportReader, Header, ImportError},
@@ -135,9 +138,7 @@ fn into_folder(args: &ImportArgs, file: &str, input: impl BufRead, notes: &mut d
         let doing = format!("{what} {}", temporary.display());
         move |source| Failed::Io { doing, source }
     };
-    if let Some(parent) = temporary.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        folder::create(parent).map_err(doing("creating"))?;
-    }
+    folder::create(folder_of(&temporary)).map_err(doing("creating"))?;
     // From here on the folder is ours: had there been one, this would have failed.
     DirBuilder::new().mode(0o700).create(&temporary).map_err(doing("creating"))?;
     let built = build(args, file, reader, &temporary).and_then(|imported| {
@@ -145,8 +146,7 @@ fn into_folder(args: &ImportArgs, file: &str, input: impl BufRead, notes: &mut d
             true => move_up(&temporary, &args.data).map_err(doing("moving the files of"))?,
             false => {
                 fs::rename(&temporary, &args.data).map_err(doing("renaming"))?;
-                let parent = args.data.parent().filter(|parent| !parent.as_os_str().is_empty());
-                sync_folder(parent.unwrap_or(Path::new("."))).map_err(doing("renaming"))?;
+                sync_folder(folder_of(&args.data)).map_err(doing("renaming"))?;
             }
         }
         Ok(imported)
