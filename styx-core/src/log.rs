@@ -50,7 +50,8 @@ pub struct Batch {
     pub rows: Vec<(RowKey, Option<Row>)>,
 }
 
-/// Reads what is durable. Each call sees one consistent state; two calls may see two.
+/// Reads what is durable. Each call sees one consistent state; two calls may see two, unless both go to one
+/// [`snapshot`](Self::snapshot).
 pub trait LogReader: Send + Sync {
     /// The last position, zero when the log is empty.
     ///
@@ -94,6 +95,13 @@ pub trait LogReader: Send + Sync {
     ///
     /// `Corrupt` when a row can't be read.
     fn scan(&self, scope: &RowScope, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, LogError>;
+
+    /// A reader of what is durable now: all its calls see this one state, whatever is appended later. A snapshot of a
+    /// snapshot sees the same state.
+    ///
+    /// It is cheap to take. While it lives the log can't be closed, and what was overwritten since takes space: take one for
+    /// several reads that belong together, and drop it after a bounded time.
+    fn snapshot(&self) -> Box<dyn LogReader>;
 }
 
 /// Visits the rows of a scope, ascending by key, a page at a time.

@@ -24,7 +24,7 @@ use tokio::{
     net::{TcpListener, TcpSocket},
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
-    sync::{Semaphore, oneshot, watch},
+    sync::{oneshot, watch},
     task::JoinHandle,
 };
 
@@ -38,7 +38,7 @@ use crate::{
     folder::{Keeper, Surroundings},
     follow::Follower,
     health::{Health, Watchdog},
-    http::{self, App, Aside, Guard, Limits, Revised},
+    http::{self, App, AppParts, Aside, Guard, Limits},
     logging,
     metrics::{HttpMetrics, LogMetrics, Metrics},
     run_log::RunLog,
@@ -123,7 +123,7 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         folder.start(surroundings, &watchdog).context("watching the workflow folder")
     });
     let folder = folder.transpose()?;
-    let app = App {
+    let app = App::new(AppParts {
         engine: engine.clone(),
         clock,
         guard,
@@ -133,17 +133,12 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         rules: settings.rules(),
         runs_api_workflows: settings.config.executor.runs_api_workflows,
         declared_env_only,
-        definitions: Arc::default(),
-        lists: Revised::default(),
-        present: Revised::default(),
-        waits: Semaphore::new(settings.http.max_waits()),
-        aside: Aside::default(),
         checkpoints,
         watched,
         metrics,
         health: Arc::clone(&health),
         stopping: told_to_stop,
-    };
+    });
     health.start();
     load.send_replace(Some(Arc::new(app)));
     let answered = served.until_told_to_stop(&runtime, signals, stop_waiting);

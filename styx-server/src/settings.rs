@@ -168,6 +168,8 @@ pub(crate) struct HttpSettings {
     pub(crate) request_timeout: Iso,
     /// How long a client may take to send a request's head, and to take in a piece of an answer.
     pub(crate) client_timeout: Iso,
+    /// How long an answer may take that is made while it is sent: it is read from a snapshot of the log, and cut then.
+    pub(crate) answer_timeout: Iso,
     /// Clients that are turned away, by their exact `User-Agent` (C-20).
     pub(crate) blocked_clients: Vec<String>,
     /// Host names under which the server may be addressed besides loopback names, such as that of a proxy in front of it.
@@ -183,6 +185,7 @@ impl Default for HttpSettings {
             max_waiting: 1_024,
             request_timeout: Iso(TimeDelta::seconds(30)),
             client_timeout: Iso(TimeDelta::seconds(10)),
+            answer_timeout: Iso(TimeDelta::minutes(10)),
             blocked_clients: Vec::new(),
             hosts: Vec::new(),
         }

@@ -29,7 +29,16 @@ struct Stored {
     /// The record of position 1 is at index 0.
     records: Vec<Record>,
     by_subject: BTreeMap<Subject, Vec<Position>>,
-    rows: BTreeMap<RowKey, Row>,
+    /// Snapshots share them; the first append after a snapshot that still lives copies them.
+    rows: Arc<BTreeMap<RowKey, Row>>,
+}
+
+/// What a [`MemoryStorage`] held at one moment.
+#[derive(Debug)]
+struct Snapshot {
+    storage: MemoryStorage,
+    tail: Position,
+    rows: Arc<BTreeMap<RowKey, Row>>,
 }
 
 /// A writer of a [`MemoryStorage`].
@@ -100,10 +109,11 @@ impl Log for MemoryLog {
             }
             stored.records.push(record.clone());
         }
+        let rows = Arc::make_mut(&mut stored.rows);
         for (key, row) in &batch.rows {
             match row {
-                Some(row) => drop(stored.rows.insert(key.clone(), row.clone())),
-                None => drop(stored.rows.remove(key)),
+                Some(row) => drop(rows.insert(key.clone(), row.clone())),
+                None => drop(rows.remove(key)),
             }
         }
         Ok(stored.tail())
@@ -150,12 +160,54 @@ impl LogReader for MemoryStorage {
     }
 
     fn scan(&self, scope: &RowScope, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, LogError> {
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let stored = self.read_stored();
-        let rows = stored.rows.range::<RowKey, _>((start, Bound::Unbounded));
-        let inside = rows.filter(|(key, _)| is_in_scope(scope, key));
-        Ok(inside.take(limit).map(|(key, row)| (key.clone(), row.clone())).collect())
+        Ok(scan(&self.read_stored().rows, scope, after, limit))
     }
+
+    fn snapshot(&self) -> Box<dyn LogReader> {
+        let stored = self.read_stored();
+        Box::new(Snapshot { storage: self.clone(), tail: stored.tail(), rows: Arc::clone(&stored.rows) })
+    }
+}
+
+/// Records are never changed, so those of the storage up to the tail are those of the moment.
+impl LogReader for Snapshot {
+    fn first(&self) -> Result<Position, LogError> {
+        self.storage.first()
+    }
+
+    fn tail(&self) -> Result<Position, LogError> {
+        Ok(self.tail)
+    }
+
+    fn read(&self, from: Position, limit: usize) -> Result<Vec<Record>, LogError> {
+        let left = (self.tail.0 + 1).saturating_sub(from.0.max(1));
+        self.storage.read(from, limit.min(usize::try_from(left).unwrap_or(usize::MAX)))
+    }
+
+    fn history(&self, subject: &Subject, from: Position, limit: usize) -> Result<Vec<Record>, LogError> {
+        let mut records = self.storage.history(subject, from, limit)?;
+        records.truncate(records.partition_point(|record| record.position <= self.tail));
+        Ok(records)
+    }
+
+    fn get(&self, key: &RowKey) -> Result<Option<Row>, LogError> {
+        Ok(self.rows.get(key).cloned())
+    }
+
+    fn scan(&self, scope: &RowScope, after: Option<&RowKey>, limit: usize) -> Result<Vec<(RowKey, Row)>, LogError> {
+        Ok(scan(&self.rows, scope, after, limit))
+    }
+
+    fn snapshot(&self) -> Box<dyn LogReader> {
+        Box::new(Self { storage: self.storage.clone(), tail: self.tail, rows: Arc::clone(&self.rows) })
+    }
+}
+
+fn scan(rows: &BTreeMap<RowKey, Row>, scope: &RowScope, after: Option<&RowKey>, limit: usize) -> Vec<(RowKey, Row)> {
+    let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let rows = rows.range::<RowKey, _>((start, Bound::Unbounded));
+    let inside = rows.filter(|(key, _)| is_in_scope(scope, key));
+    inside.take(limit).map(|(key, row)| (key.clone(), row.clone())).collect()
 }
 
 impl Stored {

@@ -3,6 +3,7 @@
 //!
 //! A view, not a judge: events that the graph would refuse are shown like any others, as Styx 2.x does.
 
+mod fold;
 mod status;
 mod trigger_status;
 
@@ -11,18 +12,17 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use self::{
+    fold::{Closed, ClosedTrigger, HistoryFold},
     status::{PastStatus, StatusKind},
     trigger_status::{TriggerStatus, trigger_status},
 };
 use crate::{
-    event::{Description, Event, ExecutionDescription, TriggerParameters},
+    event::{Event, ExecutionDescription, TriggerParameters},
     id::ExecutionId,
 };
 
-/// What a trigger is called that no event began, or only the historic `timeTrigger`.
-const UNKNOWN: &str = "UNKNOWN";
-
-/// Folds the events of an instance, in their order, into what [`end`](Self::end) tells.
+/// Folds the events of an instance, in their order, into what [`end`](Self::end) tells. All of it is kept; a
+/// [`HistoryFold`] keeps only what isn't closed.
 ///
 /// ```
 /// use chrono::{DateTime, TimeDelta};
@@ -47,16 +47,12 @@ const UNKNOWN: &str = "UNKNOWN";
 /// assert_eq!(triggers[0].executions[0].statuses[0].kind, StatusKind::Halted);
 /// # Ok::<(), styx_core::history::UntellableHistory>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
+    fold: HistoryFold,
     told: Vec<PastTrigger>,
-    trigger_id: Arc<str>,
-    triggered_at: Option<DateTime<Utc>>,
-    parameters: TriggerParameters,
-    complete: bool,
+    /// Of the trigger that isn't closed.
     executions: Vec<PastExecution>,
-    execution: PastExecution,
-    problem: Option<UntellableHistory>,
 }
 
 /// A trigger and what came of it.
@@ -116,77 +112,17 @@ fn named(id: Option<&ExecutionId>) -> String {
     id.map_or_else(|| "without an id".to_owned(), ToString::to_string)
 }
 
-impl Default for History {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl History {
     /// Before the first event.
     pub fn new() -> Self {
-        Self {
-            told: Vec::new(),
-            trigger_id: UNKNOWN.into(),
-            triggered_at: None,
-            parameters: TriggerParameters::default(),
-            complete: false,
-            executions: Vec::new(),
-            execution: PastExecution::default(),
-            problem: None,
-        }
+        Self::default()
     }
 
     /// Folds the next event, which happened `at`. Where a `submit` names a workflow's record, `stored` is what that record
     /// has an execution run.
     pub fn apply(&mut self, event: &Event, at: DateTime<Utc>, stored: Option<&Ran>) {
-        match event {
-            Event::TriggerExecution { trigger, parameters, .. } => {
-                self.trigger_id = trigger.id().into();
-                self.parameters = parameters.clone();
-                self.begin_trigger(at);
-            }
-            Event::TimeTrigger => self.begin_trigger(at),
-            Event::Submit { description, execution, .. } => {
-                self.execution.execution.clone_from(execution);
-                match description {
-                    Description::Inline(inline) => self.execution.ran.add(Ran::from(&**inline)),
-                    Description::Stored(_) => self.execution.ran.add(stored.cloned().unwrap_or_default()),
-                }
-            }
-            Event::Created { execution, docker_image } => {
-                self.execution.execution = Some(execution.clone());
-                let commit_sha = self.execution.ran.commit_sha.take();
-                self.execution.ran = Ran { docker_image: Some(Arc::clone(docker_image)), commit_sha, ..Ran::default() };
-                self.add(at, StatusKind::Submitted);
-            }
-            Event::Submitted { execution, runner } => {
-                self.execution.execution.clone_from(execution);
-                self.execution.runner.clone_from(runner);
-                self.add(at, StatusKind::Submitted);
-            }
-            Event::Started => self.add(at, StatusKind::Started),
-            Event::Terminate { exit_code } => {
-                self.add(at, StatusKind::Exited(*exit_code));
-                self.close_execution();
-            }
-            Event::RunError { message, .. } => {
-                self.add(at, StatusKind::Failed(Arc::clone(message)));
-                self.close_execution();
-            }
-            // A history whose beginning is lost is taken to begin here.
-            Event::Timeout { .. } if self.triggered_at.is_none() => self.triggered_at = Some(at),
-            Event::Timeout { .. } => {
-                self.add(at, StatusKind::TimedOut);
-                self.close_execution();
-            }
-            Event::Halt { .. } => {
-                self.add(at, StatusKind::Halted);
-                self.complete_trigger();
-            }
-            Event::Stop { .. } | Event::Success => self.complete_trigger(),
-            Event::Info { .. } | Event::Dequeue { .. } | Event::RetryAfter { .. } | Event::Retry => {}
-        }
+        let closed = self.fold.apply(event, at, stored);
+        self.add(closed);
     }
 
     /// What there is to tell: all triggers, oldest first. The last may not be complete.
@@ -195,53 +131,16 @@ impl History {
     ///
     /// The first thing that can't be told; always when there was no event.
     pub fn end(mut self) -> Result<Vec<PastTrigger>, UntellableHistory> {
-        // What came after the end of the last trigger belongs to none, and is left out as in Styx 2.x.
-        if !self.complete {
-            self.close_trigger();
-        }
-        self.problem.map_or(Ok(self.told), Err)
+        let closed = self.fold.end();
+        self.add(closed);
+        self.fold.problem().map_or(Ok(self.told), |problem| Err(problem.clone()))
     }
 
-    fn begin_trigger(&mut self, at: DateTime<Utc>) {
-        self.triggered_at = Some(at);
-        self.complete = false;
-    }
-
-    fn complete_trigger(&mut self) {
-        self.complete = true;
-        self.close_trigger();
-    }
-
-    fn close_trigger(&mut self) {
-        self.close_execution();
-        let Some(at) = self.triggered_at else {
-            self.problem.get_or_insert(UntellableHistory::NoTrigger);
-            return;
-        };
-        self.told.push(PastTrigger {
-            trigger_id: std::mem::replace(&mut self.trigger_id, UNKNOWN.into()),
-            at,
-            parameters: std::mem::take(&mut self.parameters),
-            complete: self.complete,
-            executions: std::mem::take(&mut self.executions),
-        });
-    }
-
-    /// Of an execution that nothing became of, what is known passes on to the next.
-    fn close_execution(&mut self) {
-        if self.execution.statuses.is_empty() {
-            return;
-        }
-        let next = PastExecution { runner: self.execution.runner.clone(), ..PastExecution::default() };
-        let closed = std::mem::replace(&mut self.execution, next);
-        if closed.ran.docker_image.is_some() && closed.ran.flyte_exec_conf.is_some() {
-            self.problem.get_or_insert_with(|| UntellableHistory::DockerAndFlyte(closed.execution.clone()));
-        }
-        self.executions.push(closed);
-    }
-
-    fn add(&mut self, at: DateTime<Utc>, kind: StatusKind) {
-        self.execution.statuses.push(PastStatus { at, kind });
+    fn add(&mut self, closed: Closed) {
+        self.executions.extend(closed.execution);
+        let Some(ClosedTrigger { trigger_id, at, parameters, complete }) = closed.trigger else { return };
+        let executions = std::mem::take(&mut self.executions);
+        self.told.push(PastTrigger { trigger_id, at, parameters, complete, executions });
     }
 }
 

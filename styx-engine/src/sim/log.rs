@@ -25,7 +25,7 @@ pub(super) enum AppendFault {
 }
 
 /// What survives crashes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Disk {
     records: Vec<Record>,
     rows: BTreeMap<RowKey, Row>,
@@ -188,5 +188,10 @@ impl LogReader for SimLog {
         let world = disk.rows.iter().filter(|(key, _)| is_of_world(key) && *scope == RowScope::World);
         let rows = world.filter(|(key, _)| after.is_none_or(|after| *key > after));
         Ok(rows.take(limit).map(|(key, row)| (key.clone(), row.clone())).collect())
+    }
+
+    /// A copy: the machine takes none.
+    fn snapshot(&self) -> Box<dyn LogReader> {
+        Box::new(Self { disk: Arc::new(Mutex::new(self.lock().clone())) })
     }
 }

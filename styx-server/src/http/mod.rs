@@ -1,11 +1,13 @@
 //! The HTTP side: from a request to an answer.
 
+mod app;
 mod aside;
 mod audit;
 mod bounds;
 mod evidence;
 mod guard;
 mod listener;
+mod moment;
 mod once;
 mod page;
 mod path;
@@ -26,7 +28,7 @@ use std::{
 };
 
 use axum::{
-    body::{Body, Bytes},
+    body::Body,
     extract::{Request, State},
     response::Response,
 };
@@ -35,35 +37,29 @@ use hyper::{
     header::{HeaderValue, USER_AGENT},
     http::request::Parts,
 };
-use styx_client::Readiness;
 use styx_core::{
     decide::{Reply, Request as Ask},
-    id::{InstanceId, WorkflowId},
+    id::InstanceId,
     log::{LogError, LogReader},
     now::Now,
     record::{Fact, Operator, Record},
-    workflow::Rules,
     world::{RowKey, World},
 };
-use styx_engine::{
-    clock::Clock,
-    engine::{Busy, EngineHandle},
-};
-
-use tokio::sync::{Semaphore, watch};
+use styx_engine::engine::Busy;
 use tracing::Instrument;
 
 pub(crate) use self::{
+    app::{App, Parts as AppParts},
     aside::Aside,
     guard::Guard,
     listener::{Limits, serve},
     request::new_request_id,
-    revised::Revised,
     starting::router,
 };
 use self::{
     audit::Audited,
     evidence::request_json,
+    moment::Moment,
     once::Once,
     page::Page,
     path::segments,
@@ -72,75 +68,10 @@ use self::{
     response::ApiError,
     router::{Resolved, Route, resolve},
 };
-use crate::{
-    auth::{Access, Caller, Refused},
-    checkpoints::Checkpoints,
-    definitions::{Definition, Definitions},
-    disk::Disk,
-    health::Health,
-    metrics::Metrics,
-    settings::HttpSettings,
-    tail::Watched,
-    views::Descriptions,
-};
+use crate::auth::{Caller, Refused};
 
 /// The longest request id that is logged and recorded; a longer one is cut there and echoed whole.
 const MAX_REQUEST_ID: usize = 128;
-
-/// What requests are answered with.
-pub(crate) struct App {
-    /// Takes writes, and reads what is durable.
-    pub(crate) engine: EngineHandle,
-    /// What time it is.
-    pub(crate) clock: Arc<dyn Clock>,
-    /// Which web pages may ask.
-    pub(crate) guard: Guard,
-    /// Who may ask.
-    pub(crate) access: Access,
-    /// Limits.
-    pub(crate) http: HttpSettings,
-    /// The disk of the data folder, on which space must be left.
-    pub(crate) disk: Arc<Disk>,
-    /// What workflows must keep to.
-    pub(crate) rules: Rules,
-    /// Whether the executor runs workflows that no file defines.
-    pub(crate) runs_api_workflows: bool,
-    /// A trigger may only set variables that the workflow's own environment has.
-    pub(crate) declared_env_only: bool,
-    /// What workflows are, by the record that stores them.
-    pub(crate) definitions: Arc<Definitions>,
-    /// Lists of workflows as they were made last, by component; without one, of all.
-    pub(crate) lists: Revised<Option<String>, Bytes>,
-    /// What workflows were when they were asked for last.
-    pub(crate) present: Revised<WorkflowId, Arc<Definition>>,
-    /// How many requests more may wait for records, so that others find a connection.
-    pub(crate) waits: Semaphore,
-    /// Threads that may wait for the disk.
-    pub(crate) aside: Aside,
-    /// Makes checkpoints of the log.
-    pub(crate) checkpoints: Arc<Checkpoints>,
-    /// Where the log ends, what decisions follow now, and the revision of what workflows are.
-    pub(crate) watched: Watched,
-    /// What is measured.
-    pub(crate) metrics: Arc<Metrics>,
-    /// How the server is.
-    pub(crate) health: Arc<Health>,
-    /// Whether the server was told to stop: whoever waits for something waits no longer.
-    pub(crate) stopping: watch::Receiver<bool>,
-}
-
-impl App {
-    /// How the server is, with why.
-    fn readiness(&self) -> Readiness {
-        let clock = self.engine.clock_status();
-        self.health.readiness(self.disk.refusal(), clock.holds().then(|| clock.to_string()))
-    }
-
-    /// Spells out what executions ran.
-    fn descriptions(&self) -> Descriptions<'_> {
-        Descriptions::new(self.engine.reader(), &self.definitions, self.declared_env_only)
-    }
-}
 
 /// A request that has a route.
 struct Call {
@@ -153,34 +84,41 @@ struct Call {
 }
 
 impl Call {
-    /// Reads the store, on a thread that may wait for the disk.
+    /// What the log holds now, for all reads of one answer.
+    fn moment(&self) -> Arc<Moment> {
+        Arc::new(Moment::now(&self.app))
+    }
+
+    /// Reads the log as it is at one moment, on a thread that may wait for the disk.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn LogReader) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let engine = self.app.engine.clone();
-        let request_id = &self.operator.request_id;
-        let span = tracing::Span::current();
-        match self.app.aside.read(move || span.in_scope(|| read(engine.reader()))).await {
-            Ok(result) => result.map_err(|error| ApiError::internal(request_id, "LogError", error)),
-            Err(panic) => Err(ApiError::internal(request_id, "Panic", panic)),
-        }
+        self.read_at(&self.moment(), move |moment| read(moment.reader())).await
     }
 
-    /// As [`read`](Self::read), with what executions ran, spelled out.
-    async fn read_described<T: Send + 'static>(
+    /// As [`read`](Self::read), as it was at this moment.
+    async fn read_at<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&dyn LogReader, &Descriptions<'_>) -> Result<T, LogError> + Send + 'static,
+        moment: &Arc<Moment>,
+        read: impl FnOnce(&Moment) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let app = Arc::clone(&self.app);
-        self.read(move |reader| read(reader, &app.descriptions())).await
+        let (moment, span) = (Arc::clone(moment), tracing::Span::current());
+        match self.app.aside.read(move || span.in_scope(|| read(&moment))).await {
+            Ok(result) => result.map_err(|error| self.unreadable(&error)),
+            Err(panic) => Err(ApiError::internal(&self.operator.request_id, "Panic", panic)),
+        }
     }
 
     /// Reads a few rows or records by their keys, here and now: they are nearly always in memory, and to hand them to another
     /// thread takes longer than to read them.
     fn read_now<T>(&self, read: impl FnOnce(&dyn LogReader) -> Result<T, LogError>) -> Result<T, ApiError> {
-        let read = read(self.app.engine.reader());
-        read.map_err(|error| ApiError::internal(&self.operator.request_id, "LogError", error))
+        read(self.app.engine.reader()).map_err(|error| self.unreadable(&error))
+    }
+
+    /// The refusal when the log can't be read.
+    fn unreadable(&self, error: &LogError) -> ApiError {
+        ApiError::internal(&self.operator.request_id, "LogError", error)
     }
 
     /// Asks the engine, and waits until the answer is durable.

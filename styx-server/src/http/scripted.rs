@@ -8,9 +8,10 @@ use std::{
 
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::{Body, BodyDataStream, Bytes},
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt;
 use hyper::{Request, StatusCode};
 use styx_core::{
     config::Config,
@@ -27,14 +28,11 @@ use styx_engine::{
     machine::{Machine, MachineOptions},
 };
 use styx_store::RocksLog;
-use tokio::{
-    runtime::Runtime,
-    sync::{Semaphore, watch},
-};
+use tokio::{runtime::Runtime, sync::watch};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::{App, Aside, Guard, Revised, router};
+use super::{App, AppParts, Guard, router};
 use crate::{
     auth::Access,
     checkpoints::Checkpoints,
@@ -148,7 +146,7 @@ impl ScriptedServer {
         let (stop, stopping) = watch::channel(false);
         let health = Arc::new(Health::default());
         health.start();
-        let app = App {
+        let app = App::new(AppParts {
             engine: engine.clone(),
             clock: clock.clone(),
             guard: Guard::default(),
@@ -158,17 +156,12 @@ impl ScriptedServer {
             rules: Rules { max_running_timeout: Some(TimeDelta::days(1)), ..Rules::default() },
             runs_api_workflows: true,
             declared_env_only: false,
-            definitions: Arc::default(),
-            lists: Revised::default(),
-            present: Revised::default(),
-            waits: Semaphore::new(HttpSettings::default().max_waits()),
-            aside: Aside::default(),
             checkpoints,
             watched,
             metrics: Arc::new(Metrics::new(World::default(), &LogMetrics::default(), HttpMetrics::new())),
             health,
             stopping,
-        };
+        });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { engine, app: Arc::new(app), clock, fakes, runtime, _engine_thread: engine_thread, _stopping: stop }
     }
@@ -191,6 +184,13 @@ impl ScriptedServer {
             let status = answer.status();
             (status, axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap())
         })
+    }
+
+    /// The answer to a `GET`, to be read piece by piece.
+    pub(super) fn open(&self, path: &str) -> OpenAnswer<'_> {
+        let request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
+        let answer = self.runtime.block_on(self.router().oneshot(request)).unwrap_or_else(|never| match never {});
+        OpenAnswer { server: self, pieces: answer.into_body().into_data_stream() }
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {
@@ -234,6 +234,19 @@ impl ScriptedServer {
         let (sender, receiver) = mpsc::channel();
         self.engine.look(move |world, _| sender.send((world.tail(), world.next_due())).unwrap()).unwrap();
         receiver.recv().unwrap()
+    }
+}
+
+/// An answer that is made as it is read.
+pub(super) struct OpenAnswer<'a> {
+    server: &'a ScriptedServer,
+    pieces: BodyDataStream,
+}
+
+impl OpenAnswer<'_> {
+    /// The next piece; `None` after the last.
+    pub(super) fn next_piece(&mut self) -> Option<Result<Bytes, axum::Error>> {
+        self.server.runtime.block_on(self.pieces.next())
     }
 }
 

@@ -63,4 +63,9 @@ impl LogReader for Counting {
         self.rows.fetch_add(rows.len(), Ordering::Relaxed);
         Ok(rows)
     }
+
+    /// What is read of it isn't counted.
+    fn snapshot(&self) -> Box<dyn LogReader> {
+        self.reader.snapshot()
+    }
 }

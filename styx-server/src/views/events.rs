@@ -1,6 +1,5 @@
 //! The history of an instance in Styx's own events (E-23). Records that Styx has no event for are not shown.
 
-use chrono::{DateTime, Utc};
 use styx_client::{EventKind, TimestampedEvent};
 use styx_core::{
     event::{Event, TriggerParameters},
@@ -11,12 +10,11 @@ use styx_core::{
 
 use super::{Descriptions, message, trigger, trigger_parameters};
 
-/// All events of an instance up to the end that the log has at the first page, over all its runs, in order, a page at a time.
+/// All events of an instance, over all its runs, in order, a page at a time. The pages are to be read from one snapshot.
 #[derive(Debug)]
 pub(crate) struct Events {
     instance: InstanceId,
     from: Position,
-    end: Option<Position>,
     /// Those of the last trigger.
     parameters: Option<TriggerParameters>,
     ended: bool,
@@ -28,7 +26,7 @@ impl Events {
 
     /// Those of an instance.
     pub(crate) fn of(instance: InstanceId) -> Self {
-        Self { instance, from: Position::FIRST, end: None, parameters: None, ended: false }
+        Self { instance, from: Position::FIRST, parameters: None, ended: false }
     }
 
     /// Whether there are no more.
@@ -46,18 +44,10 @@ impl Events {
         reader: &dyn LogReader,
         descriptions: &Descriptions<'_>,
     ) -> Result<Vec<TimestampedEvent>, LogError> {
-        let end = match self.end {
-            Some(end) => end,
-            None => *self.end.insert(reader.tail()?),
-        };
         let page = reader.history(&Subject::Run(self.instance.clone()), self.from, Self::PAGE)?;
         self.ended = page.len() < Self::PAGE;
         let mut events = Vec::new();
         for record in &page {
-            if record.position > end {
-                self.ended = true;
-                break;
-            }
             self.from = record.position.next();
             let Fact::Run(_, RunEvent::Styx { event, .. } | RunEvent::Ignored { event, .. }) = &record.fact else {
                 continue;
@@ -70,47 +60,6 @@ impl Events {
             events.push(TimestampedEvent { event, timestamp: record.happened_at().timestamp_millis() });
         }
         Ok(events)
-    }
-}
-
-/// The times of an event.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Times {
-    /// When it was recorded, or of an imported one, when it happened.
-    pub(super) recorded: DateTime<Utc>,
-    /// When the executor saw what the event tells, if it did and knew.
-    pub(super) observed: Option<DateTime<Utc>>,
-}
-
-/// Visits the events of an instance with their times, also imported ones that the graph refused: Styx 2.x shows them too.
-///
-/// # Errors
-///
-/// When the log can't be read, or `visit` says so.
-pub(super) fn for_each_event(
-    reader: &dyn LogReader,
-    instance: &InstanceId,
-    mut visit: impl FnMut(&Event, Times) -> Result<(), LogError>,
-) -> Result<(), LogError> {
-    const PAGE: usize = 1_000;
-    let subject = Subject::Run(instance.clone());
-    let mut from = Position::FIRST;
-    // Only the first record of a decision says what led to it.
-    let mut decision = (Position(0), None);
-    loop {
-        let page = reader.history(&subject, from, PAGE)?;
-        for record in &page {
-            from = record.position.next();
-            if record.decision != decision.0 {
-                decision = (record.decision, record.observed_at());
-            }
-            if let Fact::Run(_, RunEvent::Styx { event, .. } | RunEvent::Ignored { event, .. }) = &record.fact {
-                visit(event, Times { recorded: record.happened_at(), observed: decision.1 })?;
-            }
-        }
-        if page.len() < PAGE {
-            return Ok(());
-        }
     }
 }
 

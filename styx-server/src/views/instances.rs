@@ -51,7 +51,7 @@ impl Instances {
         if size == 0 {
             return Ok(Vec::new());
         }
-        // A run that ends between the two reads is found in both, never in none.
+        // Where these are reads of two moments, a run that ends between them is found in both, never in none.
         let mut found = self.active(reader, size)?;
         self.add_finished(reader, size, &mut found)?;
         let inside = found.into_iter().filter(|parameter| self.end.as_ref().is_none_or(|end| parameter < end));

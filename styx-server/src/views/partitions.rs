@@ -33,7 +33,6 @@ pub(crate) struct Partitions {
     backfill: Backfill,
     schedule: Option<Schedule>,
     next: DateTime<Utc>,
-    /// Read when the first partition asks for them.
     moves: Option<Moves>,
 }
 
@@ -41,7 +40,8 @@ impl Partitions {
     /// Those of a backfill.
     pub(crate) fn of(id: &str, backfill: &Backfill) -> Self {
         let schedule = Schedule::parse(&backfill.spec.schedule).ok();
-        Self { id: id.into(), schedule, next: backfill.spec.start, backfill: backfill.clone(), moves: None }
+        let moves = schedule.clone().map(|schedule| Moves::of(id, backfill, schedule));
+        Self { id: id.into(), schedule, next: backfill.spec.start, backfill: backfill.clone(), moves }
     }
 
     /// Begins with this one.
@@ -72,7 +72,7 @@ impl Partitions {
         let (mut waiting, mut read) = (0, 0);
         let mut is_end = false;
         for _ in 0..MOST.0 {
-            let Some((at, instance)) = self.step() else {
+            let Some(at) = self.step() else {
                 is_end = true;
                 break;
             };
@@ -80,6 +80,7 @@ impl Partitions {
                 waiting += 1;
                 continue;
             }
+            let Some(instance) = self.instance(at) else { continue };
             let state = self.triggered(reader, at, &instance, descriptions)?.state;
             *counts.entry(state).or_default() += 1;
             read += 1;
@@ -94,12 +95,18 @@ impl Partitions {
     }
 
     /// The next one.
-    fn step(&mut self) -> Option<(DateTime<Utc>, InstanceId)> {
-        let spec = &self.backfill.spec;
-        let schedule = self.schedule.as_ref().filter(|_| self.next < spec.end)?;
+    fn step(&mut self) -> Option<DateTime<Utc>> {
+        let end = self.backfill.spec.end;
+        let schedule = self.schedule.as_ref().filter(|_| self.next < end)?;
         let at = self.next;
-        self.next = schedule.next(at).unwrap_or(spec.end);
-        Some((at, InstanceId::new(spec.workflow.clone(), schedule.parameter(at))))
+        self.next = schedule.next(at).unwrap_or(end);
+        Some(at)
+    }
+
+    /// Its name, which takes longer to make than to count it.
+    fn instance(&self, at: DateTime<Utc>) -> Option<InstanceId> {
+        let parameter = self.schedule.as_ref()?.parameter(at);
+        Some(InstanceId::new(self.backfill.spec.workflow.clone(), parameter))
     }
 
     /// Whether its turn has not come.
@@ -118,7 +125,8 @@ impl Partitions {
         reader: &dyn LogReader,
         descriptions: &Descriptions<'_>,
     ) -> Result<Option<RunStateData>, LogError> {
-        let Some((at, instance)) = self.step() else { return Ok(None) };
+        let Some(at) = self.step() else { return Ok(None) };
+        let Some(instance) = self.instance(at) else { return Ok(None) };
         if self.is_waiting(at) {
             return Ok(Some(nothing(WAITING, &instance)));
         }
@@ -162,11 +170,11 @@ impl Partitions {
         at: DateTime<Utc>,
         instance: &InstanceId,
     ) -> Result<Option<Run>, LogError> {
-        let moves = match &mut self.moves {
-            Some(moves) => moves,
-            moves => moves.insert(Moves::of(reader, &self.id)?),
+        let became = match &mut self.moves {
+            Some(moves) => moves.get(reader, at)?,
+            None => None,
         };
-        let from = match moves.get(at) {
+        let from = match became {
             Some(Move::TriggeredAt(position)) => position,
             Some(Move::PassedOver) => return Ok(None),
             // Events that were imported: no decision of ours has made them.

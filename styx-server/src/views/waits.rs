@@ -22,7 +22,7 @@ pub(crate) enum Waits {
     NoRun(String),
 }
 
-/// Looks at the rows of an instance. They may be of two moments, if its run moves on meanwhile.
+/// Looks at the rows of an instance, which are to be of one moment.
 ///
 /// # Errors
 ///

@@ -49,6 +49,7 @@ pub fn run(mut open: impl FnMut() -> Box<dyn Log>) {
     suite.each_epoch_is_newer_than_all_before();
     suite.readers_on_other_threads_see_whole_batches();
     suite.rows_are_replaced_and_removed();
+    suite.a_snapshot_stays_as_it_is();
 }
 
 /// Compares everything that a reader gives with a story.
@@ -236,6 +237,35 @@ impl Suite<'_> {
         }
         assert_tells(&*log.reader(), &self.story);
         drop(log);
+        let (log, _) = self.open();
+        assert_tells(&*log.reader(), &self.story);
+    }
+
+    fn a_snapshot_stays_as_it_is(&mut self) {
+        let (mut log, epoch) = self.open();
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let snapshot = log.reader().snapshot();
+            held.push((self.story.clone(), snapshot.snapshot(), snapshot));
+            self.tell(&mut *log, epoch, 20, 10);
+            for (story, nested, snapshot) in &held {
+                assert_tells(&**snapshot, story);
+                assert_tells(&**nested, story);
+            }
+        }
+        let changed = self.story.rows().iter().filter(|(key, row)| held[0].0.rows().get(*key) != Some(*row)).count();
+        assert!(changed > 0, "the story changes rows");
+        // Snapshots are free to move, and outlive the writer and the reader that they were taken of.
+        drop(log);
+        let readers = held.into_iter().map(|(story, nested, snapshot)| {
+            thread::spawn(move || {
+                assert_tells(&*snapshot, &story);
+                assert_tells(&*nested, &story);
+            })
+        });
+        for reader in readers.collect::<Vec<_>>() {
+            reader.join().expect("the snapshot is as it was");
+        }
         let (log, _) = self.open();
         assert_tells(&*log.reader(), &self.story);
     }

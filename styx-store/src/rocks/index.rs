@@ -1,6 +1,5 @@
 //! The index by subject: for each batch and subject one entry, which names all its records.
 
-use rocksdb::ReadOptions;
 use styx_core::{
     id::Position,
     log::LogError,
@@ -9,7 +8,8 @@ use styx_core::{
 
 use super::{
     options::family,
-    reader::{Entries, Store, corrupt},
+    reader::corrupt,
+    view::{Entries, View},
 };
 use crate::keys::{self, hex};
 
@@ -72,17 +72,17 @@ pub(super) fn parse(key: &[u8], value: &[u8]) -> Result<(Subject, Vec<Position>)
     Ok((subject, positions))
 }
 
-impl Store {
+impl<'a> View<'a> {
     /// The entries of a subject that may name records from a position on.
-    pub(super) fn index_of(&self, subject: &Subject, from: Position) -> Entries<'_> {
+    pub(super) fn index_of(self, subject: &Subject, from: Position) -> Entries<'a> {
         let start = keys::subject(subject);
-        let mut options = ReadOptions::default();
+        let mut options = self.options();
         if let Some(end) = keys::after_prefix(&start) {
             options.set_iterate_upper_bound(end);
         }
         options.set_iterate_lower_bound(start);
         let from = keys::subject_entry(subject, from);
-        let mut cursor = self.db.raw_iterator_cf_opt(self.family(family::BY_SUBJECT), options);
+        let mut cursor = self.cursor(family::BY_SUBJECT, options);
         cursor.seek_for_prev(&from);
         if !cursor.valid() && cursor.status().is_ok() {
             cursor.seek(&from);
@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Whether a record is found under a subject.
-    pub(super) fn is_indexed(&self, subject: &Subject, position: Position) -> Result<bool, LogError> {
+    pub(super) fn is_indexed(self, subject: &Subject, position: Position) -> Result<bool, LogError> {
         match self.index_of(subject, position).next()? {
             Some((key, value)) => Ok(parse(key, value)?.1.contains(&position)),
             None => Ok(false),

@@ -20,7 +20,7 @@ impl RocksReader {
     ///
     /// `Corrupt` when it is damaged or missing.
     pub fn record(&self, position: Position) -> Result<Record, LogError> {
-        self.store.record(position)
+        self.view().record(position)
     }
 
     /// Where the records are that are found under a subject, ascending, those from `from` on.
@@ -29,7 +29,7 @@ impl RocksReader {
     ///
     /// `Corrupt` when the index is damaged.
     pub fn positions(&self, subject: &Subject, from: Position) -> Result<Vec<Position>, LogError> {
-        let mut entries = self.store.index_of(subject, from);
+        let mut entries = self.view().index_of(subject, from);
         let mut positions = Vec::new();
         while let Some((key, value)) = entries.next()? {
             positions.extend(index::parse(key, value)?.1.into_iter().filter(|position| *position >= from));
@@ -44,7 +44,7 @@ impl RocksReader {
     /// `Corrupt` when the index is damaged.
     pub fn run_positions(&self, workflow: &WorkflowId, limit: usize) -> Result<Option<Vec<Position>>, LogError> {
         let start = keys::runs_of(workflow);
-        let mut entries = self.store.entries(family::BY_SUBJECT, &start, keys::after_prefix(&start));
+        let mut entries = self.view().entries(family::BY_SUBJECT, &start, keys::after_prefix(&start));
         let mut positions = Vec::new();
         while let Some((key, value)) = entries.next()? {
             positions.extend(index::parse(key, value)?.1);
@@ -88,7 +88,7 @@ impl RocksReader {
         let mut subjects = Vec::new();
         let mut start = prefix.to_vec();
         while subjects.len() < limit {
-            let mut entries = self.store.entries(family::BY_SUBJECT, &start, end.clone());
+            let mut entries = self.view().entries(family::BY_SUBJECT, &start, end.clone());
             let Some((key, _)) = entries.next()? else { break };
             let (subject, _) = keys::parse_subject_entry(key)
                 .map_err(|error| corrupt(format!("index entry {}", keys::hex(key)), error.to_string()))?;

@@ -14,6 +14,7 @@ mod reader;
 mod rebuild;
 mod replay;
 mod verify;
+mod view;
 
 use std::{path::Path, sync::Arc};
 
@@ -92,7 +93,7 @@ impl RocksLog {
 
     /// Something that reads, and can be verified.
     pub fn rocks_reader(&self) -> RocksReader {
-        RocksReader { store: Arc::clone(&self.store) }
+        RocksReader::new(Arc::clone(&self.store))
     }
 
     fn check_alive(&self) -> Result<(), LogError> {

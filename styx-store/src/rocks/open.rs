@@ -129,7 +129,7 @@ pub fn open_read_only(dir: impl AsRef<Path>) -> Result<RocksReader, OpenError> {
         DB::open_cf_descriptors_read_only(&options, dir, families(), false).map_err(|error| opening(dir, &error))?;
     let store = Store { db, dir: dir.into(), _lock: lock };
     check_format(&store)?;
-    Ok(RocksReader { store: Arc::new(store) })
+    Ok(RocksReader::new(Arc::new(store)))
 }
 
 /// Removes a data folder that nobody uses.
@@ -248,7 +248,7 @@ fn check_families(dir: &Path) -> Result<(), OpenError> {
 /// Whether the format is known; true when there is none yet, in an empty database.
 fn check_format(store: &Store) -> Result<bool, OpenError> {
     let Some(bytes) = store.get(family::META, meta::FORMAT)? else {
-        if store.tail()? == Position(0) {
+        if store.now().tail()? == Position(0) {
             return Ok(true);
         }
         return Err(corrupt("the format", "it is missing, but there are records".into()).into());
@@ -271,7 +271,7 @@ fn write_format(store: &Store) -> Result<(), LogError> {
 
 /// The last batches fit their records, and nothing lies behind them.
 fn check_head(store: &Store) -> Result<Mark, LogError> {
-    let tail = store.tail()?;
+    let tail = store.now().tail()?;
     let last = store.batch_at(Position(u64::MAX))?;
     let ends_at = last.map_or(Position(0), |batch| batch.last());
     if ends_at != tail {
@@ -306,7 +306,7 @@ fn check_joined(store: &Store, first: Position, end: Position) -> Result<BatchEn
 /// A batch's records decode, are indexed, and give its hash.
 fn check_batch(store: &Store, batch: &BatchEntry, previous: ChainHash) -> Result<(), LogError> {
     let mut link = Link::new(&previous, batch.first);
-    let mut entries = store.entries(family::LOG, &keys::position(batch.first), None);
+    let mut entries = store.now().entries(family::LOG, &keys::position(batch.first), None);
     for expected in batch.first.0..=batch.last().0 {
         let expected = Position(expected);
         let missing = || corrupt(format!("record {expected}"), "it is missing".into());
@@ -318,7 +318,7 @@ fn check_batch(store: &Store, batch: &BatchEntry, previous: ChainHash) -> Result
         let bounds = Bounds::STORED.check_place(&record);
         bounds.map_err(|error| corrupt(format!("record {expected}"), error.to_string()))?;
         for subject in record.subjects() {
-            if !store.is_indexed(&subject, expected)? {
+            if !store.now().is_indexed(&subject, expected)? {
                 return Err(corrupt(format!("record {expected}"), format!("it isn't in the index of {subject}")));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use rocksdb::{ColumnFamily, DB, DBRawIterator, ErrorKind, ReadOptions};
+use rocksdb::{ColumnFamily, DB, ErrorKind};
 use styx_core::{
     id::{Epoch, Position},
     log::{LogError, LogReader},
@@ -10,7 +10,13 @@ use styx_core::{
     world::{Row, RowKey, RowScope},
 };
 
-use super::{chain::BatchEntry, index, lock::Lock, options::family};
+use super::{
+    chain::BatchEntry,
+    index,
+    lock::Lock,
+    options::family,
+    view::{Snapshot, View},
+};
 use crate::{
     check::failed,
     codec,
@@ -40,6 +46,20 @@ pub(super) struct Store {
 #[derive(Clone)]
 pub struct RocksReader {
     pub(super) store: Arc<Store>,
+    /// What is read as it was, if not as it is.
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+impl RocksReader {
+    /// Reads what is durable when it is asked.
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Self { store, snapshot: None }
+    }
+
+    /// What is read.
+    pub(super) fn view(&self) -> View<'_> {
+        self.snapshot.as_ref().map_or_else(|| self.store.now(), |snapshot| snapshot.view())
+    }
 }
 
 impl Store {
@@ -51,46 +71,9 @@ impl Store {
         self.db.get_cf(self.family(family), key).map_err(|error| engine_error(family, &error))
     }
 
-    /// The entries of a family from `start` on, below `end`.
-    pub(super) fn entries(&self, family: &'static str, start: &[u8], end: Option<Vec<u8>>) -> Entries<'_> {
-        let mut options = ReadOptions::default();
-        if let Some(end) = end {
-            options.set_iterate_upper_bound(end);
-        }
-        let mut cursor = self.db.raw_iterator_cf_opt(self.family(family), options);
-        cursor.seek(start);
-        Entries::at(cursor, family)
-    }
-
-    pub(super) fn tail(&self) -> Result<Position, LogError> {
-        let mut cursor = self.db.raw_iterator_cf(self.family(family::LOG));
-        cursor.seek_to_last();
-        let tail = cursor.key().map(keys::parse_position).transpose();
-        cursor.status().map_err(|error| engine_error(family::LOG, &error))?;
-        let tail = tail.map_err(|error| corrupt("the log's last key", error.to_string()))?;
-        Ok(tail.unwrap_or_default())
-    }
-
-    pub(super) fn first(&self) -> Result<Position, LogError> {
-        let mut cursor = self.db.raw_iterator_cf(self.family(family::LOG));
-        cursor.seek_to_first();
-        let first = cursor.key().map(keys::parse_position).transpose();
-        cursor.status().map_err(|error| engine_error(family::LOG, &error))?;
-        let first = first.map_err(|error| corrupt("the log's first key", error.to_string()))?;
-        Ok(first.unwrap_or(Position::FIRST))
-    }
-
-    /// The record at a position, which must be there.
-    pub(super) fn record(&self, position: Position) -> Result<Record, LogError> {
-        let record = self.find_record(position)?;
-        record.ok_or_else(|| corrupt(format!("record {position}"), "it is missing".into()))
-    }
-
-    /// The record at a position, if there is one.
-    fn find_record(&self, position: Position) -> Result<Option<Record>, LogError> {
-        let value = self.db.get_pinned_cf(self.family(family::LOG), keys::position(position));
-        let value = value.map_err(|error| engine_error(family::LOG, &error))?;
-        value.map(|value| decode_record(position, &value)).transpose()
+    /// All that is durable now.
+    pub(super) fn now(&self) -> View<'_> {
+        View { store: self, snapshot: None }
     }
 
     /// The batch that begins at or before a position.
@@ -117,52 +100,24 @@ impl Store {
     }
 }
 
-/// A key and its value.
-pub(super) type Entry<'a> = (&'a [u8], &'a [u8]);
-
-/// Entries of a family, one after the other; an error ends them.
-pub(super) struct Entries<'a> {
-    cursor: DBRawIterator<'a>,
-    family: &'static str,
-    is_first: bool,
-}
-
-impl<'a> Entries<'a> {
-    /// From where the cursor is.
-    pub(super) fn at(cursor: DBRawIterator<'a>, family: &'static str) -> Self {
-        Self { cursor, family, is_first: true }
-    }
-
-    /// The next key and value.
-    pub(super) fn next(&mut self) -> Result<Option<Entry<'_>>, LogError> {
-        if !std::mem::take(&mut self.is_first) && self.cursor.valid() {
-            self.cursor.next();
-        }
-        if !self.cursor.valid() {
-            self.cursor.status().map_err(|error| engine_error(self.family, &error))?;
-        }
-        Ok(self.cursor.item())
-    }
-}
-
 impl LogReader for RocksReader {
     fn first(&self) -> Result<Position, LogError> {
-        self.store.first()
+        self.view().first()
     }
 
     fn tail(&self) -> Result<Position, LogError> {
-        self.store.tail()
+        self.view().tail()
     }
 
     fn read(&self, from: Position, limit: usize) -> Result<Vec<Record>, LogError> {
         let mut expected = from.max(Position::FIRST);
         // One record is what most readers want, and finding it takes no iterator, which looks into every file.
         if limit == 1
-            && let Some(record) = self.store.find_record(expected)?
+            && let Some(record) = self.view().find_record(expected)?
         {
             return Ok(vec![record]);
         }
-        let mut entries = self.store.entries(family::LOG, &keys::position(expected), None);
+        let mut entries = self.view().entries(family::LOG, &keys::position(expected), None);
         let mut records = Vec::new();
         while records.len() < limit
             && let Some((key, value)) = entries.next()?
@@ -178,7 +133,7 @@ impl LogReader for RocksReader {
     }
 
     fn history(&self, subject: &Subject, from: Position, limit: usize) -> Result<Vec<Record>, LogError> {
-        let mut entries = self.store.index_of(subject, from);
+        let mut entries = self.view().index_of(subject, from);
         let mut records = Vec::new();
         let mut positions = Vec::new().into_iter();
         while records.len() < limit {
@@ -190,7 +145,7 @@ impl LogReader for RocksReader {
             if position < from {
                 continue;
             }
-            let record = self.store.record(position)?;
+            let record = self.view().record(position)?;
             if record.subjects().all(|found| found != *subject) {
                 return Err(corrupt(format!("record {position}"), format!("it isn't about {subject}")));
             }
@@ -200,8 +155,7 @@ impl LogReader for RocksReader {
     }
 
     fn get(&self, key: &RowKey) -> Result<Option<Row>, LogError> {
-        let value = self.store.db.get_pinned_cf(self.store.family(family::ROWS), keys::row(key));
-        let value = value.map_err(|error| engine_error(family::ROWS, &error))?;
+        let value = self.view().get(family::ROWS, keys::row(key))?;
         value.map(|value| decode_row(key, &value)).transpose()
     }
 
@@ -216,7 +170,7 @@ impl LogReader for RocksReader {
         if end.as_ref().is_some_and(|end| start >= *end) {
             return Ok(rows);
         }
-        let mut entries = self.store.entries(family::ROWS, &start, end);
+        let mut entries = self.view().entries(family::ROWS, &start, end);
         while rows.len() < limit
             && let Some((key, value)) = entries.next()?
         {
@@ -227,6 +181,11 @@ impl LogReader for RocksReader {
             }
         }
         Ok(rows)
+    }
+
+    fn snapshot(&self) -> Box<dyn LogReader> {
+        let snapshot = self.snapshot.clone().unwrap_or_else(|| Arc::new(Snapshot::of(&self.store)));
+        Box::new(Self { store: Arc::clone(&self.store), snapshot: Some(snapshot) })
     }
 }
 

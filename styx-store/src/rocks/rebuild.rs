@@ -38,7 +38,7 @@ pub(super) fn rebuild_rows(
 
     let mut rows = Rows::new(store);
     let mut fold = Fold::default();
-    let mut entries = store.entries(family::LOG, &[], None);
+    let mut entries = store.now().entries(family::LOG, &[], None);
     while let Some((key, value)) = entries.next()? {
         let position = keys::parse_position(key).map_err(|error| corrupt("a key of the log", error.to_string()))?;
         let record = decode_record(position, value)?;

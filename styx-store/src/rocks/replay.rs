@@ -45,7 +45,7 @@ impl<'a> Replay<'a> {
             return Ok(());
         }
         let end = to.0.checked_add(1).map(|end| keys::position(Position(end)).to_vec());
-        let mut entries = self.reader.store.entries(family::LOG, &keys::position(from), end);
+        let mut entries = self.reader.view().entries(family::LOG, &keys::position(from), end);
         while let Some((key, value)) = entries.next()? {
             let position = keys::parse_position(key).map_err(|error| corrupt("a key of the log", error.to_string()))?;
             let record = decode_record(position, value)?;

@@ -21,7 +21,8 @@ use super::{
     high_water::{HIGH_WATER_FILE, Mark},
     index,
     options::family,
-    reader::{Entries, RocksReader, Store, decode_record},
+    reader::{RocksReader, Store, decode_record},
+    view::Entries,
 };
 use crate::{
     codec::{self, CodecError, ROW_VERSION},
@@ -119,7 +120,7 @@ impl Report {
 /// When not even the end of the log can be read.
 pub fn verify(reader: &RocksReader, progress: impl FnMut(Progress)) -> Result<Report, LogError> {
     let store = &*reader.store;
-    let tail = store.tail()?;
+    let tail = store.now().tail()?;
     let mut verification = Verification {
         store,
         tail,
@@ -152,9 +153,9 @@ struct Verification<'a, P> {
 impl<P: FnMut(Progress)> Verification<'_, P> {
     /// Every record in order, and the batches beside them.
     fn records(&mut self) {
-        let mut batches = self.store.entries(family::BATCHES, &[], None);
+        let mut batches = self.store.now().entries(family::BATCHES, &[], None);
         let mut chain = Chain { open: None, hash: ChainHash::EMPTY, ended: false };
-        let mut entries = self.store.entries(family::LOG, &[], None);
+        let mut entries = self.store.now().entries(family::LOG, &[], None);
         let mut expected = Position::FIRST;
         loop {
             let (key, value) = match entries.next() {
@@ -208,7 +209,7 @@ impl<P: FnMut(Progress)> Verification<'_, P> {
         }
         for subject in record.subjects() {
             self.entries += 1;
-            match self.store.is_indexed(&subject, record.position) {
+            match self.store.now().is_indexed(&subject, record.position) {
                 Ok(true) => {}
                 Ok(false) => self.report.damage(place(), format!("it isn't in the index of {subject}")),
                 Err(error) => self.report.error(error),
@@ -242,7 +243,7 @@ impl<P: FnMut(Progress)> Verification<'_, P> {
 
     /// Nothing is in the index that isn't in the log; that all of the log is in the index is seen at each record.
     fn index(&mut self) {
-        let mut entries = self.store.entries(family::BY_SUBJECT, &[], None);
+        let mut entries = self.store.now().entries(family::BY_SUBJECT, &[], None);
         let mut count = 0_u64;
         loop {
             match entries.next() {
@@ -295,7 +296,7 @@ impl<P: FnMut(Progress)> Verification<'_, P> {
         let outside = std::mem::take(&mut self.outside);
         let of_world = fold.rows().map(|(key, row)| (keys::row(&key), row_hash(&row).unwrap_or_default()));
         let mut expected = of_world.chain(outside).peekable();
-        let mut stored = self.store.entries(family::ROWS, &[], None);
+        let mut stored = self.store.now().entries(family::ROWS, &[], None);
         loop {
             let entry = match stored.next() {
                 Ok(entry) => entry,

@@ -44,7 +44,7 @@ pub(super) async fn list(call: &Call) -> Result<Response, ApiError> {
         states: None,
         progress: Progress::New,
     };
-    pieces::answer(call, list).await
+    pieces::answer(call, call.moment(), list).await
 }
 
 /// E-19.
@@ -79,7 +79,9 @@ pub(super) async fn create(call: &Call) -> Result<Response, ApiError> {
 
 /// E-20.
 pub(super) async fn get(call: &Call, id: &str) -> Result<Response, ApiError> {
-    let backfill = find(call, id)?.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
+    let moment = call.moment();
+    let found = find_in(moment.reader(), id).map_err(|error| call.unreadable(&error))?;
+    let backfill = found.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
     if call.query.get("status").is_some_and(|status| status != "true") {
         return Ok(ok(&BackfillPayload { backfill: backfills::backfill(id, &backfill), statuses: None }));
     }
@@ -97,7 +99,7 @@ pub(super) async fn get(call: &Call, id: &str) -> Result<Response, ApiError> {
         view.states.left = page.limit;
         view.summary = Some(Summary { all: partitions, counts: BTreeMap::new(), next: None, is_begun: false });
     }
-    pieces::answer(call, view).await
+    pieces::answer(call, moment, view).await
 }
 
 /// E-21.
@@ -162,8 +164,11 @@ fn negative_concurrency() -> ApiError {
 }
 
 fn find(call: &Call, id: &str) -> Result<Option<Backfill>, ApiError> {
-    let key = RowKey::Backfill(id.into());
-    Ok(match call.read_now(|reader| reader.get(&key))? {
+    call.read_now(|reader| find_in(reader, id))
+}
+
+fn find_in(reader: &dyn LogReader, id: &str) -> Result<Option<Backfill>, LogError> {
+    Ok(match reader.get(&RowKey::Backfill(id.into()))? {
         Some(Row::Backfill(backfill)) => Some(backfill),
         _ => None,
     })

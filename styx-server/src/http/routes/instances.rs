@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use axum::response::Response;
-use styx_client::json;
 use styx_core::{
     id::{InstanceId, WorkflowId},
     log::{LogError, LogReader},
@@ -13,14 +12,16 @@ use styx_core::{
 use super::{
     named::Named,
     pieces::{self, PIECE, Pieces},
-    workflows::find,
+    workflows::find_in,
 };
 use crate::{
-    http::{
-        Call,
-        response::{ApiError, ok},
+    http::{Call, moment::Moment, response::ApiError},
+    views::{
+        Descriptions,
+        history::{InstanceHistory, without_triggers},
+        instances::Instances,
+        workflows,
     },
-    views::{Descriptions, history, instances::Instances, workflows},
 };
 
 /// How many instances a list has unless it is said.
@@ -31,8 +32,9 @@ const MAX_TAIL: i64 = 1_000_000;
 /// E-09.
 pub(super) async fn list(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
     let limit = limit(call)?;
+    let moment = call.moment();
     let instances = if call.query.is_true("tail") {
-        tail(call, id, limit).await?
+        tail(call, &moment, id, limit).await?
     } else if let Some(start) = call.query.filter("start") {
         let range = Instances::from(id, start, usize::MAX);
         call.query.filter("stop").into_iter().fold(range, Instances::up_to)
@@ -40,22 +42,40 @@ pub(super) async fn list(call: &Call, id: WorkflowId) -> Result<Response, ApiErr
         let at_most = if limit <= 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
         Instances::from(id, call.query.filter("offset").unwrap_or_default(), at_most)
     };
-    pieces::answer(call, List::of(instances)).await
+    pieces::answer(call, moment, List::of(instances)).await
 }
 
 /// E-10.
 pub(super) async fn get(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
-    let named = Named::find(call, &instance)?;
+    let moment = call.moment();
+    let named = Named::find(call, moment.reader(), &instance)?;
     let id = named.instance.clone();
-    let found = call.read_described(move |reader, described| history::history(reader, &id, described)).await?;
-    let Some(history) = found else {
+    let find = move |moment: &Moment| InstanceHistory::find(moment.reader(), &id, &instance, &moment.descriptions());
+    let Some(history) = call.read_at(&moment, find).await? else {
         let refusal = ApiError::not_found("Workflow instance not found");
         return Ok(named.mark(refusal.into_response(Some(&call.operator.request_id))));
     };
-    let told = history.end();
-    let triggers =
-        told.map_err(|problem| ApiError::internal(&call.operator.request_id, "UntellableHistory", problem))?;
-    Ok(named.mark(ok(&history::execution_data(&instance, triggers))))
+    let history =
+        history.map_err(|problem| ApiError::internal(&call.operator.request_id, "UntellableHistory", problem))?;
+    Ok(named.mark(pieces::answer(call, moment, One { history, ended: false }).await?))
+}
+
+/// The history of one instance.
+struct One {
+    history: InstanceHistory,
+    ended: bool,
+}
+
+impl Pieces for One {
+    fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    fn next_piece(&mut self, reader: &dyn LogReader, descriptions: &Descriptions<'_>) -> Result<String, LogError> {
+        let mut piece = String::new();
+        self.ended = self.history.add_to(&mut piece, PIECE, reader, descriptions)?;
+        Ok(piece)
+    }
 }
 
 fn limit(call: &Call) -> Result<i64, ApiError> {
@@ -67,11 +87,12 @@ fn limit(call: &Call) -> Result<i64, ApiError> {
 }
 
 /// The instances of the last periods before the next natural trigger.
-async fn tail(call: &Call, id: WorkflowId, limit: i64) -> Result<Instances, ApiError> {
+async fn tail(call: &Call, moment: &Moment, id: WorkflowId, limit: i64) -> Result<Instances, ApiError> {
     if limit > MAX_TAIL {
         return Err(ApiError::bad_request(format!("limit: {limit} is more than {MAX_TAIL}, the most with tail")));
     }
-    let workflow = find(call, &id)?.ok_or_else(|| ApiError::not_found("Could not find workflow."))?;
+    let workflow = find_in(moment.reader(), id.clone()).map_err(|error| call.unreadable(&error))?;
+    let workflow = workflow.ok_or_else(|| ApiError::not_found("Could not find workflow."))?;
     let next = workflows::state(&workflow, call.app.clock.now()).next_natural_trigger;
     let next = next.ok_or_else(|| ApiError::not_found("No next natural trigger for workflow."))?;
     let schedule = Schedule::parse(&workflow.spec.schedule)
@@ -90,6 +111,8 @@ async fn tail(call: &Call, id: WorkflowId, limit: i64) -> Result<Instances, ApiE
 struct List {
     instances: Instances,
     waiting: VecDeque<InstanceId>,
+    /// Of the instance that is being told.
+    history: Option<InstanceHistory>,
     begun: bool,
     ended: bool,
 }
@@ -99,7 +122,7 @@ impl List {
     const PAGE: usize = 100;
 
     fn of(instances: Instances) -> Self {
-        Self { instances, waiting: VecDeque::new(), begun: false, ended: false }
+        Self { instances, waiting: VecDeque::new(), history: None, begun: false, ended: false }
     }
 }
 
@@ -111,6 +134,12 @@ impl Pieces for List {
     fn next_piece(&mut self, reader: &dyn LogReader, descriptions: &Descriptions<'_>) -> Result<String, LogError> {
         let mut piece = String::new();
         while piece.len() < PIECE {
+            if let Some(history) = &mut self.history {
+                if history.add_to(&mut piece, PIECE, reader, descriptions)? {
+                    self.history = None;
+                }
+                continue;
+            }
             if self.waiting.is_empty() {
                 self.waiting = self.instances.next_page(reader, Self::PAGE)?.into();
             }
@@ -121,13 +150,14 @@ impl Pieces for List {
             };
             piece.push(if self.begun { ',' } else { '[' });
             self.begun = true;
-            let history = history::history(reader, &instance, descriptions)?.unwrap_or_default();
-            let triggers = history.end().unwrap_or_else(|problem| {
-                tracing::warn!("{instance} is listed without its triggers: {problem}");
-                Vec::new()
-            });
-            let data = history::execution_data(&instance, triggers);
-            piece += &json::to_string(&data).unwrap_or_else(|_| "null".to_owned());
+            match InstanceHistory::find(reader, &instance, &instance, descriptions)? {
+                Some(Ok(history)) => self.history = Some(history),
+                Some(Err(problem)) => {
+                    tracing::warn!("{instance} is listed without its triggers: {problem}");
+                    piece += &without_triggers(&instance);
+                }
+                None => piece += &without_triggers(&instance),
+            }
         }
         Ok(piece)
     }

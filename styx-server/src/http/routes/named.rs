@@ -1,7 +1,7 @@
 //! Which instance a request is about, and how its answer says so.
 
 use axum::response::Response;
-use styx_core::{id::InstanceId, schedule::NoPartition};
+use styx_core::{id::InstanceId, log::LogReader, schedule::NoPartition};
 
 use crate::{
     http::{
@@ -22,8 +22,8 @@ pub(super) struct Named {
 
 impl Named {
     /// Finds what a request names.
-    pub(super) fn find(call: &Call, sent: &InstanceId) -> Result<Self, ApiError> {
-        Ok(match call.read_now(|reader| views::named::named(reader, sent))? {
+    pub(super) fn find(call: &Call, reader: &dyn LogReader, sent: &InstanceId) -> Result<Self, ApiError> {
+        Ok(match views::named::named(reader, sent).map_err(|error| call.unreadable(&error))? {
             Ok(instance) => Self { instance, problem: None },
             Err(problem) => Self { instance: sent.clone(), problem: Some(problem) },
         })

@@ -9,6 +9,7 @@ use styx_core::log::{LogError, LogReader};
 use crate::{
     http::{
         Call,
+        moment::Moment,
         response::{ApiError, ok_raw, ok_stream},
     },
     views::Descriptions,
@@ -26,17 +27,23 @@ pub(super) trait Pieces: Send + 'static {
     fn has_ended(&self) -> bool;
 }
 
-/// 200 with all pieces; what fits into one is sent whole.
-pub(super) async fn answer(call: &Call, mut list: impl Pieces) -> Result<Response, ApiError> {
-    let (first, list) =
-        call.read_described(move |reader, described| Ok((list.next_piece(reader, described)?, list))).await?;
-    Ok(if list.has_ended() { ok_raw(first) } else { ok_stream(pieces(call, first, list)) })
+/// 200 with all pieces, each read as the log was at this moment; what fits into one is sent whole.
+pub(super) async fn answer(call: &Call, moment: Arc<Moment>, mut list: impl Pieces) -> Result<Response, ApiError> {
+    let first =
+        call.read_at(&moment, move |moment| Ok((list.next_piece(moment.reader(), &moment.descriptions())?, list)));
+    let (first, list) = first.await?;
+    Ok(if list.has_ended() { ok_raw(first) } else { ok_stream(pieces(call, moment, first, list)) })
 }
 
-fn pieces<P: Pieces>(call: &Call, first: String, list: P) -> impl Stream<Item = Result<String, BoxError>> + use<P> {
+fn pieces<P: Pieces>(
+    call: &Call,
+    moment: Arc<Moment>,
+    first: String,
+    list: P,
+) -> impl Stream<Item = Result<String, BoxError>> + use<P> {
     let (app, operator) = (Arc::clone(&call.app), Arc::clone(&call.operator));
     stream::try_unfold((Some(first), list), move |(first, mut list)| {
-        let (app, operator) = (Arc::clone(&app), Arc::clone(&operator));
+        let (app, operator, moment) = (Arc::clone(&app), Arc::clone(&operator), Arc::clone(&moment));
         async move {
             if first.is_some() {
                 return Ok(first.map(|piece| (piece, (None, list))));
@@ -44,12 +51,11 @@ fn pieces<P: Pieces>(call: &Call, first: String, list: P) -> impl Stream<Item = 
             if list.has_ended() {
                 return Ok(None);
             }
-            let reading = Arc::clone(&app);
-            let read = move || (list.next_piece(reading.engine.reader(), &reading.descriptions()), list);
+            let request_id = &*operator.request_id;
+            moment.check().inspect_err(|expired| tracing::warn!(request_id, "a list is cut: {expired}"))?;
+            let read = move || (list.next_piece(moment.reader(), &moment.descriptions()), list);
             let (piece, list) = app.aside.read(read).await?;
-            let piece = piece.inspect_err(|error| {
-                tracing::error!(request_id = &*operator.request_id, "a list is cut: {error}");
-            })?;
+            let piece = piece.inspect_err(|error| tracing::error!(request_id, "a list is cut: {error}"))?;
             Ok(Some((piece, (None, list))))
         }
     })

@@ -107,7 +107,7 @@ async fn act(
     request: impl FnOnce(InstanceId) -> Request,
     response: Response,
 ) -> Result<Response, ApiError> {
-    let named = Named::find(call, sent)?;
+    let named = Named::find(call, call.app.engine.reader(), sent)?;
     named.check_expected(call)?;
     let (reply, instance) = call.ask_about(&named.instance, request(named.instance.clone())).await?;
     let problem = named.problem.filter(|_| reply == Reply::Nothing);

@@ -30,9 +30,10 @@ use crate::{
 
 /// E-23.
 pub(super) async fn events(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
-    let named = Named::find(call, &instance)?;
+    let moment = call.moment();
+    let named = Named::find(call, moment.reader(), &instance)?;
     let events = Events::of(named.instance.clone());
-    Ok(named.mark(pieces::answer(call, EventList { events, opened: false, begun: false }).await?))
+    Ok(named.mark(pieces::answer(call, moment, EventList { events, opened: false, begun: false }).await?))
 }
 
 /// The events of an instance, made piece by piece.
@@ -82,13 +83,14 @@ pub(super) fn test_service_account(call: &Call) -> Result<Response, ApiError> {
 /// E-25.
 pub(super) async fn active_states(call: &Call) -> Result<Response, ApiError> {
     let scopes = scopes(call)?.into();
-    pieces::answer(call, States { scopes, after: None, opened: false, begun: false, ended: false }).await
+    pieces::answer(call, call.moment(), States { scopes, after: None, opened: false, begun: false, ended: false }).await
 }
 
 /// Why an instance waits, in words; of one that isn't active, why there is nothing to wait for. Only for the place of a queued
 /// run in its line the engine is asked.
 pub(super) async fn explain(call: &Call, instance: InstanceId) -> Result<Response, ApiError> {
-    let named = Named::find(call, &instance)?;
+    let moment = call.moment();
+    let named = Named::find(call, moment.reader(), &instance)?;
     if let Some(problem) = &named.problem {
         return Err(ApiError::not_found(problem.to_string()));
     }
@@ -97,7 +99,7 @@ pub(super) async fn explain(call: &Call, instance: InstanceId) -> Result<Respons
     let clock = (clock != ClockStatus::Agrees).then(|| clock.to_string());
     let with_clock = |reasons: &[Reason]| reasons.iter().map(ToString::to_string).chain(clock.clone()).collect();
     let asked = instance.clone();
-    let mut waits = call.read(move |reader| waits::waits(reader, &asked)).await?;
+    let mut waits = call.read_at(&moment, move |moment| waits::waits(moment.reader(), &asked)).await?;
     if matches!(waits, Waits::InLine) {
         let asked = instance.clone();
         let reasons = call.look(move |world, now| explain::explain(world, &asked, now.at)).await?;

@@ -37,14 +37,14 @@ pub(super) async fn list(call: &Call, component: Option<&str>) -> Result<Respons
     }
     let scope = RowScope::Workflows { component: component.map(Into::into) };
     let now = call.app.clock.now();
-    let definitions = Arc::clone(&call.app.definitions);
+    let app = Arc::clone(&call.app);
     let list = call.read(move |reader| {
         let mut found = Vec::new();
         for_each_row(reader, &scope, |key, row| {
             let (RowKey::Workflow(id), Row::Workflow(workflow)) = (key, row) else {
                 return Ok(());
             };
-            let definition = definitions.get(reader, workflow.stored_at)?;
+            let definition = app.definitions.get(reader, workflow.stored_at)?;
             let stored = &definition.stored;
             if filter.keeps(&id, &stored.json) {
                 let json = match full {
@@ -188,7 +188,8 @@ pub(super) fn find_definition(call: &Call, id: &WorkflowId) -> Result<Option<Arc
     Ok(Some(definition))
 }
 
-fn find_in(reader: &dyn LogReader, id: WorkflowId) -> Result<Option<Workflow>, LogError> {
+/// The row of a workflow.
+pub(super) fn find_in(reader: &dyn LogReader, id: WorkflowId) -> Result<Option<Workflow>, LogError> {
     Ok(match reader.get(&RowKey::Workflow(id))? {
         Some(Row::Workflow(workflow)) => Some(workflow),
         _ => None,
