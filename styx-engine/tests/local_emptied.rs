@@ -197,3 +197,17 @@ fn what_a_dead_shim_left_is_ended_though_nothing_is_noted() {
     assert!(matches!(what, styx_core::executor::Observed::Lost { .. }), "{what:?}");
     assert!(support::has_ended(&job));
 }
+
+/// The executor may look at any moment: before it has seen the claim, while the folder is half gone, while the shim makes it again.
+#[test]
+fn an_end_is_told_though_the_job_removes_the_notes_at_once() {
+    let place = Place::new();
+    let executor = place.executor();
+    // It fails where something is put into the folder meanwhile.
+    let script = r#"rm -r "$STYX_RUN_DIR/../.state/$STYX_EXECUTION_ID"; exit 0"#;
+    for n in 0..40 {
+        let id = execution(1_000 + n);
+        executor.launch(place.launch(&id, &["sh", "-c", script]));
+        assert_eq!(executor.exit_of(&id), Some(0));
+    }
+}

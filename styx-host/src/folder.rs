@@ -10,7 +10,7 @@ use std::{
 use rustix::process::geteuid;
 
 pub use crate::place::folder_of;
-use crate::{place::give_folder, text::shortened};
+use crate::{file::sync_folder, place::give_folder, text::shortened};
 
 /// The mode of a private folder.
 const PRIVATE: u32 = 0o700;
@@ -20,24 +20,34 @@ const OTHERS: u32 = 0o077;
 /// Makes a folder, and those above it that aren't there, each with mode 0700. If the administrator makes it, it belongs to the
 /// owner of the folder that it lies in. One that is there stays as it is.
 ///
+/// Its name outlives a loss of power: what is synced in a folder is lost with the folder's name.
+///
 /// # Errors
 ///
-/// When it can't be made.
+/// When it can't be made, or the folder that it lies in can't be synced.
 pub fn create(path: impl AsRef<Path>) -> io::Result<()> {
     let path = path.as_ref();
     if path.is_dir() {
+        // A process that made it may have been killed before it synced the name. Who made it otherwise may have let nobody but
+        // himself open the folder above.
+        let _ = sync_folder(folder_of(path));
         return Ok(());
     }
+    make(path)
+}
+
+fn make(path: &Path) -> io::Result<()> {
     let above = folder_of(path);
-    if above != path {
-        create(above)?;
+    if above != path && !above.is_dir() {
+        make(above)?;
     }
     match DirBuilder::new().mode(PRIVATE).create(path) {
-        Ok(()) => give_folder(path),
+        Ok(()) => give_folder(path)?,
         // Another process was faster.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(error) => Err(error),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
+        Err(error) => return Err(error),
     }
+    sync_folder(above)
 }
 
 /// Sees to it that a folder that is there is private. Returns the mode that it had, if that was changed.

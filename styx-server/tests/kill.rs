@@ -1,4 +1,5 @@
-//! Kill -9 at random moments: what was answered is there once, no instant is skipped or fires twice, nothing starts twice.
+//! Kill -9 and losses of power at random moments: what was answered is there once, no instant is skipped or fires twice, nothing
+//! starts twice.
 
 #[path = "kill/client.rs"]
 mod client;
@@ -17,41 +18,65 @@ use std::{
 };
 
 use client::Client;
-use server::Server;
+use power_loss::{Disk, Loss};
+use server::{Running, Server};
 use truth::Truth;
 
 /// `STYX_KILLS` asks for another number.
 const KILLS: u32 = 50;
+const LOSSES: u32 = 6;
 /// The longest that a server lives.
 const LONGEST_MILLIS: u64 = 1_200;
 
 #[test]
 fn killed_at_random_moments_nothing_is_lost_and_nothing_runs_twice() {
     let kills = std::env::var("STYX_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
-    let mut random = Random::new();
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::prepare(folder.path());
+    let truth = lives_through(&server, kills, |running, _| running.kill());
+    truth.has_every_workflow();
+}
 
+/// The jobs leave their marks where no power is lost.
+#[test]
+fn without_power_at_random_moments_nothing_is_lost_and_nothing_runs_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Server::prepare(folder.path());
+    let disk = Disk::new(server.disk());
+    server.environment = disk.environment().into();
+    lives_through(&server, LOSSES, |running, random| {
+        disk.lose_power(match random.below(3) {
+            0 => Loss::AllUnsynced,
+            1 => Loss::Contents,
+            _ => Loss::PartOfAppends(u16::try_from(random.below(1000)).expect("a small number")),
+        });
+        running.kill();
+    });
+}
+
+/// A server that ends so often, and a client that goes on asking; all that must hold after it.
+fn lives_through(server: &Server, ends: u32, end: impl Fn(Running, &mut Random)) -> Truth {
+    let mut random = Random::new();
     let stop = Arc::new(AtomicBool::new(false));
     let client = {
         let (client, stop) = (Client::new(server.address()), Arc::clone(&stop));
         thread::spawn(move || client.trigger_until(&stop))
     };
-    for _ in 0..kills {
+    for _ in 0..ends {
         let mut running = server.start();
         thread::sleep(Duration::from_millis(random.below(LONGEST_MILLIS)));
-        // The moments that matter most are those of a start: half of the kills come before the server answers.
+        // The moments that matter most are those of a start: half of the ends come before the server answers.
         if random.below(2) == 0 {
             running.wait_until_it_answers();
             thread::sleep(Duration::from_millis(random.below(LONGEST_MILLIS)));
         }
-        running.kill();
+        end(running, &mut random);
     }
     stop.store(true, Ordering::Relaxed);
     let mut running = server.start();
     running.wait_until_it_answers();
     let acknowledged = client.join().expect("the client");
-    assert!(acknowledged.len() > kills as usize / 5, "the client was answered only {} times", acknowledged.len());
+    assert!(acknowledged.len() > ends as usize / 5, "the client was answered only {} times", acknowledged.len());
     wait_until_idle(&Client::new(server.address()));
     running.stop();
 
@@ -61,6 +86,7 @@ fn killed_at_random_moments_nothing_is_lost_and_nothing_runs_twice() {
     truth.has_each_once(&acknowledged);
     truth.has_no_gap_between_instants();
     truth.agrees_with_what_started(&server.starts());
+    truth
 }
 
 /// Waits until no run that was asked for is active: those by schedule never end.

@@ -179,12 +179,29 @@ impl Followed {
         if let Some(claim) = self.claim.clone() {
             return self.claimed(context, &claim);
         }
-        match self.run.owner()? {
+        let owner = self.run.owner()?;
+        // Our shim was started in a folder of ours. If that is gone, its job may have removed it: the shim notes the end all the same.
+        if owner != Owner::Us
+            && let Some(process) = self.shims.living_child()?
+        {
+            self.claim = Some(ShimClaim { boot_id: boot_id()?, process, at: None });
+            return Ok(None);
+        }
+        match owner {
             Owner::Another => {
                 if self.find_shim(context)? {
                     return Ok(None);
                 }
-                let lost = self.adopt.then(|| "its run folder belongs to another log".to_owned());
+                let lost = match self.shims.child() {
+                    ChildIs::Ended(how) => Some(format!("its notes are gone, and its shim ended ({how})")),
+                    _ => self.adopt.then(|| "its run folder belongs to another log".to_owned()),
+                };
+                if lost.is_some()
+                    && !self.adopt
+                    && let Some(step) = self.end_left_behind(context, None)?
+                {
+                    return Ok(Some(step));
+                }
                 self.tell_never_started(context.shared, lost, None, json!({}));
                 return Ok(Some(Step::Over { is_ours: false }));
             }

@@ -68,7 +68,7 @@ struct Held {
 
 impl Held {
     fn make(path: &Path) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        make_folder(path)?;
         Self::open(path)
     }
 
@@ -82,9 +82,7 @@ impl Held {
     fn reach(&self) -> PathBuf {
         let mut descriptor = self.descriptor.lock().unwrap_or_else(PoisonError::into_inner);
         if is_removed(&descriptor) {
-            let again =
-                DirBuilder::new().recursive(true).mode(0o700).create(&self.path).and_then(|()| open(&self.path));
-            match again {
+            match make_folder(&self.path).and_then(|()| open(&self.path)) {
                 Ok(again) => *descriptor = again,
                 Err(error) => tracing::warn!("can't make {} again: {error}", self.path.display()),
             }
@@ -97,6 +95,30 @@ impl Held {
         let present = fs::read_link(format!("/proc/self/fd/{}", descriptor.as_raw_fd()));
         present.ok().filter(|_| !is_removed(&descriptor)).unwrap_or_else(|| self.path.clone())
     }
+}
+
+/// Makes a folder, and those above it that aren't there. Their names are synced: a loss of power that took one would take
+/// every claim below it.
+fn make_folder(path: &Path) -> io::Result<()> {
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.is_dir() {
+        // Who made it may have been killed before it synced the name, or may have let nobody open the folder above.
+        let _ = sync_folder(above);
+        return Ok(());
+    }
+    if !above.is_dir() {
+        make_folder(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    sync_folder(above)
+}
+
+/// Syncs the names in a folder.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{
     notes::{CLAIM, Claim, Claimant, EXIT, Exit, How, JOB, Job, LOG_ID, REQUEST, SIGNAL, now_text},
-    place::Place,
+    place::{Place, sync_folder},
 };
 
 /// What the names of folders that are being made begin with; the number of the process that makes it follows.
@@ -93,14 +93,20 @@ impl RunFolder {
         }
     }
 
+    /// A folder has its owner's name from its first moment on, but a crash of the machine may take the name, or all that is in the
+    /// folder, before it is claimed. Then it belongs to the log that asks.
     fn state_owner(&self) -> io::Result<Owner> {
         let state = self.state();
         match fs::read_to_string(state.join(LOG_ID)) {
-            Ok(text) if text.trim() == self.log_id => Ok(Owner::Us),
+            Ok(text) if text.is_empty() || text.trim() == self.log_id => Ok(Owner::Us),
             Ok(_) => Ok(Owner::Another),
             Err(error) if error.kind() == ErrorKind::InvalidData => Ok(Owner::Another),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Ok(if exists(&state)? { Owner::Another } else { Owner::Nobody })
+                Ok(match fs::read_dir(&state).map(|mut entries| entries.next().is_none()) {
+                    Ok(true) => Owner::Us,
+                    Err(error) if error.kind() == ErrorKind::NotFound => Owner::Nobody,
+                    _ => Owner::Another,
+                })
             }
             Err(error) => Err(error),
         }
@@ -110,7 +116,16 @@ impl RunFolder {
     pub(super) fn ensure(&self) -> io::Result<Owner> {
         match self.owner()? {
             Owner::Nobody => self.make_state(),
-            owner => Ok(owner),
+            Owner::Another => Ok(Owner::Another),
+            Owner::Us => {
+                let name = self.state().join(LOG_ID);
+                match fs::metadata(&name) {
+                    Ok(metadata) if metadata.len() == 0 => fs::write(name, &self.log_id).map(|()| Owner::Us),
+                    Ok(_) => Ok(Owner::Us),
+                    Err(error) if error.kind() == ErrorKind::NotFound => self.make_state(),
+                    Err(error) => Err(error),
+                }
+            }
         }
     }
 
@@ -130,6 +145,13 @@ impl RunFolder {
             }
         }
         self.state_owner()
+    }
+
+    /// Makes a claimed execution's state folder that is gone. No claim syncs it any more.
+    fn make_state_again(&self) -> io::Result<()> {
+        self.make_state()?;
+        File::open(self.state().join(LOG_ID))?.sync_all()?;
+        sync_folder(&self.place.states())
     }
 
     /// Makes the run folder of an execution whose state folder is ours, unless it is there.
@@ -200,8 +222,17 @@ impl RunFolder {
         }
     }
 
-    /// Notes the job's process. Not synced: after a crash of the machine the process is gone too.
+    /// Notes the job's process. Not synced: after a crash of the machine the process is gone too. The job may have removed the state
+    /// folder by now, which is mended.
     pub(super) fn write_job(&self, job: &Job) -> io::Result<()> {
+        match self.try_write_job(job) {
+            Ok(()) => return Ok(()),
+            Err(error) => self.mend(JOB, &error)?,
+        }
+        self.try_write_job(job)
+    }
+
+    fn try_write_job(&self, job: &Job) -> io::Result<()> {
         let aside = self.aside(JOB);
         fs::write(&aside, to_json(job)?)?;
         fs::rename(aside, self.state().join(JOB))
@@ -211,13 +242,19 @@ impl RunFolder {
     pub(super) fn write_exit(&self, exit: &Exit) -> io::Result<()> {
         match self.try_write_exit(exit) {
             Ok(()) => return Ok(()),
-            Err(error) => self.mend(&error)?,
+            Err(error) => self.mend(EXIT, &error)?,
         }
         self.try_write_exit(exit)
     }
 
     fn try_write_exit(&self, exit: &Exit) -> io::Result<()> {
         let (state, aside) = (self.state(), self.aside(EXIT));
+        // A job that removes the folder may leave it without its owner's name, and then it would be nobody's end.
+        let name = state.join(LOG_ID);
+        if !fs::metadata(&name).is_ok_and(|metadata| metadata.len() > 0) {
+            fs::write(&name, &self.log_id)?;
+            File::open(&name)?.sync_all()?;
+        }
         write(&aside, exit)?.sync_all()?;
         fs::rename(aside, state.join(EXIT))?;
         sync_folder(&state)
@@ -225,13 +262,13 @@ impl RunFolder {
 
     /// Undoes what keeps a note from being written, if that can be done: a folder that is gone or closed to its owner, and
     /// what has taken the place of a file of ours.
-    fn mend(&self, error: &io::Error) -> io::Result<()> {
+    fn mend(&self, note: &str, error: &io::Error) -> io::Result<()> {
         let state = self.state();
         match Errno::from_io_error(error) {
-            Some(Errno::NOENT | Errno::STALE) => self.make_state().map(drop),
+            Some(Errno::NOENT | Errno::STALE) => self.make_state_again(),
             Some(Errno::NOTDIR) => {
                 move_away(&state)?;
-                self.make_state().map(drop)
+                self.make_state_again()
             }
             Some(Errno::ACCESS | Errno::PERM) => {
                 for folder in [self.place.states(), state] {
@@ -241,7 +278,7 @@ impl RunFolder {
                 Ok(())
             }
             Some(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST | Errno::LOOP | Errno::TXTBSY | Errno::NXIO) => {
-                for path in [self.aside(EXIT), state.join(EXIT)] {
+                for path in [self.aside(note), state.join(note)] {
                     if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
                         move_away(&path)?;
                     }
@@ -317,10 +354,6 @@ fn to_json(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut text = serde_json::to_vec(value)?;
     text.push(b'\n');
     Ok(text)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 #[cfg(test)]

@@ -95,6 +95,14 @@ impl Shims {
         }
     }
 
+    /// The process of the shim that we have started, if it lives: its number is its own until we wait for it.
+    pub(super) fn living_child(&self) -> io::Result<Option<ProcessId>> {
+        match &self.child {
+            Some(Child { pid, ended: None, .. }) => ProcessId::of(*pid).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// Looks whether the shim that we have started has ended.
     pub(super) fn see_child(&mut self) -> io::Result<()> {
         if let Some(child) = &mut self.child

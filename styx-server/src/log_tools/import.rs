@@ -170,6 +170,9 @@ fn move_up(from: &Path, to: &Path) -> io::Result<()> {
     }
     names.sort_by_key(|name| name == "CURRENT");
     for name in names {
+        if name == "CURRENT" {
+            sync_folder(to)?;
+        }
         fs::rename(from.join(&name), to.join(&name))?;
     }
     fs::remove_dir(from)?;

@@ -1,6 +1,7 @@
 //! The server under test: sixty workflows, one due each second, and one that the client triggers.
 
 use std::{
+    ffi::OsString,
     fmt::Write as _,
     fs,
     net::{SocketAddr, TcpListener},
@@ -18,10 +19,13 @@ const BINARY: &str = env!("CARGO_BIN_EXE_styx-server");
 pub(crate) struct Server {
     folder: PathBuf,
     address: SocketAddr,
+    /// What it gets beside the variables of the test.
+    pub(crate) environment: Vec<(&'static str, OsString)>,
 }
 
 impl Server {
     pub(crate) fn prepare(folder: &Path) -> Self {
+        fs::create_dir(folder.join("disk")).expect("a folder");
         let workflows = folder.join("workflows");
         fs::create_dir(&workflows).expect("a folder");
         let mut yaml = String::new();
@@ -41,15 +45,20 @@ impl Server {
                       [infrastructure_backoff]\nbase = \"PT0.2S\"\nmax_exponent = 0\n";
         fs::write(folder.join("server.toml"), config).expect("a file");
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-        Self { folder: folder.to_owned(), address: free }
+        Self { folder: folder.to_owned(), address: free, environment: Vec::new() }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// Where the data folder lies.
+    pub(crate) fn disk(&self) -> PathBuf {
+        self.folder.join("disk")
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
-        self.folder.join("data")
+        self.disk().join("data")
     }
 
     /// Execution ids in the order in which jobs started.
@@ -68,6 +77,7 @@ impl Server {
             .arg("--config")
             .arg(self.folder.join("server.toml"))
             .args(["--executor", "local", "--listen", &self.address.to_string()])
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a handle"))
             .stderr(log)
@@ -104,7 +114,7 @@ impl Running {
         }
     }
 
-    /// SIGKILL.
+    /// SIGKILL, if it still lives.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it is ours to kill");
         self.child.wait().expect("it is gone");

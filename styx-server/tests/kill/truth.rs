@@ -66,8 +66,12 @@ impl Truth {
         }
     }
 
-    pub(crate) fn has_no_gap_between_instants(&self) {
+    pub(crate) fn has_every_workflow(&self) {
         assert_eq!(self.natural.len(), 60, "every workflow has fired");
+    }
+
+    pub(crate) fn has_no_gap_between_instants(&self) {
+        assert!(!self.natural.is_empty(), "no workflow has fired");
         for (workflow, instants) in &self.natural {
             for pair in instants.windows(2) {
                 assert_eq!(pair[1] - pair[0], TimeDelta::minutes(1), "{workflow} after {}", pair[0]);
