@@ -9,17 +9,21 @@ use styx_core::{
 use crate::{
     FileWorkflow,
     error::{Problem, TriggerPlaces},
-    keys, seeming,
+    doubtful, keys, seeming,
     tree::{Member, Tree, Value},
 };
+
+/// The most characters of a reason that repeats a text of the file.
+const MAX_REASON: usize = 300;
 
 /// Reads a workflow of the component; `text` is the one that it stands in.
 pub(super) fn read(component: &str, tree: Tree, text: &str, rules: &Rules) -> Result<FileWorkflow, Vec<Problem>> {
     let mut reader = Reader { text, tree, problems: Vec::new(), broken: Vec::new() };
     if !matches!(reader.tree.value, Value::Map(_)) {
-        let text = "expected a workflow, that is keys and values, or a list of workflows";
+        let mut text = "expected a workflow, that is keys and values, or a list of workflows".to_owned();
+        text.push_str(seeming::joined_hint(&reader.tree));
         let place = Some(reader.tree.place);
-        return Err(vec![Problem { place, field: None, text: text.into(), rule: None }]);
+        return Err(vec![Problem { place, field: None, text, rule: None }]);
     }
     reader.refuse_unknown_keys();
     reader.refuse_what_seems_otherwise();
@@ -36,7 +40,8 @@ pub(super) fn read(component: &str, tree: Tree, text: &str, rules: &Rules) -> Re
     match configuration {
         Some(configuration) if reader.problems.is_empty() => {
             let id = WorkflowId::new(component, configuration.id.as_str());
-            Ok(FileWorkflow { id, configuration, enabled, place, trigger_places })
+            let warnings = doubtful::doubts(&reader.tree, text);
+            Ok(FileWorkflow { id, configuration, enabled, place, trigger_places, warnings })
         }
         _ => Err(reader.problems),
     }
@@ -81,7 +86,13 @@ impl Reader<'_> {
         if let Some(enabled) = enabled {
             return enabled;
         }
-        let (place, text) = (Some(tree.place), "expected true or false".into());
+        let found = match &tree.value {
+            Value::Text(text) => format!(", found the text {text:?}"),
+            Value::Number(number) => format!(", found the number {number}"),
+            Value::Null => ", found no value".into(),
+            Value::Bool(_) | Value::List(_) | Value::Map(_) => String::new(),
+        };
+        let (place, text) = (Some(tree.place), format!("expected true or false{found}"));
         self.problems.push(Problem { place, field: Some("enabled".into()), text, rule: None });
         true
     }
@@ -122,18 +133,22 @@ impl Reader<'_> {
         let path = error.path().unwrap_or_default();
         let (path, text) = match error {
             JsonError::Missing { .. } if is_meant => return,
-            JsonError::Missing { path } => (path.clone(), "is required".into()),
+            JsonError::Missing { path } => {
+                let text = match self.tree.member(path).map(|tree| (&tree.value, seeming::null_hint(tree, self.text))) {
+                    Some((Value::Null, hint)) => format!("is required, and has no value{hint}"),
+                    _ => "is required".into(),
+                };
+                (path.clone(), text)
+            }
             JsonError::Unexpected { expected, found, .. } => {
                 let mut text = format!("expected {expected}, found {found}");
-                if path.starts_with("docker_args[") && is_empty_map(self.tree.find(path)) {
-                    text.push_str("; the placeholder needs quotes: \"{}\"");
-                }
+                text.push_str(&seeming::kind_hint(path, self.tree.find(path), self.text));
                 (path.into(), text)
             }
             JsonError::NullElement { path, key } => {
                 let is_list = matches!(self.tree.find(path).value, Value::List(_));
                 let path = if is_list { format!("{path}[{key}]") } else { format!("{path}.{key}") };
-                let hint = seeming::null_hint(self.tree.find(&path), self.text);
+                let hint = seeming::element_hint(key, self.tree.find(&path), self.text);
                 (path, format!("value cannot be null{hint}"))
             }
             error => (path.into(), error.to_string()),
@@ -150,7 +165,7 @@ impl Reader<'_> {
         if rule == Some("V-14")
             && let Err(reason) = Schedule::parse(configuration.schedule.as_str())
         {
-            text = format!("{text}: {reason}");
+            text = format!("{text}: {}", doubtful::shortened(&reason.to_string(), MAX_REASON));
         }
         // The component is the file's name, which stands nowhere in it.
         let place = (field != "component_id").then(|| self.tree.find(&field).place);
@@ -170,8 +185,4 @@ fn stand_in(field: &str) -> Option<&'static str> {
         "schedule" => Some("hours"),
         _ => None,
     }
-}
-
-fn is_empty_map(tree: &Tree) -> bool {
-    matches!(&tree.value, Value::Map(members) if members.is_empty())
 }

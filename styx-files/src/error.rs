@@ -4,7 +4,7 @@ use std::fmt;
 
 use styx_core::decide::Refusal;
 
-use crate::tree::Place;
+use crate::tree::{Place, Tree};
 
 /// Line and column of the fields that decide when a workflow fires, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,23 @@ impl fmt::Display for FileError {
 }
 
 impl std::error::Error for FileError {}
+
+/// Something that is taken as it is written, though it may mean something else than its author thinks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileWarning {
+    /// Line and column, counted from 1.
+    pub place: (u64, u64),
+    /// The field.
+    pub field: String,
+    /// What is doubtful, and what to do.
+    pub text: String,
+}
+
+impl FileWarning {
+    pub(crate) fn new(tree: &Tree, field: &str, text: impl Into<String>) -> Self {
+        Self { place: tree.place.into(), field: field.into(), text: text.into() }
+    }
+}
 
 /// What is wrong at a place of a text that is being read.
 #[derive(Debug)]

@@ -11,6 +11,7 @@
 //! assert_eq!(said, "eu/sales.yaml:3:1: docker_imgae: unknown key, did you mean `docker_image`?");
 //! ```
 
+mod doubtful;
 mod duplicates;
 mod entry;
 mod error;
@@ -31,7 +32,7 @@ use styx_core::{
 
 use self::tree::{Tree, Value};
 pub use self::{
-    error::{FileError, TriggerPlaces},
+    error::{FileError, FileWarning, TriggerPlaces},
     folder::{Folder, Looked},
     named::{NamedFile, read_named},
     sent::{Unreadable, configurations},
@@ -54,6 +55,8 @@ pub struct FileWorkflow {
     pub place: (u64, u64),
     /// Where its schedule and its offset stand.
     pub trigger_places: TriggerPlaces,
+    /// What in it may mean something else than its author thinks.
+    pub warnings: Vec<FileWarning>,
 }
 
 /// Reads the text of a file. `path` names it in errors, and its component.

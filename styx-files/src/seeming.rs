@@ -49,8 +49,67 @@ pub(super) fn null_hint(tree: &Tree, text: &str) -> &'static str {
     }
 }
 
+/// Says what to write instead of a null in a list or a map of texts.
+pub(super) fn element_hint(key: &str, tree: &Tree, text: &str) -> String {
+    let hint = null_hint(tree, text);
+    if !hint.is_empty() {
+        return hint.into();
+    }
+    match written(tree, text) {
+        "" if key.contains(':') => "; behind the colon of a key there has to be a blank".into(),
+        "" => "; write \"\" for an empty text".into(),
+        written => format!("; without quotes it is no text: write \"{written}\" if it is meant, or \"\" for an empty text"),
+    }
+}
+
+/// Says what to write instead of a list or a map where a text belongs, or of a list where a map belongs.
+pub(super) fn kind_hint(path: &str, tree: &Tree, text: &str) -> String {
+    let begins = written(tree, text).chars().next();
+    match &tree.value {
+        Value::Map(members) if members.is_empty() && path.starts_with("docker_args[") => {
+            "; the placeholder needs quotes: \"{}\"".into()
+        }
+        Value::List(_) if path == "env" => "; write each variable as NAME: VALUE, without a `-`".into(),
+        Value::Map(_) | Value::List(_) if is_text(path) => match begins {
+            Some(first @ ('{' | '[')) => format!("; a text that begins with {first} needs quotes"),
+            _ if matches!(tree.value, Value::Map(_)) => "; a text with a colon and a blank in it needs quotes".into(),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    }
+}
+
+/// Whether a text belongs at a path.
+fn is_text(path: &str) -> bool {
+    !LISTS.contains(&path) && !["env", "secret", "flyte_exec_conf", "deployment_source"].contains(&path)
+}
+
+/// Says why keys and values are one text: `id:a` is no key, `id: a` is.
+pub(super) fn joined_hint(tree: &Tree) -> &'static str {
+    let is_joined = |word: &str| {
+        let name = word.split_once(':').map_or("", |(name, _)| name);
+        !name.is_empty() && keys::is_known("", name)
+    };
+    match &tree.value {
+        Value::Text(text) if text.split_whitespace().any(is_joined) => {
+            "; behind the colon of a key there has to be a blank"
+        }
+        _ => "",
+    }
+}
+
+/// Whether a value is written without quotes, and not as a block.
+pub(super) fn is_plain(tree: &Tree, text: &str) -> bool {
+    unquoted(written(tree, text)).is_some()
+}
+
+/// A value as it is written; empty when nothing is.
+fn written<'a>(tree: &Tree, text: &'a str) -> &'a str {
+    tree.range.clone().and_then(|range| text.get(range)).unwrap_or_default()
+}
+
 /// What follows on the line behind the place of a value, or behind the value if it is written.
-fn after<'a>(tree: &Tree, text: &'a str) -> &'a str {
+pub(super) fn after<'a>(tree: &Tree, text: &'a str) -> &'a str {
     let start = match &tree.range {
         Some(range) => range.end,
         None => offset(tree, text),
@@ -163,8 +222,7 @@ impl Finder<'_> {
     /// A text without quotes.
     fn plain(&mut self, tree: &Tree, field: &str) {
         let (Value::Text(_) | Value::Number(_)) = &tree.value else { return };
-        let written = tree.range.clone().and_then(|range| self.text.get(range)).unwrap_or_default();
-        let Some(written) = unquoted(written) else { return };
+        let Some(written) = unquoted(written(tree, self.text)) else { return };
         if written.starts_with(|first| PRINTED_QUOTES.contains(first)) {
             return self.add(tree, field, "begins with a printed quote, which YAML takes for a letter: write \" or '");
         }
@@ -180,10 +238,9 @@ impl Finder<'_> {
 
     /// A condition of which a comment has cut off the rest.
     fn condition(&mut self, tree: &Tree, field: &str) {
-        let written = tree.range.clone().and_then(|range| self.text.get(range)).unwrap_or_default();
         let rest = after(tree, self.text);
         let is_cut = rest.strip_prefix('#').is_some_and(|rest| VARIABLES.iter().any(|name| rest.starts_with(name)));
-        if unquoted(written).is_some() && is_cut {
+        if is_plain(tree, self.text) && is_cut {
             self.add(tree, field, format!("is cut off: {COMMENT}, so put the condition into quotes"));
         }
     }

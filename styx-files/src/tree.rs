@@ -215,8 +215,20 @@ fn syntax(error: &serde_saphyr::Error, text: &str) -> Problem {
     {
         message = bare.into();
     }
-    if let Some(first) = place.and_then(|place| char_at(text, place)).filter(|c| "@*`%&".contains(*c)) {
+    let first = place.and_then(|place| char_at(text, place));
+    if let Some(first) = first.filter(|c| "@*`%&".contains(*c)) {
         message = format!("{message}; a text that begins with {first} needs quotes");
+    } else if let Some(first @ ('{' | '[')) = first
+        && message == "expected string scalar"
+    {
+        // What stands there was taken for a key: `{{ ds }}` is a map whose only key is a map.
+        message = format!("a key has to be a text; a text that begins with {first}{first} needs quotes");
+    } else if message.starts_with("simple key expected") {
+        message.push_str("; a key is followed by a colon and a blank");
+    } else if message == "mapping values are not allowed in this context" {
+        message.push_str("; a text with a colon and a blank in it needs quotes, and keys of one map begin in one column");
+    } else if message.ends_with("found a tab") {
+        message.push_str("; lines are indented by blanks");
     }
     Problem { place, field: None, text: message, rule: None }
 }

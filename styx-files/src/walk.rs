@@ -4,9 +4,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Read as _},
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
+
+use rustix::fs::OFlags;
 
 use crate::{
     FileError,
@@ -156,7 +158,9 @@ pub fn is_candidate(name: &str) -> bool {
 /// The text of a file, or why there is none.
 pub(super) fn text(file: &Path, max_bytes: u64) -> Result<String, Problem> {
     let mut bytes = Vec::new();
-    let read = fs::File::open(file).and_then(|file| file.take(max_bytes + 1).read_to_end(&mut bytes));
+    // What looks like a file may be a stream, such as /proc/kmsg; nobody is to wait for it.
+    let opened = fs::OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(file);
+    let read = opened.and_then(|file| file.take(max_bytes + 1).read_to_end(&mut bytes));
     read.map_err(|error| unreadable(None, format!("can't be read: {error}")))?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > max_bytes) {
         return Err(unreadable(None, format!("is longer than {max_bytes} bytes, so it isn't read")));

@@ -311,8 +311,8 @@ fn what_is_no_yaml() {
         "sales.yaml:2:11: while scanning an anchor or alias, did not find expected alphabetic or numeric character; \
          a text that begins with * needs quotes\n",
     );
-    refuse("id: a\n\tschedule: daily\n", "sales.yaml:1:5: while scanning a plain scalar, found a tab\n");
-    refuse("id: a: b\n", "sales.yaml:1:6: mapping values are not allowed in this context\n");
+    refuse("id: a\n\tschedule: daily\n", "sales.yaml:1:5: while scanning a plain scalar, found a tab; lines are indented by blanks\n");
+    refuse("id: a: b\n", "sales.yaml:1:6: mapping values are not allowed in this context; a text with a colon and a blank in it needs quotes, and keys of one map begin in one column\n");
     refuse("id: \"a\nschedule: daily\n", "sales.yaml:1:5: unclosed quote\n");
     refuse("id: a\nid: b\n", "sales.yaml:2:1: duplicate mapping key `id` is not allowed here\n");
     refuse("id: !!python/object a\n", "sales.yaml:1:21: unsupported tag `!!python/object`\n");
@@ -332,7 +332,7 @@ sales.yaml:5:3: expected a workflow, that is keys and values, or a list of workf
 ",
     );
     refuse("{}\n", "sales.yaml:1:1: id: is required\nsales.yaml:1:1: schedule: is required\n");
-    refuse("- id:\n  schedule: ~\n", "sales.yaml:1:5: id: is required\nsales.yaml:2:13: schedule: is required\n");
+    refuse("- id:\n  schedule: ~\n", "sales.yaml:1:5: id: is required, and has no value\nsales.yaml:2:13: schedule: is required, and has no value\n");
 }
 
 #[test]
@@ -371,26 +371,26 @@ deployment_time: 2026-03-29
 enabled: yes
 "#,
         r#"
-sales.yaml:2:5: id: expected a text, found a list
+sales.yaml:2:5: id: expected a text, found a list; a text that begins with [ needs quotes
 sales.yaml:3:11: schedule: expected a text, found the number 5
-sales.yaml:4:9: offset: expected a text, found an object
+sales.yaml:4:9: offset: expected a text, found an object; a text that begins with { needs quotes
 sales.yaml:5:25: docker_args[1]: expected a text, found an object; the placeholder needs quotes: "{}"
 sales.yaml:6:29: docker_termination_logging: expected true or false, found the text "maybe"
-sales.yaml:7:6: env: expected a map of texts, found a list
+sales.yaml:7:6: env: expected a map of texts, found a list; write each variable as NAME: VALUE, without a `-`
 sales.yaml:8:18: running_timeout: expected a number of seconds, or a duration such as "PT2H", found the text "2h"
 sales.yaml:9:18: deployment_time: expected an instant such as "2024-05-06T07:00:00Z", found the text "2026-03-29"
-sales.yaml:10:10: enabled: expected true or false
+sales.yaml:10:10: enabled: expected true or false, found the text "yes"
 "#,
     );
     refuse(
         "id: a\nschedule: daily\nenv:\n  SECRET:\n  my.key: [s3cret]\n",
-        "sales.yaml:4:9: env.SECRET: value cannot be null\n",
+        "sales.yaml:4:9: env.SECRET: value cannot be null; write \"\" for an empty text\n",
     );
     refuse(
         "id: a\nschedule: daily\nenv:\n  my.key: [s3cret]\ndocker_args:\n- x\n-\n",
         "
-sales.yaml:4:11: env.my.key: expected a text, found a list
-sales.yaml:7:2: docker_args[1]: value cannot be null
+sales.yaml:4:11: env.my.key: expected a text, found a list; a text that begins with [ needs quotes
+sales.yaml:7:2: docker_args[1]: value cannot be null; write \"\" for an empty text
 ",
     );
 }

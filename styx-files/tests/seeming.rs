@@ -155,12 +155,44 @@ fn what_other_readers_take_for_something_else_stays_as_it_is_written() {
 }
 
 #[test]
+fn what_is_no_text_says_how_to_write_it() {
+    for (line, said) in [
+        ("env: {A:1}", "3:10: env.A:1: value cannot be null; behind the colon of a key there has to be a blank"),
+        ("env: {A: ~}", "3:10: env.A: value cannot be null; without quotes it is no text: write \"~\" if it is meant, or \"\" for an empty text"),
+        ("docker_args: [x, null]", "3:18: docker_args[1]: value cannot be null; without quotes it is no text: write \"null\" if it is meant, or \"\" for an empty text"),
+        ("docker_args: [x, []]", "3:18: docker_args[1]: expected a text, found a list; a text that begins with [ needs quotes"),
+        ("docker_args:\n- x\n- a: b", "5:3: docker_args[1]: expected a text, found an object; a text with a colon and a blank in it needs quotes"),
+        ("env: {A: {B: c}}", "3:10: env.A: expected a text, found an object; a text that begins with { needs quotes"),
+        ("env:\n- name: A\n  value: b", "4:3: env: expected a map of texts, found a list; write each variable as NAME: VALUE, without a `-`"),
+        ("docker_args: [x, {{ ds }}]", "3:19: a key has to be a text; a text that begins with {{ needs quotes"),
+        ("commit_sha: a: b", "3:14: mapping values are not allowed in this context; a text with a colon and a blank in it needs quotes, and keys of one map begin in one column"),
+    ] {
+        let text = format!("{HEAD}{line}\n");
+        assert_eq!(read(&text).unwrap_err(), format!("sales.yaml:{said}\n"), "{line}");
+    }
+    assert_eq!(
+        read("- id:x\n  docker_image:a\n  schedule:daily\n").unwrap_err(),
+        "sales.yaml:1:3: expected a workflow, that is keys and values, or a list of workflows; behind the colon of a key there \
+         has to be a blank\n"
+    );
+    assert_eq!(read("id: #1\nschedule: daily\n").unwrap_err(), "sales.yaml:1:3: id: is required, and has no value; an unquoted # begins a comment, so a text with one needs quotes\n");
+}
+
+#[test]
+fn an_error_stays_short_however_long_the_text_is() {
+    for text in ["*".repeat(70_000), format!("{} * * * *", "1,".repeat(40_000)), "x".repeat(70_000)] {
+        let said = read(&format!("id: a\nschedule: '{text}'\n")).unwrap_err();
+        assert!(said.lines().all(|line| line.len() < 600) && said.contains("schedule too long"), "{}", said.len());
+    }
+}
+
+#[test]
 fn what_would_be_taken_for_a_switch_or_a_time() {
     for (line, said) in [
-        ("enabled: yes", "3:10: enabled: expected true or false"),
-        ("enabled: \"false\"", "3:10: enabled: expected true or false"),
-        ("enabled: 0", "3:10: enabled: expected true or false"),
-        ("enabled:", "3:8: enabled: expected true or false"),
+        ("enabled: yes", "3:10: enabled: expected true or false, found the text \"yes\""),
+        ("enabled: \"false\"", "3:10: enabled: expected true or false, found the text \"false\""),
+        ("enabled: 0", "3:10: enabled: expected true or false, found the number 0"),
+        ("enabled:", "3:8: enabled: expected true or false, found no value"),
         (
             "docker_termination_logging: 0",
             "3:29: docker_termination_logging: expected true or false, found the number 0",

@@ -48,6 +48,11 @@ fn unread(path: &str) -> Option<FileError> {
 /// What a workflow without errors leads to.
 fn look_ahead(path: &str, workflow: &FileWorkflow, rules: &Rules, now: DateTime<Utc>, report: &mut Report) {
     let FileWorkflow { id, configuration, enabled, place, .. } = workflow;
+    report.warnings.extend(workflow.warnings.iter().map(|warning| FileError {
+        place: Some(warning.place),
+        field: Some(warning.field.clone()),
+        ..FileError::whole(path, warning.text.clone())
+    }));
     let about = |field: &str, text: &str| FileError {
         place: Some(*place),
         field: Some(field.into()),

@@ -1,0 +1,106 @@
+//! What is taken as it is written, though it may mean something else than its author thinks: warnings, not errors, since it may
+//! also be meant.
+
+use crate::{
+    FileWarning, seeming,
+    tree::{Tree, Value},
+};
+
+/// The most of an argument that a warning shows.
+const SHOWN: usize = 60;
+
+/// Finds it in a workflow; `text` is the one that it stands in.
+pub(super) fn doubts(tree: &Tree, text: &str) -> Vec<FileWarning> {
+    let mut found = Vec::new();
+    if let Some(Tree { value: Value::List(args), .. }) = tree.member("docker_args") {
+        for (at, arg) in args.iter().enumerate() {
+            let field = format!("docker_args[{at}]");
+            cut_off(arg, &field, text, &mut found);
+            argument(arg, &field, args.len(), &mut found);
+        }
+    }
+    if let Some(Tree { value: Value::Map(variables), .. }) = tree.member("env") {
+        for variable in variables {
+            cut_off(&variable.tree, &format!("env.{}", variable.name), text, &mut found);
+        }
+    }
+    found
+}
+
+/// A text without quotes behind which a `#` begins a comment, but looks as if it were a part of the text.
+fn cut_off(tree: &Tree, field: &str, text: &str, found: &mut Vec<FileWarning>) {
+    if !matches!(tree.value, Value::Text(_) | Value::Number(_) | Value::Bool(_)) || !seeming::is_plain(tree, text) {
+        return;
+    }
+    let comment = seeming::after(tree, text).strip_prefix('#');
+    let begins = |rest: &str| rest.chars().next().is_some_and(|first| !first.is_whitespace() && !"#!".contains(first));
+    if comment.is_some_and(begins) {
+        let text = "ends before the #, which begins a comment: put the text into quotes if what follows belongs to it, or a \
+                    blank behind the # if not";
+        found.push(FileWarning::new(tree, field, text));
+    }
+}
+
+/// An argument that isn't replaced, or a program whose name is a whole command line.
+fn argument(tree: &Tree, field: &str, arguments: usize, found: &mut Vec<FileWarning>) {
+    let Value::Text(arg) = &tree.value else { return };
+    let is_command_line = arguments == 1 && arg.contains(char::is_whitespace) && !arg.contains('\n');
+    if is_command_line {
+        let text = format!(
+            "the program's name would be {:?}: no shell takes a command line apart, so write each argument as an item",
+            shortened(arg, SHOWN)
+        );
+        found.push(FileWarning::new(tree, field, text));
+    } else if arg.contains("{}") && arg != "{}" {
+        let text = format!(
+            "{:?} stays as it is: only an argument that is {{}} and nothing else becomes the partition; a program finds it \
+             in STYX_PARAMETER as well",
+            shortened(arg, SHOWN)
+        );
+        found.push(FileWarning::new(tree, field, text));
+    }
+}
+
+/// A text of at most so many characters.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::read_text;
+
+    /// The warnings of a workflow with these lines, as `FIELD: TEXT`.
+    fn warnings(lines: &str) -> Vec<String> {
+        let text = format!("- id: x\n  schedule: daily\n  docker_image: a\n{lines}");
+        let workflows = read_text("c.yaml", &text, &Default::default()).unwrap();
+        let warnings = workflows[0].warnings.iter();
+        warnings.map(|warning| format!("{}:{} {}", warning.place.0, warning.place.1, warning.field)).collect()
+    }
+
+    #[test]
+    fn what_a_comment_may_have_cut_off_is_doubtful() {
+        assert_eq!(warnings("  docker_args:\n  - ./r\n  - a #b\n  - --color #ff0000\n"), ["6:5 docker_args[1]", "7:5 docker_args[2]"]);
+        assert_eq!(warnings("  env:\n    PW: pass #word\n    N: 5 #6\n"), ["5:9 env.PW", "6:8 env.N"]);
+        for sound in [
+            "  docker_args:\n  - ./r # the program\n  - 'a #b'\n  - a#b\n  - c ## d\n",
+            "  docker_args: [./r, a] #both\n",
+            "  env:\n    PW: \"pass #word\"\n    A: b #\n",
+        ] {
+            assert!(warnings(sound).is_empty(), "{sound}: {:?}", warnings(sound));
+        }
+    }
+
+    #[test]
+    fn a_placeholder_within_an_argument_and_a_command_line_are_doubtful() {
+        assert_eq!(warnings("  docker_args: [./r, '--date={}', '{}', 'x{}y']\n"), ["4:22 docker_args[1]", "4:41 docker_args[3]"]);
+        assert_eq!(warnings("  docker_args: ['./r.sh {}']\n"), ["4:17 docker_args[0]"]);
+        assert_eq!(warnings("  docker_args: [./r.sh --all]\n"), ["4:17 docker_args[0]"]);
+        for sound in ["  docker_args: [./r, '{}']\n", "  docker_args: [sh, -c, 'echo a b']\n", "  docker_args: ['{}']\n"] {
+            assert!(warnings(sound).is_empty(), "{sound}: {:?}", warnings(sound));
+        }
+    }
+}
