@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{env, io};
 
 use serde::{Deserialize, Serialize};
 use styx_client::Host;
@@ -13,6 +13,8 @@ use styx_host::text::shortened;
 use crate::failure::Failure;
 use crate::suggest;
 
+/// The most bytes of the file.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// The longest name of a context.
 const MAX_NAME: usize = 128;
 
@@ -47,7 +49,7 @@ impl Contexts {
 
     fn load_from(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
-        let text = match fs::read_to_string(path) {
+        let text = match styx_host::file::read_text(path, MAX_BYTES) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(Failure::Usage(format!("cannot read {shown}: {error}"))),
@@ -136,6 +138,8 @@ fn path() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;

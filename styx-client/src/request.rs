@@ -1,5 +1,6 @@
 //! The parts of a request and its answer that HTTP libraries do not know.
 
+use std::io::Read;
 use std::sync::Once;
 use std::time::{Duration, SystemTime};
 
@@ -80,9 +81,14 @@ pub(crate) fn reason_phrase(extensions: &Extensions) -> Option<String> {
     (!text.trim().is_empty()).then(|| text.into_owned())
 }
 
+/// The most of a refusal's body that is read.
+const MAX_REFUSAL: u64 = 1024 * 1024;
+
 /// The text of a refusal whose body is `{"error": "…"}`, or a problem (RFC 9457) with a `detail`.
 pub(crate) fn reason_in_body(response: Response) -> Option<String> {
-    let body: Value = serde_json::from_slice(&response.bytes().ok()?).ok()?;
+    let mut body = Vec::new();
+    response.take(MAX_REFUSAL).read_to_end(&mut body).ok()?;
+    let body: Value = serde_json::from_slice(&body).ok()?;
     body.get("error").or_else(|| body.get("detail"))?.as_str().filter(|text| !text.is_empty()).map(String::from)
 }
 

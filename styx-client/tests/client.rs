@@ -89,6 +89,15 @@ fn an_effect_is_taken_for_granted() {
 }
 
 #[test]
+fn a_page_of_a_proxy_is_no_answer() {
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 7\r\nConnection: close\r\n\r\n<html/>";
+    let (client, server) = answering(page);
+    let error = client.halt(&instance()).unwrap_err().to_string();
+    assert!(error.contains("the answer is a page for people (text/html)"), "{error}");
+    server.join().unwrap();
+}
+
+#[test]
 fn an_answer_that_cannot_be_read_is_an_error() {
     let (client, server) = answering("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");
     assert!(matches!(client.workflows(), Err(Error::Decode { .. })));

@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufWriter, ErrorKind, Seek, Write},
+    io::{self, BufWriter, ErrorKind, Read, Seek, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     process,
@@ -30,6 +30,29 @@ enum Purpose {
     Output,
     /// The same for what everybody may read.
     Document,
+}
+
+/// Reads a text of at most so many bytes: what was named by mistake may have no end.
+///
+/// # Errors
+///
+/// When it can't be read, is longer, or isn't UTF-8.
+pub fn read_text(path: impl AsRef<Path>, most: u64) -> io::Result<String> {
+    text_of(File::open(path)?, most)
+}
+
+/// Reads a text of at most so many bytes to its end.
+///
+/// # Errors
+///
+/// As [`read_text`].
+pub fn text_of(input: impl Read, most: u64) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    input.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > most) {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is longer than {most} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it isn't UTF-8"))
 }
 
 /// Replaces a file that a program keeps for itself, and syncs it and its folder.

@@ -3,14 +3,18 @@
 use std::{
     fs::{self, DirBuilder, Permissions},
     io::{self, ErrorKind},
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown},
     path::Path,
 };
 
 use rustix::process::geteuid;
 
 pub use crate::place::folder_of;
-use crate::{file::sync_folder, place::give_folder, text::shortened};
+use crate::{
+    file::sync_folder,
+    place::{give_folder, heir},
+    text::shortened,
+};
 
 /// The mode of a private folder.
 const PRIVATE: u32 = 0o700;
@@ -48,6 +52,21 @@ fn make(path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     sync_folder(above)
+}
+
+/// Gives a folder that was made here, and the files in it, to the owner of the folder that it lies in, if the administrator made
+/// them in somebody else's.
+///
+/// # Errors
+///
+/// When they can't be given.
+pub fn give_all(path: impl AsRef<Path>) -> io::Result<()> {
+    let path = path.as_ref();
+    let Some(like) = heir(folder_of(path))? else { return Ok(()) };
+    for entry in fs::read_dir(path)? {
+        lchown(entry?.path(), Some(like.uid()), Some(like.gid()))?;
+    }
+    lchown(path, Some(like.uid()), Some(like.gid()))
 }
 
 /// Sees to it that a folder that is there is private. Returns the mode that it had, if that was changed.

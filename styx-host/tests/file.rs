@@ -12,7 +12,7 @@ use std::{
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use styx_host::{
-    file::{FileWriter, open_lock, write_document, write_state},
+    file::{FileWriter, open_lock, read_text, text_of, write_document, write_state},
     folder,
 };
 use tempfile::TempDir;
@@ -30,6 +30,33 @@ fn names(dir: &Path) -> Vec<String> {
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+#[test]
+fn a_text_without_an_end_is_not_read() {
+    assert_eq!(text_of(&b"abc"[..], 3).unwrap(), "abc");
+    for (input, most, said) in [("/dev/zero", 1000, "it is longer than 1000 bytes"), ("/bin/sh", 1 << 30, "it isn't UTF-8")] {
+        assert_eq!(read_text(input, most).unwrap_err().to_string(), said, "{input}");
+    }
+    assert_eq!(read_text("/dev/null", 0).unwrap(), "");
+}
+
+#[test]
+fn what_the_administrator_makes_for_somebody_is_given_with_all_that_is_in_it() {
+    let dir = TempDir::new().unwrap();
+    let made = dir.path().join("made");
+    folder::create(&made).unwrap();
+    fs::write(made.join("file"), "").unwrap();
+    folder::give_all(&made).unwrap();
+    let uid = |path: &Path| fs::symlink_metadata(path).unwrap().uid();
+    assert_eq!(uid(&made.join("file")), uid(dir.path()));
+    if uid(dir.path()) == 0 {
+        chown(dir.path(), Some(65_534), Some(65_534)).unwrap();
+        symlink("/etc/passwd", made.join("link")).unwrap();
+        folder::give_all(&made).unwrap();
+        assert_eq!([uid(&made), uid(&made.join("file")), uid(&made.join("link"))], [65_534; 3]);
+        assert_eq!(uid(Path::new("/etc/passwd")), 0);
+    }
 }
 
 fn output(path: &Path, text: &str) -> std::io::Result<()> {

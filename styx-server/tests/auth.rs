@@ -121,6 +121,13 @@ fn a_running_server_sees_new_and_revoked_tokens() {
         !again.status.success() && String::from_utf8_lossy(&again.stderr).contains("ann has no token"),
         "{again:?}"
     );
+    // A folder that was mistyped isn't one without tokens, and isn't made.
+    for words in [&["list"][..], &["revoke", "bob"]] {
+        let lost = token(&data.join("typo"), words);
+        let said = String::from_utf8_lossy(&lost.stderr);
+        assert!(!lost.status.success() && said.contains("there is no folder"), "{lost:?}");
+        assert!(!data.join("typo").exists());
+    }
     let list = String::from_utf8(token(&data, &["list"]).stdout).unwrap();
     let lines: Vec<&str> = list.lines().collect();
     assert!(lines.len() == 3 && lines[1].starts_with("ann ") && lines[1].contains("revoked 20"), "{list}");

@@ -1,14 +1,18 @@
 //! Which server to ask, and who asks.
 
-use std::{env, fs, path::Path};
+use std::{env, path::Path};
 
 use serde_json::Value;
 use styx_client::{Client, Error, Exchange, Host, TransportError};
+use styx_host::file;
 
 use crate::args::Global;
 use crate::aside::tell;
 use crate::contexts::Contexts;
 use crate::failure::Failure;
+
+/// The most bytes of a file with a token.
+const MAX_TOKEN_FILE: u64 = 64 * 1024;
 
 /// Makes the client of the server that flags, environment and contexts name, in this order.
 pub(crate) fn connect(global: &Global) -> Result<Client, Failure> {
@@ -52,7 +56,7 @@ fn given(global: &Global) -> Option<&str> {
 fn token(asked: Option<&Path>, of_context: Option<&Path>) -> Result<Option<String>, Failure> {
     let read = |path: &Path| {
         let unreadable = |error| Failure::Usage(format!("cannot read the token in {}: {error}", path.display()));
-        fs::read_to_string(path).map(|text| Some(text.trim().to_owned())).map_err(unreadable)
+        file::read_text(path, MAX_TOKEN_FILE).map(|text| Some(text.trim().to_owned())).map_err(unreadable)
     };
     if let Some(path) = asked {
         return read(path);

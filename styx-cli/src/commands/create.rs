@@ -1,16 +1,19 @@
 //! `workflow create`: reads workflow files, checks them here, and sends them.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use styx_client::Client;
 use styx_core::workflow::{self, Rules, WorkflowConfiguration};
+use styx_host::file as text_file;
 
 use crate::failure::{Failure, InvalidWorkflow};
 use crate::output::Printer;
 use crate::{in_flight, progress};
+
+/// The most bytes of a file with workflows.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a file must at least say, for those whose file says less.
 const EXAMPLE: &str = "\
@@ -63,11 +66,8 @@ fn has_twins(configurations: &[WorkflowConfiguration]) -> bool {
 
 fn read_text(file: Option<&Path>) -> Result<String, Failure> {
     let (name, read) = match file.filter(|path| *path != Path::new("-")) {
-        Some(path) => (path.display().to_string(), fs::read_to_string(path)),
-        None => {
-            let mut text = String::new();
-            ("standard input".into(), io::stdin().read_to_string(&mut text).map(|_| text))
-        }
+        Some(path) => (path.display().to_string(), text_file::read_text(path, MAX_BYTES)),
+        None => ("standard input".into(), text_file::text_of(io::stdin().lock(), MAX_BYTES)),
     };
     read.map_err(|error| Failure::Usage(format!("argument -f/--file: cannot read {name}: {error}")))
 }

@@ -7,12 +7,13 @@ mod own;
 mod resources;
 mod workflows;
 
+use std::io::{self, Read};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use reqwest::blocking::{Client as HttpClient, Response};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -27,6 +28,8 @@ use crate::{
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(90);
+/// The longest answer that is taken in as a whole: a list of a million runs. What has no end must not take all memory.
+const MAX_ANSWER: usize = 512 * 1024 * 1024;
 
 /// Asks a server, over HTTP/1.1, and waits for the answer.
 ///
@@ -223,6 +226,10 @@ impl Client {
         if !response.status().is_success() {
             return Err(refusal(response, request_id, self.authorization.is_some()).into());
         }
+        if is_page(response.headers()) {
+            let text = "the answer is a page for people (text/html): what answers there is a proxy or a login, not Styx";
+            return Err(call.broken(text.into()));
+        }
         Ok(response)
     }
 
@@ -271,6 +278,21 @@ impl Call {
 
     fn failed(&self, error: reqwest::Error) -> Error {
         Error::Transport { method: self.method.to_string(), url: self.url.clone(), source: error.into() }
+    }
+
+    fn broken(&self, message: String) -> Error {
+        Error::Transport {
+            method: self.method.to_string(),
+            url: self.url.clone(),
+            source: TransportError::broken(message),
+        }
+    }
+
+    fn broke_off(&self, error: io::Error) -> Error {
+        match error.downcast::<reqwest::Error>() {
+            Ok(error) => self.failed(error),
+            Err(error) => self.broken(error.to_string()),
+        }
     }
 
     /// Allows an answer that goes on for long.
@@ -326,7 +348,7 @@ impl Answer {
             no_partition: text(request::NO_PARTITION_HEADER),
             method: call.method.to_string(),
             url: call.url.clone(),
-            body: response.bytes().map_err(|error| call.failed(error))?.to_vec(),
+            body: body_of(call, response, MAX_ANSWER)?,
         })
     }
 
@@ -345,6 +367,33 @@ impl Answer {
     }
 }
 
+/// Reads an answer of at most so many bytes.
+fn body_of(call: &Call, mut response: impl Read, most: usize) -> Result<Vec<u8>, Error> {
+    let began = Instant::now();
+    let limit = call.time_limit.unwrap_or(READ_TIMEOUT);
+    let mut body = Vec::new();
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let length = response.read(&mut chunk).map_err(|error| call.broke_off(error))?;
+        if length == 0 {
+            return Ok(body);
+        }
+        if body.len() + length > most {
+            return Err(call.broken(format!("the answer is longer than {most} bytes")));
+        }
+        body.extend_from_slice(&chunk[..length]);
+        if began.elapsed() > limit {
+            return Err(call.broken(format!("the answer didn't end within {} seconds", limit.as_secs())));
+        }
+    }
+}
+
+/// Whether an answer is a page: no Styx sends one, but what stands before it may, with status 200.
+fn is_page(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.trim_start().to_ascii_lowercase().starts_with("text/html")
+}
+
 /// Reads a refusal. Its text is in the status line; a server behind a proxy that drops it may repeat it in a body.
 fn refusal(response: Response, request_id: &str, authenticated: bool) -> ApiError {
     let status = response.status();
@@ -357,4 +406,22 @@ fn refusal(response: Response, request_id: &str, authenticated: bool) -> ApiErro
         None => request::reason_in_body(response).unwrap_or_else(|| standard.into()),
     };
     ApiError { status: status.as_u16(), reason, request_id, authenticated, retry_after }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_an_end_is_cut() {
+        let call = Call::new(Method::GET, "http://h/x".into());
+        assert_eq!(body_of(&call, &b"0123456789"[..], 10).unwrap(), b"0123456789");
+        for endless in [&mut &b"0123456789a"[..] as &mut dyn Read, &mut io::repeat(b'a')] {
+            let error = body_of(&call, endless, 10).unwrap_err();
+            assert_eq!(error.to_string(), "request failed: GET http://h/x: the answer is longer than 10 bytes");
+        }
+        let hasty = call.within(Duration::ZERO);
+        let error = body_of(&hasty, &b"0"[..], 10).unwrap_err().to_string();
+        assert!(error.ends_with("the answer didn't end within 0 seconds"), "{error}");
+    }
 }

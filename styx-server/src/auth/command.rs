@@ -1,11 +1,12 @@
 //! `styx-server token`: makes, lists and revokes static tokens.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{fs, io, path::PathBuf, process::ExitCode};
 
 use anyhow::bail;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use styx_engine::clock::{Clock, SystemClock};
+use styx_host::folder::folder_of;
 
 use super::file::{Entry, Stamp, Status, TokenFile};
 use crate::{
@@ -56,6 +57,16 @@ pub(crate) struct Place {
     config: Option<PathBuf>,
 }
 
+/// The file of tokens, whose folder has to be there: in one that was mistyped nobody holds a token either.
+fn there(place: Place) -> anyhow::Result<PathBuf> {
+    let path = place.file()?;
+    let folder = folder_of(&path);
+    if fs::metadata(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        bail!("there is no folder {}, so no tokens are in it: name the server's data folder with --data", folder.display());
+    }
+    Ok(path)
+}
+
 impl Place {
     fn file(self) -> anyhow::Result<PathBuf> {
         Settings::token_file(self.config.as_deref(), self.data, self.auth_tokens)
@@ -86,9 +97,9 @@ pub(crate) fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
                 bail!("the token is revoked again, since it can't be written to standard output: {error}");
             }
         }
-        TokenCommand::List { place } => print(&table(&TokenFile::read(&place.file()?)?, now))?,
+        TokenCommand::List { place } => print(&table(&TokenFile::read(&there(place)?)?, now))?,
         TokenCommand::Revoke { name_or_id, place } => {
-            let path = place.file()?;
+            let path = there(place)?;
             let revoked = TokenFile::edit(&path, |file| match file.revoke(&name_or_id, now) {
                 0 => bail!("{name_or_id} has no token in {} that is good", path.display()),
                 revoked => Ok(revoked),

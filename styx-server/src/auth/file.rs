@@ -4,7 +4,6 @@
 //! there is nothing to guess, and a request costs a microsecond instead of a tenth of a second.
 
 use std::{
-    fs,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
@@ -18,6 +17,8 @@ use styx_host::{file, folder};
 
 /// The version that is written and read.
 const VERSION: u32 = 1;
+/// The most bytes of the file: some 200,000 tokens.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// The longest name of whoever holds a token.
 const MAX_NAME: usize = 128;
 
@@ -66,7 +67,7 @@ impl TokenFile {
     ///
     /// When it can't be read, or isn't of a form that we know.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = match fs::read_to_string(path) {
+        let text = match file::read_text(path, MAX_BYTES) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
@@ -225,6 +226,8 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn at(text: &str) -> DateTime<Utc> {

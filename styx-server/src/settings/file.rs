@@ -91,9 +91,12 @@ pub(super) struct FileTimeouts {
     pub(super) max_running: Option<Iso>,
 }
 
+/// The most bytes of a configuration file.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
+
 impl File {
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let text = styx_host::file::read_text(path, MAX_BYTES).with_context(|| format!("reading {}", path.display()))?;
         Self::parse(&text).map_err(|error| anyhow::anyhow!("{}:{error}", path.display()))
     }
 
