@@ -83,7 +83,10 @@ mod tests {
 
     #[test]
     fn what_a_comment_may_have_cut_off_is_doubtful() {
-        assert_eq!(warnings("  docker_args:\n  - ./r\n  - a #b\n  - --color #ff0000\n"), ["6:5 docker_args[1]", "7:5 docker_args[2]"]);
+        assert_eq!(
+            warnings("  docker_args:\n  - ./r\n  - a #b\n  - --color #ff0000\n"),
+            ["6:5 docker_args[1]", "7:5 docker_args[2]"]
+        );
         assert_eq!(warnings("  env:\n    PW: pass #word\n    N: 5 #6\n"), ["5:9 env.PW", "6:8 env.N"]);
         for sound in [
             "  docker_args:\n  - ./r # the program\n  - 'a #b'\n  - a#b\n  - c ## d\n",
@@ -96,10 +99,15 @@ mod tests {
 
     #[test]
     fn a_placeholder_within_an_argument_and_a_command_line_are_doubtful() {
-        assert_eq!(warnings("  docker_args: [./r, '--date={}', '{}', 'x{}y']\n"), ["4:22 docker_args[1]", "4:41 docker_args[3]"]);
+        assert_eq!(
+            warnings("  docker_args: [./r, '--date={}', '{}', 'x{}y']\n"),
+            ["4:22 docker_args[1]", "4:41 docker_args[3]"]
+        );
         assert_eq!(warnings("  docker_args: ['./r.sh {}']\n"), ["4:17 docker_args[0]"]);
         assert_eq!(warnings("  docker_args: [./r.sh --all]\n"), ["4:17 docker_args[0]"]);
-        for sound in ["  docker_args: [./r, '{}']\n", "  docker_args: [sh, -c, 'echo a b']\n", "  docker_args: ['{}']\n"] {
+        for sound in
+            ["  docker_args: [./r, '{}']\n", "  docker_args: [sh, -c, 'echo a b']\n", "  docker_args: ['{}']\n"]
+        {
             assert!(warnings(sound).is_empty(), "{sound}: {:?}", warnings(sound));
         }
     }

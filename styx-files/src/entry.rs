@@ -7,9 +7,9 @@ use styx_core::{
 };
 
 use crate::{
-    FileWorkflow,
+    FileWorkflow, doubtful,
     error::{Problem, TriggerPlaces},
-    doubtful, keys, seeming,
+    keys, seeming,
     tree::{Member, Tree, Value},
 };
 

@@ -58,7 +58,9 @@ pub(super) fn element_hint(key: &str, tree: &Tree, text: &str) -> String {
     match written(tree, text) {
         "" if key.contains(':') => "; behind the colon of a key there has to be a blank".into(),
         "" => "; write \"\" for an empty text".into(),
-        written => format!("; without quotes it is no text: write \"{written}\" if it is meant, or \"\" for an empty text"),
+        written => {
+            format!("; without quotes it is no text: write \"{written}\" if it is meant, or \"\" for an empty text")
+        }
     }
 }
 

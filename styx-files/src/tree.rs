@@ -226,7 +226,8 @@ fn syntax(error: &serde_saphyr::Error, text: &str) -> Problem {
     } else if message.starts_with("simple key expected") {
         message.push_str("; a key is followed by a colon and a blank");
     } else if message == "mapping values are not allowed in this context" {
-        message.push_str("; a text with a colon and a blank in it needs quotes, and keys of one map begin in one column");
+        message
+            .push_str("; a text with a colon and a blank in it needs quotes, and keys of one map begin in one column");
     } else if message.ends_with("found a tab") {
         message.push_str("; lines are indented by blanks");
     }

@@ -311,8 +311,14 @@ fn what_is_no_yaml() {
         "sales.yaml:2:11: while scanning an anchor or alias, did not find expected alphabetic or numeric character; \
          a text that begins with * needs quotes\n",
     );
-    refuse("id: a\n\tschedule: daily\n", "sales.yaml:1:5: while scanning a plain scalar, found a tab; lines are indented by blanks\n");
-    refuse("id: a: b\n", "sales.yaml:1:6: mapping values are not allowed in this context; a text with a colon and a blank in it needs quotes, and keys of one map begin in one column\n");
+    refuse(
+        "id: a\n\tschedule: daily\n",
+        "sales.yaml:1:5: while scanning a plain scalar, found a tab; lines are indented by blanks\n",
+    );
+    refuse(
+        "id: a: b\n",
+        "sales.yaml:1:6: mapping values are not allowed in this context; a text with a colon and a blank in it needs quotes, and keys of one map begin in one column\n",
+    );
     refuse("id: \"a\nschedule: daily\n", "sales.yaml:1:5: unclosed quote\n");
     refuse("id: a\nid: b\n", "sales.yaml:2:1: duplicate mapping key `id` is not allowed here\n");
     refuse("id: !!python/object a\n", "sales.yaml:1:21: unsupported tag `!!python/object`\n");
@@ -332,7 +338,10 @@ sales.yaml:5:3: expected a workflow, that is keys and values, or a list of workf
 ",
     );
     refuse("{}\n", "sales.yaml:1:1: id: is required\nsales.yaml:1:1: schedule: is required\n");
-    refuse("- id:\n  schedule: ~\n", "sales.yaml:1:5: id: is required, and has no value\nsales.yaml:2:13: schedule: is required, and has no value\n");
+    refuse(
+        "- id:\n  schedule: ~\n",
+        "sales.yaml:1:5: id: is required, and has no value\nsales.yaml:2:13: schedule: is required, and has no value\n",
+    );
 }
 
 #[test]

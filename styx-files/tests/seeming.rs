@@ -158,14 +158,32 @@ fn what_other_readers_take_for_something_else_stays_as_it_is_written() {
 fn what_is_no_text_says_how_to_write_it() {
     for (line, said) in [
         ("env: {A:1}", "3:10: env.A:1: value cannot be null; behind the colon of a key there has to be a blank"),
-        ("env: {A: ~}", "3:10: env.A: value cannot be null; without quotes it is no text: write \"~\" if it is meant, or \"\" for an empty text"),
-        ("docker_args: [x, null]", "3:18: docker_args[1]: value cannot be null; without quotes it is no text: write \"null\" if it is meant, or \"\" for an empty text"),
-        ("docker_args: [x, []]", "3:18: docker_args[1]: expected a text, found a list; a text that begins with [ needs quotes"),
-        ("docker_args:\n- x\n- a: b", "5:3: docker_args[1]: expected a text, found an object; a text with a colon and a blank in it needs quotes"),
+        (
+            "env: {A: ~}",
+            "3:10: env.A: value cannot be null; without quotes it is no text: write \"~\" if it is meant, or \"\" for an empty text",
+        ),
+        (
+            "docker_args: [x, null]",
+            "3:18: docker_args[1]: value cannot be null; without quotes it is no text: write \"null\" if it is meant, or \"\" for an empty text",
+        ),
+        (
+            "docker_args: [x, []]",
+            "3:18: docker_args[1]: expected a text, found a list; a text that begins with [ needs quotes",
+        ),
+        (
+            "docker_args:\n- x\n- a: b",
+            "5:3: docker_args[1]: expected a text, found an object; a text with a colon and a blank in it needs quotes",
+        ),
         ("env: {A: {B: c}}", "3:10: env.A: expected a text, found an object; a text that begins with { needs quotes"),
-        ("env:\n- name: A\n  value: b", "4:3: env: expected a map of texts, found a list; write each variable as NAME: VALUE, without a `-`"),
+        (
+            "env:\n- name: A\n  value: b",
+            "4:3: env: expected a map of texts, found a list; write each variable as NAME: VALUE, without a `-`",
+        ),
         ("docker_args: [x, {{ ds }}]", "3:19: a key has to be a text; a text that begins with {{ needs quotes"),
-        ("commit_sha: a: b", "3:14: mapping values are not allowed in this context; a text with a colon and a blank in it needs quotes, and keys of one map begin in one column"),
+        (
+            "commit_sha: a: b",
+            "3:14: mapping values are not allowed in this context; a text with a colon and a blank in it needs quotes, and keys of one map begin in one column",
+        ),
     ] {
         let text = format!("{HEAD}{line}\n");
         assert_eq!(read(&text).unwrap_err(), format!("sales.yaml:{said}\n"), "{line}");
@@ -175,7 +193,10 @@ fn what_is_no_text_says_how_to_write_it() {
         "sales.yaml:1:3: expected a workflow, that is keys and values, or a list of workflows; behind the colon of a key there \
          has to be a blank\n"
     );
-    assert_eq!(read("id: #1\nschedule: daily\n").unwrap_err(), "sales.yaml:1:3: id: is required, and has no value; an unquoted # begins a comment, so a text with one needs quotes\n");
+    assert_eq!(
+        read("id: #1\nschedule: daily\n").unwrap_err(),
+        "sales.yaml:1:3: id: is required, and has no value; an unquoted # begins a comment, so a text with one needs quotes\n"
+    );
 }
 
 #[test]

@@ -35,7 +35,9 @@ fn names(dir: &Path) -> Vec<String> {
 #[test]
 fn a_text_without_an_end_is_not_read() {
     assert_eq!(text_of(&b"abc"[..], 3).unwrap(), "abc");
-    for (input, most, said) in [("/dev/zero", 1000, "it is longer than 1000 bytes"), ("/bin/sh", 1 << 30, "it isn't UTF-8")] {
+    for (input, most, said) in
+        [("/dev/zero", 1000, "it is longer than 1000 bytes"), ("/bin/sh", 1 << 30, "it isn't UTF-8")]
+    {
         assert_eq!(read_text(input, most).unwrap_err().to_string(), said, "{input}");
     }
     assert_eq!(read_text("/dev/null", 0).unwrap(), "");

@@ -60,7 +60,34 @@ pub fn main() -> ExitCode {
         }
     };
     done.unwrap_or_else(|error| {
-        print::tell(&format!("styx-server: {error:#}"));
+        print::tell(&format!("styx-server: {}", with_causes(&error)));
         ExitCode::FAILURE
     })
+}
+
+/// An error and what caused it. Some errors have the text of their cause in their own: it isn't said twice.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.is_empty() {
+        true => cause,
+        false if said.ends_with(&cause) => said,
+        false => format!("{said}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cause_is_said_twice() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("opening: {source}")]
+        struct Opening {
+            source: std::io::Error,
+        }
+        let opening = || Opening { source: std::io::Error::other("denied") };
+        assert_eq!(with_causes(&anyhow::Error::new(opening())), "opening: denied");
+        assert_eq!(with_causes(&anyhow::Error::new(opening()).context("starting")), "starting: opening: denied");
+        assert_eq!(with_causes(&anyhow::anyhow!("denied").context("using x")), "using x: denied");
+    }
 }

@@ -364,6 +364,14 @@ fn an_output_keeps_what_is_at_its_path() {
     // What can't hold an export is refused.
     let (code, _, notes) = run(dir.path(), &["export", "--data", "DIR/data", "--output", "DIR"]);
     assert!(code == 2 && notes.contains("it is a folder"), "{notes}");
+    // So are the log's own files, by whatever name.
+    symlink("data/CURRENT", dir.path().join("current")).unwrap();
+    for own in ["DIR/data/CURRENT", "DIR/data/new.jsonl", "DIR/data/../data/styx.lock", "DIR/current"] {
+        let (code, _, notes) = run(dir.path(), &["export", "--data", "DIR/data", "--output", own]);
+        assert!(code == 2 && notes.contains("a file of the data folder"), "{own}: {notes}");
+    }
+    fs::remove_file(dir.path().join("current")).unwrap();
+    done(dir.path(), &["verify", "--data", "DIR/data"]);
     // A FIFO is written to.
     let fifo = dir.path().join("fifo");
     rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();

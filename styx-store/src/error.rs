@@ -22,6 +22,20 @@ pub enum OpenError {
         /// The folder.
         dir: PathBuf,
     },
+    /// It belongs to another user, who couldn't read any more what this one writes into it.
+    #[error(
+        "the log in {} belongs to user {owner}, who couldn't read what user {user} writes into it: run this as user {owner}, \
+         or change the owner of the folder and of all that is in it",
+        dir.display()
+    )]
+    NotOurs {
+        /// The folder.
+        dir: PathBuf,
+        /// Whom it belongs to.
+        owner: u32,
+        /// Who opens it.
+        user: u32,
+    },
     /// Something is in a folder in which a log was to begin.
     #[error("{} isn't empty: name a folder that doesn't exist yet", dir.display())]
     NotEmpty {

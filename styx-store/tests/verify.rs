@@ -7,7 +7,7 @@ mod folder;
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -110,6 +110,41 @@ fn a_folder_has_one_writer_or_readers() {
     in_use(folder::open(dir.path()).unwrap_err());
     drop((one, two));
     folder::open(dir.path()).unwrap();
+}
+
+/// What can be tried by the administrator only.
+fn is_administrator() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|of_this| of_this.uid() == 0)
+}
+
+#[test]
+fn a_log_of_another_user_is_read_but_not_written() {
+    if !is_administrator() {
+        return;
+    }
+    let dir = folder::temporary();
+    drop(folder::open(dir.path()).unwrap());
+    for name in ["styx.lock", "CURRENT"] {
+        let path = dir.path().join(name);
+        chown(&path, Some(65_534), None).unwrap();
+        let error = folder::open(dir.path()).unwrap_err();
+        assert!(matches!(&error, OpenError::NotOurs { owner: 65_534, user: 0, .. }), "{error}");
+        assert!(error.to_string().contains("run this as user 65534"), "{error}");
+        assert_eq!(fs::metadata(&path).unwrap().uid(), 65_534);
+        drop(open_read_only(dir.path()).unwrap());
+        chown(&path, Some(0), None).unwrap();
+    }
+    folder::open(dir.path()).unwrap();
+}
+
+#[test]
+fn what_may_not_be_looked_into_is_not_said_to_hold_no_log() {
+    let dir = folder::temporary();
+    // A link to itself leads nowhere, for the administrator too.
+    let data = dir.path().join("data");
+    symlink("data", &data).unwrap();
+    let error = open_read_only(&data).map(drop).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("looking into {}: ", data.display())), "{error}");
 }
 
 #[test]

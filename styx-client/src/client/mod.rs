@@ -227,7 +227,8 @@ impl Client {
             return Err(refusal(response, request_id, self.authorization.is_some()).into());
         }
         if is_page(response.headers()) {
-            let text = "the answer is a page for people (text/html): what answers there is a proxy or a login, not Styx";
+            let text =
+                "the answer is a page for people (text/html): what answers there is a proxy or a login, not Styx";
             return Err(call.broken(text.into()));
         }
         Ok(response)

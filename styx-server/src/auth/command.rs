@@ -62,7 +62,10 @@ fn there(place: Place) -> anyhow::Result<PathBuf> {
     let path = place.file()?;
     let folder = folder_of(&path);
     if fs::metadata(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-        bail!("there is no folder {}, so no tokens are in it: name the server's data folder with --data", folder.display());
+        bail!(
+            "there is no folder {}, so no tokens are in it: name the server's data folder with --data",
+            folder.display()
+        );
     }
     Ok(path)
 }

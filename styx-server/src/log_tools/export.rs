@@ -1,6 +1,7 @@
 //! `styx-server log export`: records as JSON lines, for another machine, another store, or the future.
 
 use std::{
+    fs,
     io::{self, Write},
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -11,7 +12,7 @@ use styx_core::{
     id::Position,
     log::{LogError, LogReader},
 };
-use styx_host::file::FileWriter;
+use styx_host::{file::FileWriter, folder::folder_of};
 use styx_store::json::{EnvValues, ExportWriter, Header};
 
 use super::{
@@ -104,9 +105,19 @@ pub(super) fn run(
 
 /// Writes to a file, which is there only once it is whole.
 fn to_file(reader: &dyn LogReader, args: &ExportArgs, path: &Path) -> Result<(), Failed> {
+    if lies_in(path, &args.data.data) {
+        let text = "it would be a file of the data folder, which only the log has files in: name another place";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
+    }
     let mut out = FileWriter::output(path)?;
     write(reader, args, &mut out)?;
     Ok(out.commit()?)
+}
+
+/// Whether a file, or what a link of this name leads to, is or would be in a folder.
+fn lies_in(path: &Path, folder: &Path) -> bool {
+    let resolved = fs::canonicalize(path).or_else(|_| fs::canonicalize(folder_of(path)));
+    matches!((resolved, fs::canonicalize(folder)), (Ok(path), Ok(folder)) if path.starts_with(&folder))
 }
 
 fn write(reader: &dyn LogReader, args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failed> {

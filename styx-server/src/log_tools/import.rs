@@ -142,6 +142,7 @@ fn into_folder(args: &ImportArgs, file: &str, input: impl BufRead, notes: &mut d
     // From here on the folder is ours: had there been one, this would have failed.
     DirBuilder::new().mode(0o700).create(&temporary).map_err(doing("creating"))?;
     let built = build(args, file, reader, &temporary).and_then(|imported| {
+        folder::give_all(&temporary).map_err(doing("giving to its owner"))?;
         match is_there {
             true => move_up(&temporary, &args.data).map_err(doing("moving the files of"))?,
             false => {

@@ -96,7 +96,8 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 impl File {
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = styx_host::file::read_text(path, MAX_BYTES).with_context(|| format!("reading {}", path.display()))?;
+        let text =
+            styx_host::file::read_text(path, MAX_BYTES).with_context(|| format!("reading {}", path.display()))?;
         Self::parse(&text).map_err(|error| anyhow::anyhow!("{}:{error}", path.display()))
     }
 

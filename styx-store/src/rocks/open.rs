@@ -1,7 +1,8 @@
 //! Opening a data folder: lock, format, and whether what is there can be trusted.
 
 use std::{
-    fmt, io,
+    fmt, fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -116,7 +117,7 @@ impl fmt::Display for Notice {
 /// When there is no log, a server has it, or a newer program wrote it.
 pub fn open_read_only(dir: impl AsRef<Path>) -> Result<RocksReader, OpenError> {
     let dir = dir.as_ref();
-    if !dir.join("CURRENT").is_file() {
+    if !holds_log(dir)? {
         return Err(OpenError::NoLog { dir: dir.into() });
     }
     let lock = Lock::shared(dir)?;
@@ -130,6 +131,27 @@ pub fn open_read_only(dir: impl AsRef<Path>) -> Result<RocksReader, OpenError> {
     let store = Store { db, dir: dir.into(), _lock: lock };
     check_format(&store)?;
     Ok(RocksReader::new(Arc::new(store)))
+}
+
+/// Whether a folder holds a log. Who may not look into it learns that, not that there is none.
+fn holds_log(dir: &Path) -> Result<bool, OpenError> {
+    match fs::metadata(dir.join("CURRENT")) {
+        Ok(found) => Ok(found.is_file()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(while_doing(format!("looking into {}", dir.display()))(error)),
+    }
+}
+
+/// The administrator may open a log that belongs to somebody else, but would write files into it which that user can't read.
+fn check_owner(dir: &Path) -> Result<(), OpenError> {
+    let user = rustix::process::geteuid().as_raw();
+    for name in [LOCK_FILE, "CURRENT", HIGH_WATER_FILE] {
+        match fs::metadata(dir.join(name)).map(|found| found.uid()) {
+            Ok(owner) if owner != user => return Err(OpenError::NotOurs { dir: dir.into(), owner, user }),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Removes a data folder that nobody uses.
@@ -196,6 +218,7 @@ fn private_folder(dir: &Path, notice: &mut dyn FnMut(Notice)) -> Result<(), Open
 }
 
 pub(super) fn open(dir: &Path, options: &OpenOptions, notice: &mut dyn FnMut(Notice)) -> Result<RocksLog, OpenError> {
+    check_owner(dir)?;
     private_folder(dir, notice)?;
     let lock = Lock::exclusive(dir)?;
     let exists = dir.join("CURRENT").is_file();
