@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use styx_core::id::InstanceId;
 
-use crate::lenient::Fields;
+use crate::lenient::{Fields, each_once};
 use crate::{ExecutionDescription, Message, Trigger, TriggerParameters};
 
 const TYPE: &str = "@type";
@@ -17,7 +17,6 @@ const INSTANCE: &str = "workflow_instance";
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EventsPayload {
     /// The events, oldest first.
-    #[serde(default)]
     pub events: Vec<TimestampedEvent>,
 }
 
@@ -73,7 +72,7 @@ pub enum EventKind {
     },
     /// The run left the queue.
     Dequeue {
-        /// The resources that it took.
+        /// The resources that it took, each once.
         resource_ids: Vec<String>,
     },
     /// An execution is to be started.
@@ -180,7 +179,9 @@ impl EventKind {
                 parameters: fields.optional("parameters")?.unwrap_or_default(),
             },
             "info" => Self::Info { message: fields.required("message")? },
-            "dequeue" => Self::Dequeue { resource_ids: fields.optional("resource_ids")?.unwrap_or_default() },
+            "dequeue" => {
+                Self::Dequeue { resource_ids: each_once(fields.optional("resource_ids")?.unwrap_or_default()) }
+            }
             "submit" => Self::Submit {
                 execution_description: fields.required("execution_description")?,
                 execution_id: fields.optional("execution_id")?,

@@ -5,10 +5,10 @@
 //! - A field that is null is absent, an unknown field is ignored, and of a field that comes twice the last one counts.
 //! - A number or a boolean is taken where a text is wanted; a number keeps the text that it was written with (`1.50`).
 //! - `"20"` is taken for a number, `"true"` for a boolean; a fraction is cut where an integer is wanted, and an integer
-//!   is true unless it is 0. A blank text is 0 or false, and absent where that is allowed.
-//! - A bare value is a list of one.
+//!   is true unless it is 0. A blank text and `"null"` are 0 or false, and absent where that is allowed.
+//! - A bare value is a list of one. In a set, an element that comes twice counts once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
@@ -56,6 +56,17 @@ where
     }
 }
 
+/// For an optional list that is a set: an element that comes twice counts once.
+pub(crate) fn optional_set<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    Ok(Option::<Vec<String>>::deserialize(deserializer)?.map(each_once))
+}
+
+/// Every element once, in the order in which they come first.
+pub(crate) fn each_once(elements: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    elements.into_iter().filter(|element| seen.insert(element.clone())).collect()
+}
+
 /// A JSON value that is read when it is known what is wanted.
 #[derive(Clone, Copy)]
 pub(crate) struct Lenient<'de>(pub(crate) &'de RawValue);
@@ -91,12 +102,12 @@ impl<'de> Lenient<'de> {
     /// What a text says, less the blanks around it; `None` for any other value.
     fn trimmed(self) -> Result<Option<String>, Error> {
         let text: String = if self.kind() == Kind::Text { self.strictly()? } else { return Ok(None) };
-        Ok(Some(text.trim_matches(|letter| letter <= ' ').to_owned()))
+        Ok(Some(trimmed(&text).to_owned()))
     }
 
     fn unless_blank<T: Deserialize<'de>>(self) -> Result<Option<T>, Error> {
         match self.trimmed()? {
-            Some(text) if text.is_empty() => Ok(None),
+            Some(text) if is_none(&text) => Ok(None),
             _ => T::deserialize(self).map(Some),
         }
     }
@@ -126,7 +137,7 @@ impl<'de> Lenient<'de> {
     fn integer(self) -> Result<i64, Error> {
         let read = match (self.kind(), self.trimmed()?) {
             (Kind::Number, _) => self.0.get().parse().ok().or_else(|| cut(self.0.get())),
-            (_, Some(text)) if text.is_empty() => Some(0),
+            (_, Some(text)) if is_none(&text) => Some(0),
             (_, Some(text)) => text.parse().ok(),
             _ => None,
         };
@@ -136,7 +147,7 @@ impl<'de> Lenient<'de> {
     fn double(self) -> Result<f64, Error> {
         let read = match (self.kind(), self.trimmed()?) {
             (Kind::Number, _) => self.0.get().parse().ok(),
-            (_, Some(text)) if text.is_empty() => Some(0.0),
+            (_, Some(text)) if is_none(&text) => Some(0.0),
             (_, Some(text)) => text.parse().ok(),
             _ => None,
         };
@@ -148,7 +159,7 @@ impl<'de> Lenient<'de> {
             (Kind::Boolean, _) => Some(self.0.get() == "true"),
             (Kind::Number, _) if is_integer(self.0.get()) => Some(self.0.get().contains(|digit| digit > '0')),
             (_, Some("true" | "True" | "TRUE")) => Some(true),
-            (_, Some("false" | "False" | "FALSE" | "")) => Some(false),
+            (_, Some("false" | "False" | "FALSE" | "" | "null")) => Some(false),
             _ => None,
         };
         read.ok_or_else(|| self.unexpected("a boolean"))
@@ -166,6 +177,16 @@ impl<'de> Lenient<'de> {
         };
         Error::invalid_type(found, &expected)
     }
+}
+
+/// A text less the blanks and control characters around it, as Java trims.
+pub(crate) fn trimmed(text: &str) -> &str {
+    text.trim_matches(|letter| letter <= ' ')
+}
+
+/// Whether a text where a number is wanted is the same as none.
+fn is_none(trimmed: &str) -> bool {
+    matches!(trimmed, "" | "null")
 }
 
 fn is_integer(number: &str) -> bool {
@@ -330,6 +351,8 @@ mod tests {
         assert_eq!(read(nulls).unwrap(), Sample::default());
         let blanks = r#"{"integer": "", "double": " ", "boolean": "", "optional": ""}"#;
         assert_eq!(read(blanks).unwrap(), Sample::default());
+        let nulls = r#"{"integer": "null", "double": " null ", "boolean": "null", "optional": "null"}"#;
+        assert_eq!(read(nulls).unwrap(), Sample::default());
         assert_eq!(read(r#"{"text": "a", "integer": {}, "integer": 1, "text": "b"}"#).unwrap().text, "b");
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::{Deserializer, Error as _};
+use serde::de::Deserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use styx_core::workflow::Span;
@@ -60,7 +60,8 @@ pub struct StateData {
     pub runner_id: Option<String>,
     /// What the execution runs.
     pub execution_description: Option<ExecutionDescription>,
-    /// The resources that the run holds.
+    /// The resources that the run holds, each once.
+    #[serde(deserialize_with = "lenient::optional_set")]
     pub resource_ids: Option<Vec<String>>,
     /// What the trigger added.
     pub trigger_parameters: Option<TriggerParameters>,
@@ -125,7 +126,6 @@ impl<'de> Deserialize<'de> for MessageLevel {
             r#""INFO""# => Ok(Self::Info),
             r#""WARNING""# => Ok(Self::Warning),
             r#""ERROR""# => Ok(Self::Error),
-            list if list.starts_with('[') => Err(D::Error::custom(format!("not a level: {list}"))),
             _ => Ok(Self::Unknown),
         }
     }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use styx_core::workflow::{Span, instant_after_epoch, parse_instant};
 
+use crate::lenient::trimmed;
+
 /// The text of an instant, such as `2024-05-06T07:00:00.120Z`.
 pub fn format_instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
@@ -71,7 +73,7 @@ pub(crate) mod optional_duration {
 
     fn read(raw: &RawValue) -> Result<Span, String> {
         let span = match text_of(raw) {
-            Some(text) => Span::parse_iso(text.trim()),
+            Some(text) => Span::parse_iso(trimmed(&text)),
             None => Span::parse_decimal(raw.get()),
         };
         span.map_err(|_| format!("not a duration: {raw}"))
@@ -80,13 +82,13 @@ pub(crate) mod optional_duration {
 
 fn instant_of(raw: &RawValue) -> Option<DateTime<Utc>> {
     match text_of(raw) {
-        Some(text) => parse_instant(text.trim()),
+        Some(text) => parse_instant(trimmed(&text)),
         None => Span::parse_decimal(raw.get()).ok().and_then(instant_after_epoch),
     }
 }
 
 fn is_blank(raw: &RawValue) -> bool {
-    text_of(raw).is_some_and(|text| text.trim().is_empty())
+    text_of(raw).is_some_and(|text| trimmed(&text).is_empty())
 }
 
 fn text_of(raw: &RawValue) -> Option<String> {

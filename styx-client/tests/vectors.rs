@@ -7,5 +7,5 @@ mod json;
 
 #[test]
 fn vectors_json() {
-    harness::run("json", json::RULES, json::check);
+    harness::run_with_quirks("json", json::RULES, json::quirks, json::check);
 }

@@ -229,9 +229,15 @@ impl Timeouts {
         self.max_running.unwrap_or_else(|| self.of_state(State::Running))
     }
 
-    /// When a run that entered `state` at `since` has been there for too long (SM-98); `limit` is how long it may stay.
-    pub fn deadline(since: DateTime<Utc>, limit: TimeDelta) -> DateTime<Utc> {
-        since.checked_add_signed(limit).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    /// When a run that entered `state` at `since` has been there for too long (SM-98). `None` for the states in which a
+    /// run may stay (W-17). `recorded` is the limit of RUNNING that its `submit` recorded.
+    pub fn deadline(&self, state: State, since: DateTime<Utc>, recorded: Option<TimeDelta>) -> Option<DateTime<Utc>> {
+        let limit = match state {
+            State::Submitting | State::Submitted => self.of_state(state),
+            State::Running => recorded.unwrap_or_else(|| self.limit(state, None)),
+            _ => return None,
+        };
+        Some(since.checked_add_signed(limit).unwrap_or(DateTime::<Utc>::MAX_UTC))
     }
 
     /// How long a run may stay in `state`; `running_timeout` is the workflow's own limit (SM-97).

@@ -5,7 +5,7 @@ use std::{cell::LazyCell, fmt, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    config::{Config, Timeouts},
+    config::Config,
     decide::{obstacle, unfit},
     event::Trigger,
     execution::{Execution, Phase},
@@ -192,9 +192,8 @@ pub fn explain_without_line(
             })
         }
         state => {
-            let limit = run.running_timeout.filter(|_| state == State::Running);
-            let limit = limit.unwrap_or_else(|| config.timeouts.limit(state, None));
-            Some(Reason::Execution { state, until: Timeouts::deadline(run.since, limit) })
+            let until = config.timeouts.deadline(state, run.since, run.running_timeout)?;
+            Some(Reason::Execution { state, until })
         }
     }
 }

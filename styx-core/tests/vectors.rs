@@ -24,7 +24,7 @@ fn vectors_schedule() {
 
 #[test]
 fn vectors_validation() {
-    harness::run("validation", validation::RULES, validation::check);
+    harness::run_with_quirks("validation", validation::RULES, validation::quirks, validation::check);
 }
 
 #[test]
@@ -34,20 +34,21 @@ fn vectors_state_machine() {
 
 #[test]
 fn vectors_state_machine_ours() {
-    harness::run("state-machine", state_machine::RULES, state_machine::check_ours);
+    harness::run("state-machine", state_machine::OUR_RULES, state_machine::check_ours);
 }
 
 #[test]
 fn vectors_execution_data() {
-    harness::run("execution-data", execution_data::RULES, execution_data::check);
+    let (rules, quirks) = (execution_data::RULES, execution_data::quirks);
+    harness::run_with_quirks("execution-data", rules, quirks, execution_data::check);
 }
 
 #[test]
 fn vectors_timeout() {
-    harness::run("timeout", timeout::RULES, timeout::check);
+    harness::run_with_quirks("timeout", timeout::RULES, timeout::quirks, timeout::check);
 }
 
 #[test]
 fn vectors_retry() {
-    harness::run("retry", retry::RULES, retry::check);
+    harness::run_with_quirks("retry", retry::RULES, retry::quirks, retry::check);
 }

@@ -191,7 +191,12 @@ fn a_retry_condition_has_the_syntax_of_one() {
         condition("#tries <"),
         &["V-17 retry_condition: invalid retry condition: column 9: expected an operand, found the end"],
     );
-    refused(condition(&"(".repeat(257)), &["V-11 retry_condition: retry condition too long: 257, limit = 256"]);
+    let too_long = "V-11 retry_condition: retry condition too long: 257, limit = 256";
+    refused(condition(&format!("'{}'", "a".repeat(255))), &[too_long]);
+    refused(
+        condition(&"(".repeat(257)),
+        &[too_long, "V-17 retry_condition: invalid retry condition: column 258: expected an operand, found the end"],
+    );
 }
 
 #[test]

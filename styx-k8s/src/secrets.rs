@@ -17,10 +17,10 @@ pub const PREFIX: &str = "styx-wf-sa-keys";
 pub fn epoch(account: &str, now: DateTime<Utc>, length: TimeDelta) -> i64 {
     let length = length.num_milliseconds();
     assert!(length > 0, "an epoch lasts at least a millisecond");
-    // For one hash in four milliards the original's absolute value overflows and stays negative. Epochs are as long and
-    // as regular for it, so it is the same here.
+    // For one hash in four milliards the absolute value overflows and stays negative, in Java and here. Like Java, the
+    // division rounds towards zero.
     let offset = i64::from(string_hash(account).wrapping_abs()) % length;
-    (now.timestamp_millis() + offset).div_euclid(length)
+    (now.timestamp_millis() + offset) / length
 }
 
 /// The name of an account's secret in an epoch.

@@ -8,7 +8,7 @@ use super::{
     node::{Kind, Node, Prefix, Which},
     operator::Operator,
     pattern,
-    value::Value,
+    value::{Array, Component, Value, at_key},
 };
 
 /// How many parts of expressions are evaluated at most.
@@ -50,6 +50,18 @@ impl<'a> Evaluation<'a> {
                 let elements: Evaluated<Arc<[Value]>> = elements.iter().map(|node| self.value(node, this)).collect();
                 Ok(Value::List(elements?))
             }
+            Kind::Map(entries) => {
+                let mut map: Vec<(Value, Value)> = Vec::new();
+                for (key, value) in entries {
+                    let (key, value) = (self.value(key, this)?, self.value(value, this)?);
+                    match map.iter_mut().find(|(known, _)| known.is_same(&key)) {
+                        Some((_, known)) => *known = value,
+                        None => map.push((key, value)),
+                    }
+                }
+                Ok(Value::Map(map.into()))
+            }
+            Kind::Array { of, size, elements } => self.array(node, *of, size.as_deref(), elements.as_deref(), this),
             Kind::Prefix(prefix, operand) => self.prefixed(node, *prefix, operand, this),
             Kind::Binary(Operator::Or, left, right) => {
                 Ok(Value::Bool(self.condition(left, this)? || self.condition(right, this)?))
@@ -90,7 +102,10 @@ impl<'a> Evaluation<'a> {
             }
             Kind::Index { of, index } => {
                 let target = self.target(of.as_deref(), this)?;
-                let index = self.value(index, &Value::Null)?;
+                let index = match (&target, &index.kind) {
+                    (Value::Map(_), Kind::Property { of: None, name, .. }) => Value::Text(name.to_string().into()),
+                    _ => self.value(index, &Value::Null)?,
+                };
                 self.element(node, &target, &index)
             }
             Kind::Project { of, null_safe, each } => match self.target(of.as_deref(), this)? {
@@ -99,11 +114,44 @@ impl<'a> Evaluation<'a> {
                     let values: Evaluated<Arc<[Value]>> = elements.iter().map(|this| self.value(each, this)).collect();
                     Ok(Value::List(values?))
                 }
+                Value::Array(array) => {
+                    let values: Evaluated<Arc<[Value]>> =
+                        array.elements.iter().map(|this| self.value(each, this)).collect();
+                    let elements = values?;
+                    Ok(Value::Array(Array { of: Component::of_values(&elements), is_boxed: true, elements }))
+                }
+                Value::Map(entries) => {
+                    let values: Evaluated<Arc<[Value]>> =
+                        entries.iter().map(|entry| self.value(each, &Value::Entry(entry.clone().into()))).collect();
+                    Ok(Value::List(values?))
+                }
                 target => Err(at(node, Problem::Operand { operator: "![]", operand: target.name() })),
             },
             Kind::Select { of, null_safe, which, criterion } => match self.target(of.as_deref(), this)? {
                 Value::Null if *null_safe => Ok(Value::Null),
-                Value::List(elements) => self.selected(*which, criterion, &elements),
+                Value::List(elements) => {
+                    let selected = self.selected(*which, criterion, &elements)?;
+                    Ok(one_of(*which, &selected).unwrap_or_else(|| Value::List(selected.into())))
+                }
+                Value::Array(Array { of, elements, .. }) => {
+                    let selected = self.selected(*which, criterion, &elements)?;
+                    let array = |elements| Value::Array(Array { of, is_boxed: true, elements });
+                    Ok(one_of(*which, &selected).unwrap_or_else(|| array(selected.into())))
+                }
+                Value::Map(entries) => {
+                    let entries: Vec<_> = entries.iter().map(|entry| Value::Entry(entry.clone().into())).collect();
+                    let selected = self.selected(*which, criterion, &entries)?;
+                    let entry = |entry: &Value| match entry {
+                        Value::Entry(entry) => Some((**entry).clone()),
+                        _ => None,
+                    };
+                    let map = |entries: &[Value]| Value::Map(entries.iter().filter_map(entry).collect());
+                    Ok(match one_of(*which, &selected) {
+                        None => map(&selected),
+                        Some(Value::Null) => Value::Null,
+                        Some(entry) => map(&[entry]),
+                    })
+                }
                 target => Err(at(node, Problem::Operand { operator: "?[]", operand: target.name() })),
             },
             Kind::NotEvaluable(what) => Err(at(node, Problem::NotEvaluable(what))),
@@ -166,7 +214,8 @@ impl<'a> Evaluation<'a> {
                 _ => Err(unfit()),
             },
             Operator::Matches => match (left, right) {
-                (Value::Null, _) => Err(unfit()),
+                (Value::Null | Value::Map(_) | Value::Entry(_), _) => Err(unfit()),
+                (left, _) if left.holds_map() => Err(unfit()),
                 (left, Value::Text(pattern)) => {
                     self.take_steps(node, MATCH_STEPS)?;
                     let text = left.written(pattern::MAX_TEXT).ok_or(pattern::TOO_LONG);
@@ -186,6 +235,7 @@ impl<'a> Evaluation<'a> {
     /// The value of an operator that makes a text; `None` where it makes none.
     fn text(&mut self, node: &Node, operator: Operator, left: &Value, right: &Value) -> Evaluated<Option<Value>> {
         match (operator, left, right) {
+            (Operator::Add, ..) if left.holds_map() || right.holds_map() => Ok(None),
             (Operator::Add, Value::Text(_), _) | (Operator::Add, _, Value::Text(_)) => {
                 let written = left.written(self.text).zip(right.written(self.text));
                 let text = written.map(|(left, right)| left + &right);
@@ -212,15 +262,16 @@ impl<'a> Evaluation<'a> {
     }
 
     fn element(&mut self, node: &Node, target: &Value, index: &Value) -> Evaluated<Value> {
+        if let (Value::Map(entries), false) = (target, *index == Value::Null) {
+            return Ok(at_key(entries, index).cloned().unwrap_or(Value::Null));
+        }
         let unfit = || at(node, Problem::Operands { operator: "[]", left: target.name(), right: index.name() });
-        let index = match index {
-            Value::Int(index) => i64::from(*index),
-            Value::Long(index) => *index,
-            _ => return Err(unfit()),
-        };
+        let index = whole(index).ok_or_else(unfit)?;
         let place = usize::try_from(index).ok();
         let element = match target {
-            Value::List(elements) => place.and_then(|place| elements.get(place)).cloned(),
+            Value::List(elements) | Value::Array(Array { elements, .. }) => {
+                place.and_then(|place| elements.get(place)).cloned()
+            }
             // A text is one of UTF-16 units; half a character can't be one.
             Value::Text(text) => place
                 .and_then(|place| text.encode_utf16().nth(place))
@@ -231,21 +282,59 @@ impl<'a> Evaluation<'a> {
         element.ok_or_else(|| at(node, Problem::Index(index)))
     }
 
-    fn selected(&mut self, which: Which, criterion: &Node, elements: &[Value]) -> Evaluated<Value> {
+    /// The elements that a selection gives, no more than it takes to know the first.
+    fn selected(&mut self, which: Which, criterion: &Node, elements: &[Value]) -> Evaluated<Vec<Value>> {
         let mut selected = Vec::new();
         for element in elements {
             match self.value(criterion, element)? {
-                Value::Bool(true) if which == Which::First => return Ok(element.clone()),
                 Value::Bool(true) => selected.push(element.clone()),
                 Value::Bool(false) => {}
                 other => return Err(at(criterion, Problem::NoTruth(other.name().into()))),
             }
+            if which == Which::First && !selected.is_empty() {
+                break;
+            }
         }
-        Ok(match which {
-            Which::All => Value::List(selected.into()),
-            Which::First => Value::Null,
-            Which::Last => selected.pop().unwrap_or(Value::Null),
-        })
+        Ok(selected)
+    }
+
+    /// An array of zeros, or of the elements that stand behind it, each converted.
+    fn array(
+        &mut self,
+        node: &Node,
+        of: Component,
+        size: Option<&Node>,
+        elements: Option<&[Node]>,
+        this: &Value,
+    ) -> Evaluated<Value> {
+        let size = match size {
+            None => None,
+            Some(size) => {
+                let value = self.value(size, this)?;
+                let unfit = || at(size, Problem::Operand { operator: "new", operand: value.name() });
+                let count = whole(&value).ok_or_else(unfit)?;
+                Some(u32::try_from(count).map_err(|_| at(size, Problem::Index(count)))?)
+            }
+        };
+        let elements: Arc<[Value]> = match elements {
+            Some(elements) => {
+                let convert = |element: &Node| {
+                    let value = self.value(element, this)?;
+                    let unfit = || at(element, Problem::Operand { operator: "new", operand: value.name() });
+                    of.converted(&value).ok_or_else(unfit)
+                };
+                elements.iter().map(convert).collect::<Evaluated<_>>()?
+            }
+            None => {
+                let size = size.unwrap_or_default();
+                self.take_steps(node, size)?;
+                vec![of.zero(); size as usize].into()
+            }
+        };
+        if size.is_some_and(|size| size as usize != elements.len()) {
+            return Err(at(node, Problem::Index(elements.len() as i64)));
+        }
+        Ok(Value::Array(Array { of, is_boxed: false, elements }))
     }
 
     fn take_steps(&mut self, node: &Node, steps: u32) -> Evaluated<()> {
@@ -259,7 +348,26 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// The properties that are known: of texts `empty` and `length`, of lists `empty` and `size`.
+/// A value as an index or a size: a number is cut off, and a text may be one.
+fn whole(value: &Value) -> Option<i64> {
+    match Component::Int.converted(value)? {
+        Value::Int(number) => Some(number.into()),
+        _ => None,
+    }
+}
+
+/// What a selection gives that gives no more than one element: null if there is none.
+fn one_of(which: Which, selected: &[Value]) -> Option<Value> {
+    let one = match which {
+        Which::All => return None,
+        Which::First => selected.first(),
+        Which::Last => selected.last(),
+    };
+    Some(one.cloned().unwrap_or(Value::Null))
+}
+
+/// The properties that are known: of texts `empty` and `length`, of lists and maps `empty` and `size`, of arrays `length`,
+/// of entries `key` and `value`.
 fn property(of: &Value, name: &str) -> Result<Value, Problem> {
     let count = |count: usize| Value::Int(i32::try_from(count).unwrap_or(i32::MAX));
     match (of, name) {
@@ -267,6 +375,11 @@ fn property(of: &Value, name: &str) -> Result<Value, Problem> {
         (Value::Text(text), "length") => Ok(count(text.encode_utf16().count())),
         (Value::List(elements), "empty") => Ok(Value::Bool(elements.is_empty())),
         (Value::List(elements), "size") => Ok(count(elements.len())),
+        (Value::Array(array), "length") => Ok(count(array.elements.len())),
+        (Value::Map(entries), "empty") => Ok(Value::Bool(entries.is_empty())),
+        (Value::Map(entries), "size") => Ok(count(entries.len())),
+        (Value::Entry(entry), "key") => Ok(entry.0.clone()),
+        (Value::Entry(entry), "value") => Ok(entry.1.clone()),
         _ => Err(Problem::UnknownProperty { of: of.name(), name: name.into() }),
     }
 }

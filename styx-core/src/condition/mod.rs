@@ -30,6 +30,9 @@ use self::{evaluate::Evaluation, node::Node};
 /// The most UTF-16 units of a condition (V-11). It bounds how deep one is nested, too.
 pub const MAX_LENGTH: usize = 256;
 
+/// The most UTF-16 units of an expression that Spring reads.
+const MAX_CHECKED: usize = 10_000;
+
 /// An expression that decides whether a failed run is tried again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition(Node);
@@ -47,6 +50,21 @@ impl Condition {
             return Err(ParseConditionError { column: 1, reason });
         }
         parse::parse(text).map(Self)
+    }
+
+    /// Whether a text has the syntax of an expression, of whatever length up to Spring's own limit: one that is too long for
+    /// [`parse`](Self::parse) may be wrong besides.
+    ///
+    /// # Errors
+    ///
+    /// When it has no such syntax.
+    pub fn check(text: &str) -> Result<(), ParseConditionError> {
+        let length = text.encode_utf16().count();
+        if length > MAX_CHECKED {
+            let reason = format!("{length} characters are more than {MAX_CHECKED}");
+            return Err(ParseConditionError { column: 1, reason });
+        }
+        parse::check(text)
     }
 
     /// What the expression says; `None` where its value is null. Only `Some(true)` means another try.

@@ -1,6 +1,9 @@
 //! What an expression is once it has been read.
 
-use super::{operator::Operator, value::Value};
+use super::{
+    operator::Operator,
+    value::{Component, Value},
+};
 
 /// A part of an expression.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +19,14 @@ pub(super) enum Kind {
     Literal(Value),
     Variable(Box<str>),
     List(Vec<Node>),
+    /// `{key: value}`; a bare name as key is a text.
+    Map(Vec<(Node, Node)>),
+    /// `new int[2]`, `new int[] {1, 2}`, or both.
+    Array {
+        of: Component,
+        size: Option<Box<Node>>,
+        elements: Option<Vec<Node>>,
+    },
     /// `!`, `+` or `-` before an operand.
     Prefix(Prefix, Box<Node>),
     Binary(Operator, Box<Node>, Box<Node>),

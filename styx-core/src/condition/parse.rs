@@ -8,12 +8,25 @@ use super::{
     node::{Kind, Node, Prefix, Which},
     operator::{Level, Operator},
     token::{self, Sign, Token, tokens},
-    value::Value,
+    value::{Component, Value},
 };
 
-/// Reads an expression. How deep one is nested is bounded by its length.
+/// How deep expressions may be nested, where brackets count twice: what a condition of [`MAX_LENGTH`](super::MAX_LENGTH) can't
+/// exceed, and the stack of a thread has room for.
+const MAX_DEPTH: usize = 520;
+
+/// Reads an expression.
 pub(super) fn parse(text: &str) -> Result<Node, ParseConditionError> {
-    let mut parser = Parser { tokens: tokens(text)?, next: 0, end: text.chars().count() + 1 };
+    read(text, true)
+}
+
+/// Whether a text of any length is an expression. Nothing is kept of it, however many operands it has.
+pub(super) fn check(text: &str) -> Result<(), ParseConditionError> {
+    read(text, false).map(drop)
+}
+
+fn read(text: &str, keeps: bool) -> Result<Node, ParseConditionError> {
+    let mut parser = Parser { tokens: tokens(text)?, next: 0, end: text.chars().count() + 1, depth: 0, keeps };
     let node = parser.required_expression()?;
     match parser.peek() {
         None => Ok(node),
@@ -26,6 +39,10 @@ struct Parser<'a> {
     next: usize,
     /// The column behind the last character.
     end: usize,
+    /// How deep the part that is read is nested.
+    depth: usize,
+    /// Whether the parts of operators are kept.
+    keeps: bool,
 }
 
 /// A node, or none where the text goes on with something else.
@@ -33,6 +50,21 @@ type Maybe = Result<Option<Node>, ParseConditionError>;
 
 impl<'a> Parser<'a> {
     fn expression(&mut self) -> Maybe {
+        self.nested(Self::expression_inside)
+    }
+
+    /// Reads a part that may have parts of its own kind.
+    fn nested(&mut self, read: fn(&mut Self) -> Maybe) -> Maybe {
+        if self.depth == MAX_DEPTH {
+            return Err(self.error("it is nested too deep".to_owned()));
+        }
+        self.depth += 1;
+        let node = read(self);
+        self.depth -= 1;
+        node
+    }
+
+    fn expression_inside(&mut self) -> Maybe {
         let left = self.operators(Level::Or)?;
         let column = self.column();
         let left_or_null = |left: Option<Node>| Box::new(left.unwrap_or_else(|| null(column)));
@@ -83,7 +115,7 @@ impl<'a> Parser<'a> {
                 Some(operator) => Kind::Binary(operator, Box::new(left_node), Box::new(right)),
                 None => Kind::NotEvaluable("`++`"),
             };
-            left = Some(Node { column, kind });
+            left = Some(if self.keeps { Node { column, kind } } else { null(column) });
             strongest = level.following();
         }
         Ok(left)
@@ -150,6 +182,10 @@ impl<'a> Parser<'a> {
     }
 
     fn prefixed(&mut self) -> Maybe {
+        self.nested(Self::prefixed_inside)
+    }
+
+    fn prefixed_inside(&mut self) -> Maybe {
         let column = self.column();
         let prefix = match self.peek_sign() {
             Some(Sign::Not) => Some(Prefix::Not),
@@ -183,7 +219,7 @@ impl<'a> Parser<'a> {
                 Some(Sign::OpenSquare) => self.index(node.map(Box::new))?,
                 _ => return Ok(node.filter(|_| counts)),
             };
-            node = Some(Node { column, kind });
+            node = Some(if self.keeps { Node { column, kind } } else { null(column) });
         }
     }
 
@@ -348,26 +384,26 @@ impl<'a> Parser<'a> {
     }
 
     fn list_or_map(&mut self) -> Result<Kind, ParseConditionError> {
-        const MAP: Kind = Kind::NotEvaluable("a map");
         self.next += 1;
         if self.accept(Sign::CloseCurly) {
             return Ok(Kind::List(Vec::new()));
         }
         if self.accept(Sign::Colon) {
             self.expect(Sign::CloseCurly, "`}`")?;
-            return Ok(MAP);
+            return Ok(Kind::Map(Vec::new()));
         }
-        let mut elements = vec![self.required_expression()?];
+        let first = self.required_expression()?;
         if self.accept(Sign::Colon) {
-            self.required_expression()?;
+            let mut entries = vec![(key(first), self.required_expression()?)];
             while self.accept(Sign::Comma) {
-                self.required_expression()?;
+                let name = self.required_expression()?;
                 self.expect(Sign::Colon, "`:`")?;
-                self.required_expression()?;
+                entries.push((key(name), self.required_expression()?));
             }
             self.expect(Sign::CloseCurly, "`,` or `}`")?;
-            return Ok(MAP);
+            return Ok(Kind::Map(entries));
         }
+        let mut elements = vec![first];
         while self.accept(Sign::Comma) {
             elements.push(self.required_expression()?);
         }
@@ -390,28 +426,41 @@ impl<'a> Parser<'a> {
     /// `new Name(…)`, `new Name[2]` or `new Name[] {…}`
     fn constructor(&mut self) -> Result<Kind, ParseConditionError> {
         self.next += 1;
-        self.class_name()?;
-        if self.peek_sign() == Some(Sign::OpenSquare) {
-            while self.accept(Sign::OpenSquare) {
-                self.expression()?;
-                self.expect(Sign::CloseSquare, "`]`")?;
-            }
-            if self.peek_sign() == Some(Sign::OpenCurly) {
-                self.list_or_map()?;
-            }
-        } else if self.arguments()?.is_none() {
-            return Err(self.expected("`(`"));
+        let name = self.class_name()?;
+        if self.peek_sign() != Some(Sign::OpenSquare) {
+            return match self.arguments()? {
+                Some(_) => Ok(Kind::NotEvaluable("a constructor")),
+                None => Err(self.expected("`(`")),
+            };
         }
-        Ok(Kind::NotEvaluable("a constructor"))
+        let mut sizes = Vec::new();
+        while self.accept(Sign::OpenSquare) {
+            sizes.push(self.expression()?.map(Box::new));
+            self.expect(Sign::CloseSquare, "`]`")?;
+        }
+        let elements = match self.peek_sign() {
+            Some(Sign::OpenCurly) => Some(self.list_or_map()?),
+            _ => None,
+        };
+        // Arrays of objects, of characters and of arrays have no value here.
+        let of = Component::of_primitive(&name).filter(|_| sizes.len() == 1);
+        let size = sizes.pop().flatten();
+        Ok(match (of, size, elements) {
+            (Some(of), size, Some(Kind::List(elements))) => Kind::Array { of, size, elements: Some(elements) },
+            (Some(of), Some(size), None) => Kind::Array { of, size: Some(size), elements: None },
+            _ => Kind::NotEvaluable("a constructor"),
+        })
     }
 
-    fn class_name(&mut self) -> Result<(), ParseConditionError> {
+    fn class_name(&mut self) -> Result<String, ParseConditionError> {
         let mut has_name = false;
+        let mut name = String::new();
         while let Some(token) = self.peek().filter(|token| token.is_part_of_class_name()) {
             has_name |= token.kind != token::Kind::Sign(Sign::Dot);
+            name.push_str(token.text);
             self.next += 1;
         }
-        if has_name { Ok(()) } else { Err(self.expected("the name of a class")) }
+        if has_name { Ok(name) } else { Err(self.expected("the name of a class")) }
     }
 
     fn peek(&self) -> Option<&Token<'a>> {
@@ -456,6 +505,35 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// What a map's key is: a bare name is a text.
+fn key(node: Node) -> Node {
+    match node.kind {
+        Kind::Property { of: None, name, .. } => {
+            Node { column: node.column, kind: Kind::Literal(Value::Text(name.to_string().into())) }
+        }
+        _ => node,
+    }
+}
+
 fn null(column: usize) -> Node {
     Node { column, kind: Kind::Literal(Value::Null) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nested_or_long_is_checked_without_end() {
+        for (text, is_expression) in [
+            ("(".repeat(5_000), false),
+            ("!".repeat(9_999) + "1", false),
+            (format!("{}1{}", "(".repeat(200), ")".repeat(200)), true),
+            ("1+".repeat(4_999) + "1", true),
+            ("a".to_owned() + &".b".repeat(4_999), true),
+            ("{1,".repeat(2_000), false),
+        ] {
+            assert_eq!(check(&text).is_ok(), is_expression, "{}", &text[..9]);
+        }
+    }
 }

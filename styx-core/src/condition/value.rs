@@ -18,6 +18,113 @@ pub(super) enum Value {
     Double(f64),
     Text(Arc<str>),
     List(Arc<[Value]>),
+    Array(Array),
+    /// In the order in which the keys came first.
+    Map(Arc<[(Value, Value)]>),
+    /// What a selection or projection of a map looks at.
+    Entry(Arc<(Value, Value)>),
+}
+
+/// Elements of one type, as Java's arrays have them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Array {
+    pub(super) of: Component,
+    /// Whether the elements are objects: what a selection or projection of an array gives.
+    pub(super) is_boxed: bool,
+    pub(super) elements: Arc<[Value]>,
+}
+
+/// What an array is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Component {
+    Bool,
+    Byte,
+    Short,
+    Int,
+    Long,
+    Float,
+    Double,
+    Text,
+    Object,
+}
+
+impl Component {
+    /// The type of this name, in any case, that Java has without a class; not `char`, which has no values here.
+    pub(super) fn of_primitive(name: &str) -> Option<Self> {
+        const NAMES: [(&str, Component); 7] = [
+            ("boolean", Component::Bool),
+            ("byte", Component::Byte),
+            ("short", Component::Short),
+            ("int", Component::Int),
+            ("long", Component::Long),
+            ("float", Component::Float),
+            ("double", Component::Double),
+        ];
+        NAMES.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, component)| component)
+    }
+
+    /// What an array of these values is made of.
+    pub(super) fn of_values(values: &[Value]) -> Self {
+        let of = |value: &Value| match value {
+            Value::Bool(_) => Self::Bool,
+            Value::Int(_) => Self::Int,
+            Value::Long(_) => Self::Long,
+            Value::Float(_) => Self::Float,
+            Value::Double(_) => Self::Double,
+            Value::Text(_) => Self::Text,
+            _ => Self::Object,
+        };
+        let mut kinds = values.iter().filter(|value| **value != Value::Null).map(of);
+        let first = kinds.next().unwrap_or(Self::Object);
+        if kinds.all(|kind| kind == first) { first } else { Self::Object }
+    }
+
+    /// What the elements are that nobody has set.
+    pub(super) fn zero(self) -> Value {
+        match self {
+            Self::Bool => Value::Bool(false),
+            Self::Byte | Self::Short | Self::Int => Value::Int(0),
+            Self::Long => Value::Long(0),
+            Self::Float => Value::Float(0.0),
+            Self::Double => Value::Double(0.0),
+            Self::Text | Self::Object => Value::Null,
+        }
+    }
+
+    /// A value as one of these; `None` if it can't be one.
+    pub(super) fn converted(self, value: &Value) -> Option<Value> {
+        let whole = |least: i64, most: i64| {
+            let number = match value {
+                Value::Int(number) => i64::from(*number),
+                Value::Long(number) => *number,
+                // Cut off, and saturated beyond 64 bits.
+                Value::Float(number) => *number as i64,
+                Value::Double(number) => *number as i64,
+                Value::Text(text) => text.trim().parse().ok()?,
+                _ => return None,
+            };
+            (least..=most).contains(&number).then_some(number)
+        };
+        let real = || match value {
+            Value::Int(number) => Some(f64::from(*number)),
+            Value::Long(number) => Some(*number as f64),
+            Value::Float(number) => Some(f64::from(*number)),
+            Value::Double(number) => Some(*number),
+            Value::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        match (self, value) {
+            (_, Value::List(elements)) => self.converted(elements.first()?),
+            (Self::Bool, _) => value.truth().ok().flatten().map(Value::Bool),
+            (Self::Byte, _) => whole(i8::MIN.into(), i8::MAX.into()).map(|number| Value::Int(number as i32)),
+            (Self::Short, _) => whole(i16::MIN.into(), i16::MAX.into()).map(|number| Value::Int(number as i32)),
+            (Self::Int, _) => whole(i32::MIN.into(), i32::MAX.into()).map(|number| Value::Int(number as i32)),
+            (Self::Long, _) => whole(i64::MIN, i64::MAX).map(Value::Long),
+            (Self::Float, _) => real().map(|number| Value::Float(number as f32)),
+            (Self::Double, _) => real().map(Value::Double),
+            (Self::Text | Self::Object, _) => None,
+        }
+    }
 }
 
 impl Value {
@@ -30,10 +137,20 @@ impl Value {
             Self::Float(_) | Self::Double(_) => "a real number",
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
+            Self::Array(_) => "an array",
+            Self::Map(_) => "a map",
+            Self::Entry(_) => "an entry of a map",
         }
     }
 
-    /// Whether it counts as true; `None` for null and what counts as null. A list counts as its first element.
+    /// Whether it is a list or an array with a map in it, which has no text; a map by itself has one.
+    pub(super) fn holds_map(&self) -> bool {
+        let (Self::List(elements) | Self::Array(Array { elements, .. })) = self else { return false };
+        elements.iter().any(|element| matches!(element, Self::Map(_) | Self::Entry(_)) || element.holds_map())
+    }
+
+    /// Whether it counts as true; `None` for null and what counts as null. A list counts as its first element, and so does
+    /// an array whose elements can be true.
     pub(super) fn truth(&self) -> Result<Option<bool>, Problem> {
         match self {
             Self::Null => Ok(None),
@@ -48,6 +165,9 @@ impl Value {
                 }
             }
             Self::List(elements) => elements.first().map_or(Ok(None), Self::truth),
+            Self::Array(Array { of: Component::Bool | Component::Text | Component::Object, elements, .. }) => {
+                elements.first().map_or(Ok(None), Self::truth)
+            }
             _ => Err(Problem::NoTruth(self.name().into())),
         }
     }
@@ -59,16 +179,26 @@ impl Value {
             Some(Pair::Long(a, b)) => a == b,
             Some(Pair::Float(a, b)) => a == b,
             Some(Pair::Double(a, b)) => a == b,
-            None => self.is_same(other),
+            None => match (self, other) {
+                (Self::Array(a), Self::Array(b)) => a.equals(b),
+                _ => self.is_same(other),
+            },
         }
     }
 
     /// Java's `equals`: a number of another type is another object.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Float(a), Self::Float(b)) => a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(),
             (Self::Double(a), Self::Double(b)) => a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(),
             (Self::List(a), Self::List(b)) => a.len() == b.len() && a.iter().zip(&**b).all(|(a, b)| a.is_same(b)),
+            // An array within something else is the same only as itself.
+            (Self::Array(a), Self::Array(b)) => Arc::ptr_eq(&a.elements, &b.elements),
+            (Self::Map(a), Self::Map(b)) => {
+                let has_same = |(key, value): &(Value, Value)| at_key(b, key).is_some_and(|other| value.is_same(other));
+                a.len() == b.len() && a.iter().all(has_same)
+            }
+            (Self::Entry(a), Self::Entry(b)) => a.0.is_same(&b.0) && a.1.is_same(&b.1),
             _ => self == other,
         }
     }
@@ -116,15 +246,46 @@ impl Value {
             Self::Double(number) => out.push_str(&written_real(*number, &format!("{:e}", number.abs()))),
             Self::Text(text) if text.len() > most => return false,
             Self::Text(text) => out.push_str(text),
-            Self::List(elements) => {
+            Self::List(elements) | Self::Array(Array { elements, .. }) => {
                 return elements.iter().enumerate().all(|(index, element)| {
                     out.push_str(if index == 0 { "" } else { "," });
                     element.write(out, most)
                 });
             }
+            Self::Map(entries) => {
+                out.push('{');
+                let is_written = entries.iter().enumerate().all(|(index, (key, value))| {
+                    out.push_str(if index == 0 { "" } else { ", " });
+                    write_entry(key, value, out, most)
+                });
+                out.push('}');
+                return is_written && out.len() <= most;
+            }
+            Self::Entry(entry) => return write_entry(&entry.0, &entry.1, out, most),
         }
         out.len() <= most
     }
+}
+
+/// The value that a map has for a key.
+pub(super) fn at_key<'a>(entries: &'a [(Value, Value)], key: &Value) -> Option<&'a Value> {
+    entries.iter().find(|(known, _)| known.is_same(key)).map(|(_, value)| value)
+}
+
+impl Array {
+    /// Equality of `==`: arrays of one type, element by element; all arrays of objects are of one type.
+    fn equals(&self, other: &Self) -> bool {
+        let is_comparable = if self.is_boxed { other.is_boxed } else { !other.is_boxed && self.of == other.of };
+        is_comparable
+            && self.elements.len() == other.elements.len()
+            && self.elements.iter().zip(&*other.elements).all(|(a, b)| a.is_same(b))
+    }
+}
+
+fn write_entry(key: &Value, value: &Value, out: &mut String, most: usize) -> bool {
+    let is_key_written = key.write(out, most);
+    out.push('=');
+    is_key_written && value.write(out, most)
 }
 
 /// Java's total order: -0.0 before 0.0, NaN behind all.

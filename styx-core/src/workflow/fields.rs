@@ -48,16 +48,16 @@ impl Fields {
         }
     }
 
-    /// A boolean; absent is false. A whole number is true unless it is 0, and `""` is false.
+    /// A boolean; absent is false. A whole number is true unless it is 0; `""` and `"null"` are false.
     pub(super) fn flag(&mut self, name: &str) -> Result<bool, JsonError> {
         let node = self.take(name);
         let flag = match &node {
             Node::Null => Some(false),
             Node::Bool(value) => Some(*value),
             Node::Number(number) if is_whole(number) => Some(number.bytes().any(|b| (b'1'..=b'9').contains(&b))),
-            Node::Text(text) => match text.trim() {
+            Node::Text(text) => match trimmed(text) {
                 "true" | "True" | "TRUE" => Some(true),
-                "false" | "False" | "FALSE" | "" => Some(false),
+                "false" | "False" | "FALSE" | "" | "null" => Some(false),
                 _ => None,
             },
             Node::Number(_) | Node::List(_) | Node::Map(_) => None,
@@ -113,8 +113,8 @@ impl Fields {
         let node = self.take(name);
         let span = match &node {
             Node::Null => return Ok(None),
-            Node::Text(text) if text.trim().is_empty() => return Ok(None),
-            Node::Text(text) => Span::parse_iso(text.trim()).ok(),
+            Node::Text(text) if trimmed(text).is_empty() => return Ok(None),
+            Node::Text(text) => Span::parse_iso(trimmed(text)).ok(),
             Node::Number(number) => Span::parse_decimal(number).ok(),
             Node::Bool(_) | Node::List(_) | Node::Map(_) => None,
         };
@@ -127,8 +127,8 @@ impl Fields {
         let node = self.take(name);
         let instant = match &node {
             Node::Null => return Ok(None),
-            Node::Text(text) if text.trim().is_empty() => return Ok(None),
-            Node::Text(text) => parse_instant(text.trim()),
+            Node::Text(text) if trimmed(text).is_empty() => return Ok(None),
+            Node::Text(text) => parse_instant(trimmed(text)),
             Node::Number(number) => Span::parse_decimal(number).ok().and_then(instant_after_epoch),
             Node::Bool(_) | Node::List(_) | Node::Map(_) => None,
         };
@@ -182,6 +182,11 @@ fn text_of(node: Node) -> Result<String, Node> {
         Node::Bool(value) => Ok(value.to_string()),
         node => Err(node),
     }
+}
+
+/// A text less the blanks and control characters around it, as Java trims.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|letter| letter <= ' ')
 }
 
 fn is_whole(number: &str) -> bool {

@@ -138,10 +138,9 @@ fn check_execution(configuration: &WorkflowConfiguration, errors: &mut Errors) {
     {
         errors.add("V-16", "service_account", format!("service account is not a valid email address: {account}"));
     }
-    // One that is too long is that and isn't read.
+    // One that is too long (V-11) may be wrong as well.
     if let Some(condition) = &configuration.retry_condition
-        && utf16_length(condition) <= MAX_LENGTH
-        && let Err(error) = Condition::parse(condition)
+        && let Err(error) = Condition::check(condition)
     {
         errors.add("V-17", "retry_condition", format!("invalid retry condition: {error}"));
     }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Backfill, Queue, Resource, Workflow};
 use crate::{
-    config::{Config, Timeouts},
+    config::Config,
     event::Trigger,
     execution::Execution,
     id::{ExecutionId, InstanceId, WorkflowId},
@@ -201,14 +201,10 @@ impl Index {
             State::Queued if !self.living.contains_key(id) => {
                 Place { queued_until: Some(run.eligible_at.unwrap_or(run.since)), told: run.was_told(), deadline: None }
             }
-            State::Submitting | State::Submitted | State::Running => {
-                let limit = match (run.state, run.running_timeout) {
-                    (State::Running, Some(recorded)) => recorded,
-                    (state, _) => config.timeouts.limit(state, None),
-                };
-                Place { deadline: Some(Timeouts::deadline(run.since, limit)), ..Place::default() }
+            state => {
+                let deadline = config.timeouts.deadline(state, run.since, run.running_timeout);
+                Place { deadline, ..Place::default() }
             }
-            _ => Place::default(),
         }
     }
 

@@ -3,10 +3,9 @@
 #![allow(dead_code, reason = "several crates test with this file, and not every one needs all of it")]
 
 use std::{
-    collections::BTreeSet,
     fmt::Write as _,
     fs::{self, File},
-    io::Read as _,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -18,14 +17,14 @@ const SHOWN_FAILURES: usize = 20;
 
 /// What we do with the lines that carry a quirk. A quirk without a rule is expected as it stands.
 pub(crate) struct Rule {
-    /// The name of the quirk.
+    /// The name of the quirk: the file's own, or one that the function beside the table finds in a line.
     pub(crate) quirk: &'static str,
     /// The kinds of line that the rule is for; empty for all.
     pub(crate) kinds: &'static [&'static str],
     /// What we do.
     pub(crate) verdict: Verdict,
-    /// Whether the project's own copy has such a line, so that the rule can be seen to work.
-    pub(crate) seen: Seen,
+    /// How often the project's own vectors need the rule; see [`Verdict`] for what counts.
+    pub(crate) count: usize,
     /// Why.
     pub(crate) reason: &'static str,
     /// The anchor of the line in `docs/differences-from-styx-2.md`; empty if there is no difference.
@@ -35,27 +34,18 @@ pub(crate) struct Rule {
 /// How a line with a quirk is read.
 #[derive(Clone, Copy)]
 pub(crate) enum Verdict {
-    /// We answer the same.
+    /// We answer the same. Counts the lines with the quirk.
     Copied,
-    /// We differ on purpose: the function turns the line into what we answer.
-    Refused(fn(&mut Value)),
-    /// These fields, as named in [`Case::expect`], are not compared.
-    Dropped(&'static [&'static str]),
-}
-
-/// Where lines with a quirk are found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Seen {
-    /// In the project's own copy.
-    Here,
-    /// Only in other files of the kind; the description of the vectors names the quirk.
-    Elsewhere,
+    /// We differ on purpose: the function turns the line into what we answer. Counts the lines that it changes.
+    Adapted(fn(&mut Value)),
+    /// We differ on purpose, and the check sees where: it calls [`Case::excuse`]. Counts those calls.
+    Excused,
 }
 
 /// One line of a file: what is expected, and what did not agree.
 pub(crate) struct Case {
     line: Value,
-    dropped: Vec<&'static str>,
+    excused: Vec<&'static str>,
     failures: Vec<String>,
     compared: usize,
 }
@@ -82,17 +72,19 @@ impl Case {
         self.expect_value(member, &expected, got);
     }
 
-    /// Compares a value from deeper in the line; `field` names it in reports and in
-    /// [`Verdict::Dropped`].
+    /// Compares a value from deeper in the line; `field` names it in reports.
     pub(crate) fn expect_value(&mut self, field: &str, expected: &Value, got: impl Into<Value>) {
-        if self.dropped.contains(&field) {
-            return;
-        }
         self.compared += 1;
         let got = got.into();
         if got != *expected {
             self.failures.push(format!("{field}: expected {expected}, got {got}"));
         }
+    }
+
+    /// Says that an answer differs as the rule of this name has it. The table must have the rule.
+    pub(crate) fn excuse(&mut self, quirk: &'static str) {
+        self.compared += 1;
+        self.excused.push(quirk);
     }
 
     /// Says that the line cannot be checked.
@@ -113,37 +105,43 @@ pub(crate) fn written(at: Option<DateTime<Utc>>, none: &str) -> Value {
     at.map_or_else(|| none.into(), |at| format!("{at:?}").into())
 }
 
-/// Checks every line of `NAME.jsonl` or `NAME.jsonl.gz`.
+/// Finds the quirks of a line that its file doesn't name.
+pub(crate) type Unnamed = fn(&Value) -> Vec<&'static str>;
+
+/// Checks every line of `NAME.jsonl` or `NAME.jsonl.gz`, and of `NAME-more` if there is such a file.
 ///
-/// On the project's own copy, every rule must have matched a line unless it says that it cannot.
+/// On the project's own copy, every rule must be needed as often as it says.
 pub(crate) fn run(name: &str, rules: &[Rule], check: fn(&mut Case)) {
-    run_with_quirks(name, rules, |_| &[], check);
+    run_with_quirks(name, rules, |_| Vec::new(), check);
 }
 
-/// As [`run`]; `quirks` names quirks of a line that the file doesn't name.
-pub(crate) fn run_with_quirks(
-    name: &str,
-    rules: &[Rule],
-    quirks: fn(&Value) -> &'static [&'static str],
-    check: fn(&mut Case),
-) {
+/// As [`run`]; `unnamed` finds quirks of a line that the file doesn't name.
+pub(crate) fn run_with_quirks(name: &str, rules: &[Rule], unnamed: Unnamed, check: fn(&mut Case)) {
     let folder = std::env::var_os("STYX_VECTORS").map(PathBuf::from);
     let is_own_copy = folder.is_none();
     let folder = folder.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors")));
-    let text = read(&folder, name);
+    let text = read(&folder, name).unwrap_or_else(|error| panic!("{name} in {}: {error}", folder.display()));
+    let more = read(&folder, &format!("{name}-more")).unwrap_or_default();
 
     let mut problems = Vec::new();
-    let mut matched = BTreeSet::new();
+    let mut counts = vec![0; rules.len()];
     let mut lines = 0;
     let mut compared = 0;
-    for (number, line) in text.lines().enumerate() {
+    for (number, line) in text.lines().chain(more.lines()).enumerate() {
         let line: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{name} line {}: {error}", number + 1));
         let id = line["id"].as_str().unwrap_or("no id").to_owned();
-        let mut case = prepare(line, rules, quirks, &mut matched);
+        let mut case = prepare(line, rules, unnamed, &mut counts);
         check(&mut case);
-        if case.compared == 0 && case.dropped.is_empty() {
+        if case.compared == 0 {
             case.fail("nothing was compared".to_owned());
+        }
+        for quirk in std::mem::take(&mut case.excused) {
+            let is_it = |rule: &Rule| rule.quirk == quirk && matches!(rule.verdict, Verdict::Excused);
+            match rules.iter().position(is_it) {
+                Some(index) => counts[index] += 1,
+                None => case.fail(format!("no rule excuses {quirk}")),
+            }
         }
         lines += 1;
         compared += case.compared;
@@ -153,10 +151,18 @@ pub(crate) fn run_with_quirks(
     }
     assert!(lines > 0, "{name} in {} is empty", folder.display());
     println!("{name}: {lines} lines, {compared} answers compared");
+    for (rule, count) in rules.iter().zip(&counts) {
+        println!("{name}: {count} x {} {}", rule.quirk, rule.anchor);
+    }
 
-    problems.extend(check_rules(rules, &matched, is_own_copy));
+    problems.extend(check_rules(rules));
+    if is_own_copy {
+        let others = rules.iter().zip(&counts).filter(|(rule, count)| rule.count != **count || **count == 0);
+        problems
+            .extend(others.map(|(rule, count)| format!("{} is needed {count} times, not {}", rule.quirk, rule.count)));
+    }
     if !problems.is_empty() {
-        let mut report = format!("{} of {lines} lines of {name} failed", problems.len());
+        let mut report = format!("{} problems with {lines} lines of {name}", problems.len());
         for problem in problems.iter().take(SHOWN_FAILURES) {
             let _ = write!(report, "\n{problem}");
         }
@@ -165,44 +171,33 @@ pub(crate) fn run_with_quirks(
 }
 
 /// Applies the rules for a line's quirks to what it expects.
-fn prepare(
-    mut line: Value,
-    rules: &[Rule],
-    unnamed: fn(&Value) -> &'static [&'static str],
-    matched: &mut BTreeSet<usize>,
-) -> Case {
-    let named = line["quirks"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let quirks: Vec<String> = named.chain(unnamed(&line).iter().copied()).map(str::to_owned).collect();
+fn prepare(mut line: Value, rules: &[Rule], unnamed: Unnamed, counts: &mut [usize]) -> Case {
+    let named = line["quirks"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+    let quirks: Vec<String> = named.chain(unnamed(&line).into_iter().map(str::to_owned)).collect();
     let kind = line["kind"].as_str().unwrap_or_default().to_owned();
-    let mut dropped = Vec::new();
-    for (index, rule) in rules.iter().enumerate() {
+    for (rule, count) in rules.iter().zip(counts) {
         let is_meant = quirks.iter().any(|quirk| quirk == rule.quirk)
             && (rule.kinds.is_empty() || rule.kinds.contains(&kind.as_str()));
-        if !is_meant {
-            continue;
-        }
-        matched.insert(index);
         match rule.verdict {
-            Verdict::Copied => {}
-            Verdict::Refused(expect_ours) => expect_ours(&mut line),
-            Verdict::Dropped(fields) => dropped.extend(fields),
+            Verdict::Copied => *count += usize::from(is_meant),
+            Verdict::Adapted(expect_ours) if is_meant => {
+                let theirs = line.clone();
+                expect_ours(&mut line);
+                *count += usize::from(line != theirs);
+            }
+            Verdict::Adapted(_) | Verdict::Excused => {}
         }
     }
-    Case { line, dropped, failures: Vec::new(), compared: 0 }
+    Case { line, excused: Vec::new(), failures: Vec::new(), compared: 0 }
 }
 
 /// What is wrong with the table itself.
-fn check_rules(rules: &[Rule], matched: &BTreeSet<usize>, is_own_copy: bool) -> Vec<String> {
+fn check_rules(rules: &[Rule]) -> Vec<String> {
     let differences = differences();
     let mut problems = Vec::new();
-    for (index, rule) in rules.iter().enumerate() {
-        let Rule { quirk, anchor, .. } = rule;
-        if is_own_copy && (rule.seen == Seen::Here) != matched.contains(&index) {
-            let found = if rule.seen == Seen::Here { "matched nothing" } else { "matched a line" };
-            problems.push(format!("the rule for {quirk} {found}"));
-        }
-        let differs = !matches!(rule.verdict, Verdict::Copied);
-        if rule.reason.is_empty() || differs == anchor.is_empty() {
+    for Rule { quirk, verdict, reason, anchor, .. } in rules {
+        let differs = !matches!(verdict, Verdict::Copied);
+        if reason.is_empty() || differs == anchor.is_empty() {
             problems.push(format!("the rule for {quirk} lacks a reason or its anchor"));
         }
         if differs && !differences.contains(&format!("id=\"{anchor}\"")) {
@@ -218,17 +213,12 @@ fn differences() -> String {
     fs::read_to_string(page).unwrap_or_else(|error| panic!("{page}: {error}"))
 }
 
-fn read(folder: &Path, name: &str) -> String {
+fn read(folder: &Path, name: &str) -> io::Result<String> {
     let plain = folder.join(format!("{name}.jsonl"));
-    let packed = folder.join(format!("{name}.jsonl.gz"));
-    let mut text = String::new();
-    let result = if plain.exists() {
-        File::open(&plain).and_then(|mut file| file.read_to_string(&mut text))
-    } else {
-        File::open(&packed).and_then(|file| MultiGzDecoder::new(file).read_to_string(&mut text))
-    };
-    if let Err(error) = result {
-        panic!("neither {} nor {} can be read: {error}", plain.display(), packed.display());
+    if plain.exists() {
+        return fs::read_to_string(plain);
     }
-    text
+    let mut text = String::new();
+    MultiGzDecoder::new(File::open(folder.join(format!("{name}.jsonl.gz")))?).read_to_string(&mut text)?;
+    Ok(text)
 }

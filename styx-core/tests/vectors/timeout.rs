@@ -6,9 +6,40 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use styx_core::{config::Timeouts, run::State, workflow::Span};
 
-use crate::harness::{Case, Rule};
+use crate::harness::{Case, Rule, Verdict};
 
-pub(crate) const RULES: &[Rule] = &[];
+/// Where we differ; the file has no quirks of its own.
+pub(crate) const RULES: &[Rule] = &[
+    Rule {
+        quirk: "waiting",
+        kinds: &[],
+        verdict: Verdict::Adapted(never),
+        count: 79,
+        reason: "a run that waits, or that is about to be judged, has no time-out (W-17)",
+        anchor: "state-queued-timeout",
+    },
+    Rule {
+        quirk: "untriggered",
+        kinds: &[],
+        verdict: Verdict::Adapted(never),
+        count: 20,
+        reason: "before its trigger there is no run",
+        anchor: "state-before-trigger",
+    },
+];
+
+/// The quirks of a line's state.
+pub(crate) fn quirks(line: &Value) -> Vec<&'static str> {
+    match line["state"].as_str() {
+        Some("QUEUED" | "PREPARE" | "TERMINATED" | "FAILED") => vec!["waiting"],
+        Some("NEW") => vec!["untriggered"],
+        _ => Vec::new(),
+    }
+}
+
+fn never(line: &mut Value) {
+    line["timed_out"] = false.into();
+}
 
 pub(crate) fn check(case: &mut Case) {
     let Some(state) = State::from_name(&case.text("state")) else {
@@ -23,13 +54,15 @@ pub(crate) fn check(case: &mut Case) {
         by_state,
         max_running: span(&case.member("max_running_timeout")),
     };
+    // What `submit` records is the limit of a run in RUNNING.
     let asked = span(&case.member("running_timeout")).filter(|_| case.member("workflow_known") == true);
     let since = millis(case, "state_timestamp_millis");
     let now = millis(case, "now_millis");
-    let deadline = Timeouts::deadline(since, timeouts.limit(state, asked));
+    let recorded = (state == State::Running).then(|| timeouts.limit(state, asked));
+    let deadline = timeouts.deadline(state, since, recorded);
     case.expect("ttl_of_state", iso(timeouts.of_state(state)));
     case.expect("effective_max_running_timeout", iso(timeouts.max_running()));
-    case.expect("timed_out", !state.is_terminal() && deadline <= now);
+    case.expect("timed_out", deadline.is_some_and(|deadline| deadline <= now));
 }
 
 fn span(value: &Value) -> Option<TimeDelta> {

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta};
 use serde_json::Value;
 use styx_k8s::{labels, secrets};
 
-use crate::harness::{Case, Rule, Seen, Verdict};
+use crate::harness::{Case, Rule, Verdict};
 use crate::kubernetes::is_label_value;
 
 /// What we do with the quirks of `normalise.jsonl`.
@@ -12,8 +12,8 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         quirk: "invalid_label",
         kinds: &["label"],
-        verdict: Verdict::Refused(with_a_letter_before_it),
-        seen: Seen::Here,
+        verdict: Verdict::Adapted(with_a_letter_before_it),
+        count: 48,
         reason: "Kubernetes refuses a pod with such a label",
         anchor: "kubernetes-label",
     },
@@ -21,7 +21,7 @@ pub(crate) const RULES: &[Rule] = &[
         quirk: "negative_offset",
         kinds: &["secret_name"],
         verdict: Verdict::Copied,
-        seen: Seen::Here,
+        count: 19,
         reason: "epochs are as long and as regular for such an account",
         anchor: "",
     },
