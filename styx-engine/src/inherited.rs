@@ -20,14 +20,14 @@ use signal_hook::{
 /// The greatest number of a signal on Linux.
 const LAST_SIGNAL: i32 = 64;
 
-/// The signals whose being ignored is meant for a server: `nohup` ignores SIGHUP, a script's `&` SIGINT and SIGQUIT, and without
-/// SIGXFSZ a limit on the size of files is an error that can be handled. SIGTERM is here because a server handles it itself, which
-/// ends its being ignored; what does as the default does would end the process before that.
-const LEFT_TO_SERVERS: [i32; 5] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ];
+/// The signals whose being ignored is meant for a server: `nohup` ignores SIGHUP, a script's `&` SIGINT and SIGQUIT. SIGTERM is
+/// here because a server handles it itself, which ends its being ignored; what does as the default does would end the process
+/// before that.
+const LEFT_TO_SERVERS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 
-/// Makes a server independent of its starter: no signal is blocked, and none is ignored, but for SIGHUP (`nohup`), for SIGINT and
-/// SIGQUIT (`&` in a script), and for SIGXFSZ (limits on files), which are ignored on purpose. SIGTERM is left to the server's own
-/// handler.
+/// Makes a server independent of its starter: no signal is blocked, and none is ignored, but for SIGHUP (`nohup`), and for SIGINT
+/// and SIGQUIT (`&` in a script), which are ignored on purpose. SIGTERM is left to the server's own handler. A write beyond a limit
+/// on files (`ulimit -f`) is an error.
 ///
 /// # Errors
 ///
@@ -37,7 +37,7 @@ pub fn begin_server() -> io::Result<()> {
 }
 
 /// Makes a shim, and so the job it starts, independent of its starter: no signal is blocked or ignored, and no descriptor but
-/// the first three is open.
+/// the first three is open. A write of the shim beyond a limit on files is an error; the job has SIGXFSZ's default.
 ///
 /// # Errors
 ///
@@ -52,8 +52,10 @@ pub fn begin_shim() -> io::Result<()> {
 /// the few signals that can't have a handler, which a fault of one's own raises in spite of being ignored.
 fn reset_signals(keep: &[i32]) -> io::Result<()> {
     SigSet::empty().thread_set_mask()?;
+    // Its default would end the process in the middle of what it has to write down.
+    flag::register(SIGXFSZ, Arc::default())?;
     for signal in ignored_signals(&fs::read_to_string("/proc/self/status")?) {
-        if signal == SIGPIPE || keep.contains(&signal) || FORBIDDEN.contains(&signal) {
+        if [SIGPIPE, SIGXFSZ].contains(&signal) || keep.contains(&signal) || FORBIDDEN.contains(&signal) {
             continue;
         }
         let always = Arc::new(AtomicBool::new(true));

@@ -1,28 +1,12 @@
 //! All processes of a job are reached, wherever they have gone.
 
-#![expect(clippy::unwrap_used, reason = "also what isn't a test itself is one here")]
-
 #[path = "local_support/mod.rs"]
 mod support;
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    os::fd::OwnedFd,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
-use styx_core::{executor::Observed, id::ExecutionId};
-use support::{PATIENCE, Place, Watched, ends_within, execution, exited, has_ended, hear, hold, kill, options_at};
-
-/// Reads the numbers of so many processes from a named pipe.
-fn hear_pids(word: &Path, count: usize) -> Vec<OwnedFd> {
-    let file = fs::OpenOptions::new().read(true).write(true).open(word).unwrap();
-    let lines = BufReader::new(file).lines().take(count);
-    lines.map(|line| hold(line.unwrap().trim().parse().unwrap())).collect()
-}
+use styx_core::executor::Observed;
+use support::{Place, Watched, adopt_ends, execution, exited, has_ended, hear, hear_pids, kill, orphaned};
 
 #[test]
 fn a_stop_asks_those_in_other_groups_and_sessions_first() {
@@ -85,34 +69,6 @@ fn the_deaf_are_killed_wherever_they_are() {
     assert!(all.iter().all(has_ended));
 }
 
-/// Starts a job with these helpers, kills its shim, and lets `after` find what is left.
-fn orphaned(place: &Place, n: u128, script: &str, count: usize) -> (ExecutionId, Vec<OwnedFd>) {
-    let (id, word) = (execution(n), place.word("word"));
-    let data = place.path("data");
-    fs::create_dir_all(data.join("workflows")).unwrap();
-    let executor = Watched::new(options_at(&data));
-    executor.launch(place.launch(&id, &["sh", "-c", script, "-", word.to_str().unwrap()]));
-    executor.expect_running(&id);
-    let all = hear_pids(&word, count);
-    let claim = fs::read(data.join("runs/.state").join(id.to_string()).join("claim")).unwrap();
-    let claim: serde_json::Value = serde_json::from_slice(&claim).unwrap();
-    let shim = i32::try_from(claim["by"]["shim"]["process"]["pid"].as_i64().unwrap()).unwrap();
-    drop(executor);
-    let held = hold(shim);
-    kill(shim);
-    assert!(ends_within(&held, PATIENCE));
-    (id, all)
-}
-
-/// An executor on this data folder takes the execution for lost, and has ended what was left of it.
-fn adopt_ends(place: &Place, data: &Path, id: &ExecutionId, all: &[OwnedFd]) {
-    let executor = Watched::new(options_at(data));
-    executor.perform(place.adopt(id));
-    executor.expect(id, &[Observed::Launched]);
-    assert!(matches!(executor.next_of(id), Observed::Lost { .. }), "{}", data.display());
-    assert!(all.iter().all(has_ended), "{}", data.display());
-}
-
 #[test]
 fn leftovers_of_a_dead_shim_are_found_under_every_name() {
     let script = r#"trap '' TERM HUP
@@ -144,27 +100,6 @@ fn leftovers_that_cleared_their_environment_are_found_beside_others() {
         echo $$ > "$1"
         while :; do sleep 600; done"#;
     let (id, all) = orphaned(&place, 200, script, 4);
-    adopt_ends(&place, &place.path("data"), &id, &all);
-}
-
-#[test]
-fn a_process_whose_main_thread_has_gone_is_not_taken_as_gone() {
-    let python = Command::new("python3").args(["-c", "import ctypes"]).stderr(Stdio::null()).status();
-    if !python.is_ok_and(|status| status.success()) {
-        return;
-    }
-    let place = Place::new();
-    let program = "import ctypes,os,sys,threading,time
-def work():
-    while open('/proc/self/stat').read().split()[2] != 'Z': time.sleep(0.01)
-    open(sys.argv[1], 'w').write('%d\\n' % os.getpid())
-    time.sleep(600)
-threading.Thread(target=work).start()
-ctypes.CDLL(None).pthread_exit(None)";
-    let folder = place.path("program.py");
-    fs::write(&folder, program).unwrap();
-    let script = format!("exec setsid python3 {} \"$1\"", folder.display());
-    let (id, all) = orphaned(&place, 201, &script, 1);
     adopt_ends(&place, &place.path("data"), &id, &all);
 }
 

@@ -254,3 +254,38 @@ pub fn has_ended(hold: &OwnedFd) -> bool {
 pub fn kill(pid: i32) {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
 }
+
+/// Reads the numbers of so many processes from a named pipe.
+pub fn hear_pids(word: &Path, count: usize) -> Vec<OwnedFd> {
+    let file = fs::OpenOptions::new().read(true).write(true).open(word).unwrap();
+    let lines = BufReader::new(file).lines().take(count);
+    lines.map(|line| hold(line.unwrap().trim().parse().unwrap())).collect()
+}
+
+/// Starts a job with these helpers, kills its shim, and lets `after` find what is left.
+pub fn orphaned(place: &Place, n: u128, script: &str, count: usize) -> (ExecutionId, Vec<OwnedFd>) {
+    let (id, word) = (execution(n), place.word("word"));
+    let data = place.path("data");
+    fs::create_dir_all(data.join("workflows")).unwrap();
+    let executor = Watched::new(options_at(&data));
+    executor.launch(place.launch(&id, &["sh", "-c", script, "-", word.to_str().unwrap()]));
+    executor.expect_running(&id);
+    let all = hear_pids(&word, count);
+    let claim = fs::read(data.join("runs/.state").join(id.to_string()).join("claim")).unwrap();
+    let claim: serde_json::Value = serde_json::from_slice(&claim).unwrap();
+    let shim = i32::try_from(claim["by"]["shim"]["process"]["pid"].as_i64().unwrap()).unwrap();
+    drop(executor);
+    let held = hold(shim);
+    kill(shim);
+    assert!(ends_within(&held, PATIENCE));
+    (id, all)
+}
+
+/// An executor on this data folder takes the execution for lost, and has ended what was left of it.
+pub fn adopt_ends(place: &Place, data: &Path, id: &ExecutionId, all: &[OwnedFd]) {
+    let executor = Watched::new(options_at(data));
+    executor.perform(place.adopt(id));
+    executor.expect(id, &[Observed::Launched]);
+    assert!(matches!(executor.next_of(id), Observed::Lost { .. }), "{}", data.display());
+    assert!(all.iter().all(has_ended), "{}", data.display());
+}

@@ -264,6 +264,7 @@ mod tests {
     use styx_engine::fake::DURATION_MS;
 
     use super::*;
+    use crate::{cli::LogRuns, follow::Follower, health::tests::counting, run_log::RunLog};
 
     #[test]
     fn what_is_due_happens_at_its_time() {
@@ -289,5 +290,45 @@ mod tests {
             assert_eq!((at(events.first()), at(events.last())), expected, "{history}");
         }
         assert_eq!(server.now(), time("2026-01-01T04:30:00Z"));
+    }
+    /// The reader ends where the log is now; its writer goes on.
+    #[test]
+    fn when_the_metrics_cannot_go_on_a_scrape_is_refused_and_the_server_is_degraded() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = "2026-01-01T00:30:00Z".parse().unwrap();
+        let server = ScriptedServer::start(&dir.path().join("data"), Access::Open, now, Box::new(|_, _| ()));
+        let get = |path: &str| server.send(Request::get(path).header("host", "localhost").body(Body::empty()).unwrap());
+        let ready = || serde_json::from_slice::<Value>(&get("/ready").1).unwrap();
+        let reader = server.engine.reader().snapshot();
+        let app = &server.app;
+        let (metrics, tail) = (Arc::clone(&app.metrics), app.watched.tail.clone());
+        let run_log = RunLog::new(LogRuns::All, metrics.run_lines_left_out.clone());
+        let (watchdog, ends) = counting(&app.health);
+        let follower = Follower { metrics, run_log, reader, tail, health: Arc::clone(&app.health) };
+        let thread = follower.start(&watchdog, server.runtime.handle().clone()).unwrap();
+        let (status, text) = get("/metrics");
+        assert!(status == 200 && text.starts_with(b"# HELP "), "{status}");
+        assert_eq!(ready()["status"], "ready");
+
+        server.ask("POST", "/api/v3/workflows/c", r#"{"id":"w","schedule":"hours","docker_image":"busybox"}"#);
+        while app.metrics.stopped().is_none() || ready()["status"] == "ready" {
+            std::thread::yield_now();
+        }
+        let (status, text) = get("/metrics");
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(
+            text.contains("the metrics of the log and its lines about runs stand still: the log ends before"),
+            "{text}"
+        );
+        let (status, _) = get("/ready");
+        let readiness = ready();
+        assert_eq!((status.as_u16(), &readiness["status"]), (200, &"degraded".into()), "{readiness}");
+        assert_eq!(readiness["reasons"][0]["part"], "metrics", "{readiness}");
+        assert!(text.contains(readiness["reasons"][0]["reason"].as_str().unwrap()), "{readiness}");
+        // All else goes on.
+        assert_eq!(get("/api/v3/workflows/c/w").0, 200);
+        assert!(!thread.is_finished());
+        assert_eq!(ends.load(std::sync::atomic::Ordering::SeqCst), 0);
     }
 }
