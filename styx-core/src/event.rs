@@ -8,6 +8,7 @@ use crate::{
     extensions::Extensions,
     id::{ExecutionId, Position},
     run::State,
+    text::HumanSpan,
 };
 
 /// One fact in the life of a run (spec SM §7), with what only ours records beside Styx's own fields.
@@ -365,24 +366,9 @@ impl Note {
             Self::Error(line) => Message { level: MessageLevel::Error, line: Arc::clone(line) },
             Self::Said(message) => message.clone(),
             Self::TimedOut { state, since, at } => {
-                let line = format!("Timed out in {state} after {}", Seconds(*at - *since));
+                let line = format!("Timed out in {state} after {}", HumanSpan(*at - *since));
                 Message { level: MessageLevel::Error, line: line.into() }
             }
-        }
-    }
-}
-
-/// A span for people: `1h 2m 3s`, in whole seconds.
-struct Seconds(TimeDelta);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.num_seconds();
-        let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        match (hours, minutes) {
-            (0, 0) => write!(f, "{rest}s"),
-            (0, _) => write!(f, "{minutes}m {rest}s"),
-            _ => write!(f, "{hours}h {minutes}m {rest}s"),
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod record;
 pub mod run;
 pub mod schedule;
 pub mod seed;
+pub mod text;
 pub mod verdict;
 pub mod workflow;
 pub mod world;

@@ -1,5 +1,6 @@
 //! Settings: flags over environment over file, and the [`Config`] that decisions follow.
 
+mod apart;
 mod file;
 mod values;
 
@@ -246,6 +247,8 @@ impl Settings {
                  a larger request asks for"
             );
         }
+        let workflows = flags.workflows.clone().or(file.workflows.clone());
+        workflows.iter().try_for_each(|workflows| apart::check(&data, workflows))?;
         file.workflow_folder.check()?;
         file.local.check()?;
         if !flags.host_names.is_empty() {
@@ -255,7 +258,7 @@ impl Settings {
         Ok(Self {
             data,
             listen,
-            workflows: flags.workflows.clone().or(file.workflows.clone()),
+            workflows,
             folder: file.workflow_folder.clone(),
             executor,
             log_format: flags.log_format.or(file.log_format).unwrap_or(LogFormat::Text),

@@ -155,3 +155,29 @@ fn records_come_as_they_are_written() {
         assert!(page.lines.is_empty() && page.tail > end, "{page:?}");
     });
 }
+
+/// A text means the same instance to the running server as to its log, whichever is asked.
+#[test]
+fn follow_takes_an_instance_by_every_spelling_of_its_instant() {
+    let (_dir, data) = data();
+    let server = Server::start(&data);
+    server.store("c", "w", "hours", "{}");
+    assert_eq!(server.trigger("c", "w", "2024-01-01T07").status, 200);
+    server.wait_for("/api/v3/status/events/c/w/2024-01-01T07", |json| json["events"].as_array().unwrap().len() == 7);
+    let follow = |instance: &str| {
+        log(&["show", "--follow", "--from", "1", "--limit", "7", "--format", "json", "--instance", instance], &data)
+    };
+    let literal = follow("c#w#2024-01-01T07");
+    assert_eq!((text(&literal.stdout).lines().count(), text(&literal.stderr).as_str()), (7, ""));
+    for spelling in ["2024-01-01T07:00:00Z", "2024-01-01T08:00+01:00"] {
+        let shown = follow(&format!("c#w#{spelling}"));
+        assert_eq!(shown.stdout, literal.stdout, "{spelling}");
+        assert_eq!(text(&shown.stderr), format!("note: {spelling} was taken as 2024-01-01T07\n"));
+    }
+    let none = follow("c#w#2024-01-01T07:30");
+    assert_eq!((none.status.code(), text(&none.stdout).as_str()), (Some(2), ""));
+    let refused = text(&none.stderr);
+    assert!(server.stop().success());
+    let offline = log(&["show", "--instance", "c#w#2024-01-01T07:30"], &data);
+    assert_eq!((offline.status.code(), text(&offline.stderr)), (Some(2), refused));
+}

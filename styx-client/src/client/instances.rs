@@ -120,6 +120,16 @@ impl Client {
         self.send(self.call(Method::GET, &path, &[]))?.about(Answer::read)
     }
 
+    /// Which instance the text of the parameter names, as far as the server says it.
+    ///
+    /// # Errors
+    /// As all requests.
+    pub fn named(&self, instance: &WorkflowInstance) -> Result<About<()>, Error> {
+        let WorkflowInstance { workflow_id, parameter } = instance;
+        let path = ["status", "events", &workflow_id.component_id, &workflow_id.id, parameter];
+        self.send(self.call(Method::HEAD, &path, &[]))?.about(|_| Ok(()))
+    }
+
     /// What ran for an instance: its triggers, and the executions of each.
     ///
     /// # Errors

@@ -320,7 +320,7 @@ impl Call {
 
     /// Whether it does no harm if the request arrives twice.
     fn is_repeatable(&self) -> bool {
-        self.method == Method::GET || self.key.is_some()
+        matches!(self.method, Method::GET | Method::HEAD) || self.key.is_some()
     }
 }
 

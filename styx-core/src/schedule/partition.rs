@@ -8,6 +8,7 @@ use super::{
     ParseParameterError, Schedule,
     calendar::{Date, SECONDS_A_DAY, is_in_calendar, month_length},
 };
+use crate::text::shortened;
 
 /// How much of a text an error repeats, in characters.
 const MAX_REPEATED: usize = 64;
@@ -37,7 +38,7 @@ impl Schedule {
             Ok(at) => (self.nearest(at), None),
             Err(error) => (guess(text).map(|at| self.nearest(at)).unwrap_or_default(), Some(error)),
         };
-        let (text, schedule) = (shortened(text), shortened(self.as_json()));
+        let [text, schedule] = [text, self.as_json()].map(|text| shortened(text, MAX_REPEATED).into_owned());
         Err(NoPartition(Box::new(Problem { text, schedule, form: self.form(), nearest, error })))
     }
 
@@ -125,17 +126,9 @@ impl fmt::Display for NoPartition {
         }
         match error {
             // Of a long text this repeats all.
-            Some(error) => write!(f, " ({})", shortened(&error.to_string())),
+            Some(error) => write!(f, " ({})", shortened(&error.to_string(), MAX_REPEATED)),
             None => Ok(()),
         }
-    }
-}
-
-/// The beginning of a long text.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_REPEATED) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

@@ -7,6 +7,10 @@ use chrono::{DateTime, Utc};
 use super::instant::{instant_after_epoch, parse_instant};
 use super::json::{JsonError, Node, Strictness};
 use super::span::Span;
+use crate::text::shortened;
+
+/// How many characters of a value an error repeats.
+const MAX_REPEATED: usize = 40;
 
 /// What there is of an object that has not been read yet.
 ///
@@ -197,17 +201,10 @@ fn unexpected(path: String, expected: &'static str, found: &Node) -> JsonError {
     let found = match found {
         Node::Null => "null".into(),
         Node::Bool(value) => value.to_string(),
-        Node::Number(number) => format!("the number {}", shortened(number)),
-        Node::Text(text) => format!("the text {:?}", shortened(text)),
+        Node::Number(number) => format!("the number {}", shortened(number, MAX_REPEATED)),
+        Node::Text(text) => format!("the text {:?}", shortened(text, MAX_REPEATED)),
         Node::List(_) => "a list".into(),
         Node::Map(_) => "an object".into(),
     };
     JsonError::Unexpected { path, expected, found }
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(40) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into(),
-    }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use styx_core::now::Now;
+use styx_core::{now::Now, text::HumanSpan};
 
 use super::Reading;
 
@@ -168,32 +168,17 @@ impl fmt::Display for ClockStatus {
                 f,
                 "the wall clock is {} behind the records' time: what waits goes on by elapsed time, natural triggers wait \
                  for the wall clock",
-                Span(*by)
+                HumanSpan(*by)
             ),
             Self::NotBelieved { wall, by, limit } => write!(
                 f,
                 "the wall clock shows {}, which is {} ahead of the records' time and more than {}: it isn't believed, and \
                  natural triggers hold; set it right, or accept it with `styx config set clock accept`",
                 wall.format("%Y-%m-%dT%H:%M:%SZ"),
-                Span(*by),
-                Span(*limit)
+                HumanSpan(*by),
+                HumanSpan(*limit)
             ),
         }
-    }
-}
-
-/// A span for people: its largest two units.
-struct Span(TimeDelta);
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.num_seconds();
-        let units = [("d", 86_400, i64::MAX), ("h", 3_600, 24), ("min", 60, 60), ("s", 1, 60)];
-        let parts = units.map(|(name, length, most)| (name, seconds / length % most));
-        let parts = parts.iter().skip_while(|(_, count)| *count == 0).take(2).filter(|(_, count)| *count > 0);
-        let text: Vec<String> = parts.map(|(name, count)| format!("{count} {name}")).collect();
-        f.write_str(if text.is_empty() { "0 s" } else { "" })?;
-        f.write_str(&text.join(" "))
     }
 }
 

@@ -9,8 +9,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use styx_client::{Client, Host};
-use styx_core::id::Position;
+use styx_client::{Client, Host, WorkflowInstance};
+use styx_core::id::{InstanceId, Position};
 use styx_store::OpenError;
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     choice::{Choice, LastDecision},
     facets::{Facets, Said},
     moment::first_at,
+    near::taken_as,
     running::{client, host_of},
     show::{Printer, ShowArgs},
     signals, wording,
@@ -51,11 +52,18 @@ pub(super) fn run(args: &ShowArgs, out: &mut dyn Write, notes: &mut dyn Write) -
             return Ok(UNUSABLE);
         }
     };
-    let begun = client(&host).and_then(|client| start(&client, args).map(|from| (client, from)));
+    let mut args = args.clone();
+    let begun = client(&host).and_then(|client| {
+        if let Some(instance) = &mut args.choice.instance {
+            *instance = named(&client, instance, notes)?;
+        }
+        start(&client, &args).map(|from| (client, from))
+    });
     let (client, from) = match begun {
         Ok(begun) => begun,
         Err(why) => return failed(&why, notes),
     };
+    let args = &args;
     let (news, arrived) = mpsc::sync_channel(2);
     let stop = news.clone();
     // Neither thread is joined: one waits for a signal, the other for the server, and both end with the process.
@@ -156,6 +164,17 @@ fn host(args: &ShowArgs) -> Result<Host, String> {
     host_of(&args.data.data, |path, error| {
         format!("{data} is in use, but {} doesn't say by which server: {error}; name it with --server", path.display())
     })
+}
+
+/// The instance that was asked for, as the server takes its name: the log itself can't be read while the server writes it.
+fn named(client: &Client, sent: &InstanceId, notes: &mut dyn Write) -> Result<InstanceId, String> {
+    let about = client.named(&WorkflowInstance::from(sent)).map_err(|error| error.to_string())?;
+    if let Some(problem) = about.no_partition {
+        return Err(problem);
+    }
+    let Some(taken) = about.partition.filter(|taken| taken != sent.parameter()) else { return Ok(sent.clone()) };
+    taken_as(sent.parameter(), &taken, notes).map_err(|error| error.to_string())?;
+    Ok(InstanceId::new(sent.workflow().clone(), taken))
 }
 
 /// Where to begin: where it was said, or with the last records that there are.

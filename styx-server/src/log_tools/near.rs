@@ -31,8 +31,7 @@ pub(super) fn instance(
     Ok(match named(reader, sent) {
         Ok(Ok(instance)) => {
             if instance != *sent {
-                let (sent, taken) = (sent.parameter(), instance.parameter());
-                writeln!(notes, "note: {}", wording::one_line(&format!("{sent} was taken as {taken}")))?;
+                taken_as(sent.parameter(), instance.parameter(), notes)?;
             }
             Some(instance)
         }
@@ -48,6 +47,11 @@ pub(super) fn instance(
         // Who reads the instance itself meets what is wrong with the log.
         Err(_) => Some(sent.clone()),
     })
+}
+
+/// Reports that a text was taken as another parameter.
+pub(super) fn taken_as(sent: &str, taken: &str, notes: &mut dyn Write) -> io::Result<()> {
+    writeln!(notes, "note: {}", wording::one_line(&format!("{sent} was taken as {taken}")))
 }
 
 /// That the log knows nothing of an instance, and what is near.

@@ -14,11 +14,12 @@ use styx_core::{
     run::{Rules, Run},
     world::World,
 };
+use styx_host::text::shortened;
 
 use self::limiter::{Kind, Limiter};
 use crate::{cli::LogRuns, settings::Iso};
 
-/// The longest reason of a line; it may come from an executor.
+/// The most characters of a line's reason; it may come from an executor.
 const MOST_REASON: usize = 500;
 
 /// Logs what becomes of runs.
@@ -122,7 +123,7 @@ impl RunLog {
             tries: run.tries,
             duration: record.at - run.began_at,
             delay,
-            reason: Some(shortened(reasons.join("; "))).filter(|reason| !reason.is_empty()),
+            reason: Some(shortened(&reasons.join("; "), MOST_REASON).into_owned()).filter(|reason| !reason.is_empty()),
             is_warning: kind == Kind::GivenUp || kind == Kind::Halted && !is_asked_for,
         })
     }
@@ -146,11 +147,6 @@ fn is_halted_with_its_backfill(run: &Run, world: &World) -> bool {
         Some(Trigger::Backfill(id)) => world.backfills().get(id).is_some_and(|backfill| backfill.halts_runs),
         _ => false,
     }
-}
-
-fn shortened(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(MOST_REASON));
-    text
 }
 
 impl Line {
@@ -225,11 +221,5 @@ mod tests {
         assert_eq!(shown(LogRuns::Off), [false; 4]);
         assert_eq!(shown(LogRuns::Failures), [false, true, true, true]);
         assert_eq!(shown(LogRuns::All), [true; 4]);
-    }
-
-    #[test]
-    fn a_long_reason_is_cut_at_a_whole_character() {
-        assert_eq!(shortened("é".repeat(400)).len(), 500);
-        assert_eq!(shortened("short".to_owned()), "short");
     }
 }
