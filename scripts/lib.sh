@@ -38,10 +38,13 @@ fuzzing_lacks() {
         echo "a nightly toolchain (rustup toolchain install nightly)"
         return
     fi
-    version=0.13.2
-    "$CACHE/tools/bin/cargo-fuzz" --version 2>/dev/null | grep -q " $version$" ||
-        cargo install cargo-fuzz --version "$version" --locked --root "$CACHE/tools" --target-dir "$CACHE/tools/target" >&2 ||
-        echo "cargo-fuzz $version, which could not be installed"
+    cargo_tool cargo-fuzz 0.13.2 || echo "cargo-fuzz, which could not be installed"
+}
+
+# Installs a tool of cargo's in exactly this version, unless it is there.
+cargo_tool() {
+    grep -q "^\"$1 $2 " "$CACHE/tools/.crates.toml" 2>/dev/null ||
+        cargo install "$1" --version "$2" --locked --root "$CACHE/tools" --target-dir "$CACHE/tools/target" >&2
 }
 
 # How many files RocksDB is compiled from; nothing where cargo keeps it is unknown.

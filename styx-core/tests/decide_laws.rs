@@ -14,13 +14,13 @@ use host::{Definition, Host, SCHEDULES, begin, load, op, resource_id};
 use proptest::prelude::*;
 use styx_core::{
     decide::{Decisions, Draft, Input, Refusal, Reply, Request},
-    event::{Event, Trigger},
+    event::{Event, EventKind, Trigger},
     explain::{Reason, explain, explain_workflow},
-    id::InstanceId,
+    id::{Counter, InstanceId, Position, WorkflowId},
     record::{Cause, Fact, IdempotencyKey, Operator, Origin, Record, RunEvent, Runs, WorkflowEvent},
     run::State,
     schedule::Schedule,
-    world::World,
+    world::{RefusedRecord, World},
 };
 use uuid::Uuid;
 
@@ -158,6 +158,45 @@ proptest! {
             } else {
                 prop_assert_eq!(World::from_rows(world.rows()), Ok(world));
             }
+        }
+    }
+
+    /// The engine begins runs only of workflows that there are, and only by a trigger.
+    #[test]
+    fn a_run_without_a_workflow_or_a_trigger_is_refused(ops in proptest::collection::vec(op(), 0..60)) {
+        let host = Host::after(&ops);
+        for record in &host.log {
+            let Fact::Run(id, RunEvent::Styx { event, .. }) = &record.fact else { continue };
+            let is_begin = event.kind() == EventKind::TriggerExecution;
+            let fresh = InstanceId::new(if is_begin { WorkflowId::new("c", "nowhere") } else { id.workflow().clone() }, "2100-01-01");
+            let record = host.record(Fact::Run(fresh, RunEvent::Styx { counter: Counter(0), event: event.clone() }), Cause::Engine);
+            let refused = host.world.clone().apply(&record);
+            prop_assert!(matches!(refused, Err(RefusedRecord::Unfit { .. })), "{:?} led to {:?}", record, refused);
+        }
+    }
+
+    /// A record's position, time and decision continue the record before it, or the record is refused by that name.
+    #[test]
+    fn a_record_out_of_line_is_refused(ops in proptest::collection::vec(op(), 1..60)) {
+        let mut world = World::default();
+        for record in &Host::after(&ops).log {
+            let next = record.position;
+            for position in [Position(next.0 - 1), next.next()] {
+                let refused = world.clone().apply(&Record { position, ..record.clone() });
+                prop_assert_eq!(refused, Err(RefusedRecord::OutOfPlace { tail: world.tail(), found: position }));
+            }
+            if let Some(early) = world.at().checked_sub_signed(TimeDelta::milliseconds(1)).filter(|_| next.0 > 1) {
+                let refused = world.clone().apply(&Record { at: early, ..record.clone() });
+                prop_assert_eq!(refused, Err(RefusedRecord::BackInTime(next)));
+            }
+            // A decision begins with a record that names its cause, and goes on with records that name the first one.
+            let others: &[(Cause, Position)] =
+                &[(Cause::Engine, next.next()), (Cause::Engine, Position(next.0 - 1)), (Cause::Decision, next), (Cause::Decision, next.next())];
+            for (cause, decision) in others {
+                let record = Record { cause: cause.clone(), decision: *decision, ..record.clone() };
+                prop_assert_eq!(world.clone().apply(&record), Err(RefusedRecord::OtherDecision(next)));
+            }
+            world.apply(record).unwrap();
         }
     }
 

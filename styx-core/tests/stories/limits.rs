@@ -262,3 +262,25 @@ fn a_run_that_may_not_start_is_explained_so() {
     }));
     assert!(why(&story, "report", "00").ends_with("; no execution may begin: the limit is 0"));
 }
+
+#[test]
+fn a_natural_run_that_waits_is_halted_when_its_workflow_is_disabled() {
+    let mut story = begin(&[("db", 0)], &[("report", &["db"])]);
+    story.enable("report", true);
+    story.until("2026-03-29T06:00:00Z");
+    trigger(&mut story, "report", "03");
+    story.forget();
+    story.enable("report", false);
+    story.pass_seconds(60);
+    // The run that a person asked for isn't the schedule's, and goes on.
+    story.ask(set("db", 2));
+    story.pass_seconds(60);
+    expect![[r#"
+        29 06:00:01 ann: sales#report enabled: false
+        29 06:01:01 ann: resource db has 2
+        29 06:02:01 timer: 2026-03-29T03 #2 dequeue db
+        29 06:02:01   and: 2026-03-29T03 #3 submit
+        29 06:02:01 timer: 2026-03-29T05 #2 halt workflow disabled
+    "#]]
+    .assert_eq(&story.told());
+}
