@@ -71,7 +71,11 @@ mod tests {
         let now = "2026-03-01T00:30:00Z".parse().unwrap();
         let server = ScriptedServer::start(data, Access::Open, now, for_days);
         for name in ["w", "v", "z"] {
-            store(&server, name);
+            store(&server, name, 2_000);
+        }
+        // So much that no list of all is kept.
+        for number in 0..40 {
+            store(&server, &format!("idle-{number:02}"), 110_000);
         }
         for day in 1..=28 {
             trigger(&server, &format!("2026-02-{day:02}"));
@@ -89,9 +93,9 @@ mod tests {
         server.ask("POST", path, &body.to_string())
     }
 
-    fn store(server: &ScriptedServer, name: &str) {
+    fn store(server: &ScriptedServer, name: &str, length: usize) {
         let body =
-            json!({"id": name, "schedule": "days", "docker_image": "busybox", "env": {"TEXT": "w".repeat(2_000)}});
+            json!({"id": name, "schedule": "days", "docker_image": "busybox", "docker_args": ["w".repeat(length)]});
         post(server, "/api/v3/workflows/c", &body);
     }
 
@@ -115,7 +119,7 @@ mod tests {
 
     /// Each of these changes what the lists show, in front of and behind the place where a reader is.
     fn change(server: &ScriptedServer, step: usize) {
-        store(server, &format!("added-{step}"));
+        store(server, &format!("added-{step}"), 2_000);
         trigger(server, &format!("2024-01-{:02}", 1 + step % 28));
         trigger(server, "2026-02-14");
         halt(server, "2026-02-14");
@@ -139,8 +143,9 @@ mod tests {
             ("/api/v3/workflows/c/w/instances/2026-02-14".to_owned(), 2),
             ("/api/v3/backfills?status=true&showAll=true".to_owned(), 2),
             (format!("/api/v3/backfills/{backfill}"), 2),
-            // Made at once.
-            ("/api/v3/workflows".to_owned(), 1),
+            ("/api/v3/workflows?full".to_owned(), 2),
+            ("/api/v3/workflows".to_owned(), 2),
+            ("/api/v3/workflows/c".to_owned(), 2),
         ];
         for (number, (path, least)) in paths.iter().enumerate() {
             let expected = server.ask("GET", path, "");

@@ -28,11 +28,31 @@ pub(super) trait Pieces: Send + 'static {
 }
 
 /// 200 with all pieces, each read as the log was at this moment; what fits into one is sent whole.
-pub(super) async fn answer(call: &Call, moment: Arc<Moment>, mut list: impl Pieces) -> Result<Response, ApiError> {
-    let first =
-        call.read_at(&moment, move |moment| Ok((list.next_piece(moment.reader(), &moment.descriptions())?, list)));
-    let (first, list) = first.await?;
-    Ok(if list.has_ended() { ok_raw(first) } else { ok_stream(pieces(call, moment, first, list)) })
+pub(super) async fn answer(call: &Call, moment: Arc<Moment>, list: impl Pieces) -> Result<Response, ApiError> {
+    let (first, list) = begin(call, &moment, list, PIECE).await?;
+    Ok(if list.has_ended() { ok_raw(first) } else { go_on(call, moment, first, list) })
+}
+
+/// The first pieces, until they have so many bytes or the list has ended.
+pub(super) async fn begin<P: Pieces>(
+    call: &Call,
+    moment: &Arc<Moment>,
+    mut list: P,
+    bytes: usize,
+) -> Result<(String, P), ApiError> {
+    let begin = move |moment: &Moment| {
+        let mut first = String::new();
+        while first.len() < bytes && !list.has_ended() {
+            first += &list.next_piece(moment.reader(), &moment.descriptions())?;
+        }
+        Ok((first, list))
+    };
+    call.read_at(moment, begin).await
+}
+
+/// 200 with the first pieces and all that follow.
+pub(super) fn go_on(call: &Call, moment: Arc<Moment>, first: String, list: impl Pieces) -> Response {
+    ok_stream(pieces(call, moment, first, list))
 }
 
 fn pieces<P: Pieces>(

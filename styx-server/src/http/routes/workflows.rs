@@ -1,6 +1,6 @@
 //! Workflows and their switches (E-02 to E-08, E-12).
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use axum::{body::Bytes, response::Response};
 use chrono::{DateTime, SubsecRound, Utc};
@@ -15,14 +15,15 @@ use styx_core::{
     world::{Row, RowKey, RowScope, Workflow},
 };
 
+use super::pieces::{self, PIECE, Pieces};
 use crate::{
     definitions::Definition,
     http::{
-        Call,
+        App, Call,
         request::camel_case,
         response::{ApiError, after, no_content, ok, ok_raw},
     },
-    views,
+    views::{self, Descriptions},
 };
 
 /// E-02, and E-03 for one component.
@@ -35,34 +36,79 @@ pub(super) async fn list(call: &Call, component: Option<&str>) -> Result<Respons
     if let Some(list) = revision.and_then(|revision| call.app.lists.get(revision, &component.map(str::to_owned))) {
         return Ok(ok_raw(list));
     }
+    let moment = call.moment();
     let scope = RowScope::Workflows { component: component.map(Into::into) };
-    let now = call.app.clock.now();
-    let app = Arc::clone(&call.app);
-    let list = call.read(move |reader| {
+    let waiting = call.read_at(&moment, move |moment| {
         let mut found = Vec::new();
-        for_each_row(reader, &scope, |key, row| {
-            let (RowKey::Workflow(id), Row::Workflow(workflow)) = (key, row) else {
-                return Ok(());
-            };
-            let definition = app.definitions.get(reader, workflow.stored_at)?;
-            let stored = &definition.stored;
-            if filter.keeps(&id, &stored.json) {
-                let json = match full {
-                    true => views::workflows::with_state(&id, &stored.json, &workflow, now),
-                    false => views::workflows::workflow(&id, &stored.json),
-                };
-                found.push((id.key(), json));
+        for_each_row(moment.reader(), &scope, |key, _| {
+            if let RowKey::Workflow(id) = key {
+                found.push((id.key(), id));
             }
             Ok(())
         })?;
         found.sort_unstable();
-        Ok(found.into_iter().map(|(_, json)| json).collect::<Vec<_>>())
+        Ok(found.into_iter().map(|(_, id)| id).collect())
     });
-    let list = Bytes::from(format!("[{}]", list.await?.join(",")));
-    if let Some(revision) = revision {
-        call.app.lists.keep(revision, component.map(str::to_owned), list.clone(), list.len());
+    let shown_at = full.then(|| call.app.clock.now());
+    let app = Arc::clone(&call.app);
+    let list = List { app, waiting: waiting.await?, filter, shown_at, opened: false, begun: false, ended: false };
+    let Some(revision) = revision else { return pieces::answer(call, moment, list).await };
+    let (first, list) = pieces::begin(call, &moment, list, MOST_KEPT).await?;
+    if !list.ended {
+        return Ok(pieces::go_on(call, moment, first, list));
     }
-    Ok(ok_raw(list))
+    let whole = Bytes::from(first);
+    call.app.lists.keep(revision, component.map(str::to_owned), whole.clone(), whole.len());
+    Ok(ok_raw(whole))
+}
+
+/// A list of about so many bytes is kept for whoever asks for it next; a longer one is made while it is sent.
+const MOST_KEPT: usize = 4 * 1024 * 1024;
+
+/// Workflows, made piece by piece: by key, which isn't quite the order of their rows.
+struct List {
+    app: Arc<App>,
+    waiting: VecDeque<WorkflowId>,
+    filter: Filter,
+    /// With their states at this time.
+    shown_at: Option<DateTime<Utc>>,
+    opened: bool,
+    begun: bool,
+    ended: bool,
+}
+
+impl Pieces for List {
+    fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    fn next_piece(&mut self, reader: &dyn LogReader, _: &Descriptions<'_>) -> Result<String, LogError> {
+        let mut piece = String::new();
+        if !std::mem::replace(&mut self.opened, true) {
+            piece.push('[');
+        }
+        while piece.len() < PIECE {
+            let Some(id) = self.waiting.pop_front() else {
+                piece.push(']');
+                self.ended = true;
+                break;
+            };
+            let Some(workflow) = find_in(reader, id.clone())? else { continue };
+            let definition = self.app.definitions.get(reader, workflow.stored_at)?;
+            let stored = &definition.stored;
+            if !self.filter.keeps(&id, &stored.json) {
+                continue;
+            }
+            if std::mem::replace(&mut self.begun, true) {
+                piece.push(',');
+            }
+            piece += &match self.shown_at {
+                Some(now) => views::workflows::with_state(&id, &stored.json, &workflow, now),
+                None => views::workflows::workflow(&id, &stored.json),
+            };
+        }
+        Ok(piece)
+    }
 }
 
 /// E-04.
