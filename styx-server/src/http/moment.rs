@@ -53,21 +53,18 @@ mod tests {
     use axum::body::Bytes;
     use chrono::TimeDelta;
     use serde_json::{Value, json};
-    use styx_engine::fake::DURATION_MS;
 
     use super::*;
     use crate::{
         auth::Access,
-        http::scripted::{Director, ScriptedServer},
+        http::scripted::{ScriptedServer, lasting},
         settings::Iso,
     };
 
     /// Runs that go on for days, of workflow `c/w`, and a backfill of it; with so much in their environment that every list of
     /// them takes several pieces.
     fn busy_server(data: &std::path::Path) -> (ScriptedServer, String) {
-        let for_days: Director = Box::new(|launch, _| {
-            launch.env.insert(DURATION_MS.to_owned(), "600000000".to_owned());
-        });
+        let for_days = lasting(TimeDelta::days(7));
         let now = "2026-03-01T00:30:00Z".parse().unwrap();
         let server = ScriptedServer::start(data, Access::Open, now, for_days);
         for name in ["w", "v", "z"] {

@@ -64,10 +64,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     use axum::{body::Body, http::Request};
+    use chrono::TimeDelta;
     use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::*;
-    use crate::{auth::Access, http::scripted::ScriptedServer};
+    use crate::{
+        auth::Access,
+        http::scripted::{ScriptedServer, lasting},
+    };
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
@@ -79,7 +83,7 @@ mod tests {
         ) {
             let dir = tempfile::tempdir().unwrap();
             let now = "2026-01-01T00:30:00Z".parse().unwrap();
-            let server = ScriptedServer::start(&dir.path().join("data"), Access::Open, now, Box::new(|_, _| ()));
+            let server = ScriptedServer::start(&dir.path().join("data"), Access::Open, now, lasting(TimeDelta::zero()));
             let mut stored = BTreeSet::new();
             for (component, workflow, step) in steps {
                 let path = format!("/api/v3/workflows/{component}/{workflow}");
@@ -114,7 +118,7 @@ mod tests {
     fn triggers_are_of_workflows_as_they_are() {
         let dir = tempfile::tempdir().unwrap();
         let now = "2026-01-01T00:30:00Z".parse().unwrap();
-        let server = ScriptedServer::start(&dir.path().join("data"), Access::Open, now, Box::new(|_, _| ()));
+        let server = ScriptedServer::start(&dir.path().join("data"), Access::Open, now, lasting(TimeDelta::zero()));
         let store = |what: &str| {
             let body = format!(r#"{{"id":"w","schedule":"days"{what}}}"#);
             server.ask("POST", "/api/v3/workflows/c", &body);

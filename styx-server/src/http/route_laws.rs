@@ -6,19 +6,15 @@ use axum::body::Body;
 use chrono::{DateTime, TimeDelta};
 use hyper::{Request, StatusCode};
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
-use styx_engine::fake::DURATION_MS;
 use tempfile::TempDir;
 
-use super::scripted::{Director, ScriptedServer};
+use super::scripted::{ScriptedServer, lasting};
 use crate::auth::Access;
 
 /// A server whose clock stands still and whose executions last, so only requests move its log.
 fn start(data: &Path) -> ScriptedServer {
     let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-    let lasting: Director = Box::new(|launch, _| {
-        launch.env.insert(DURATION_MS.to_owned(), "3600000".to_owned());
-    });
-    ScriptedServer::start(data, Access::Open, now, lasting)
+    ScriptedServer::start(data, Access::Open, now, lasting(TimeDelta::hours(1)))
 }
 
 /// Something to ask for.

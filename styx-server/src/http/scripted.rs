@@ -1,6 +1,7 @@
 //! A server in the tests' own process: its clock stands still until a test sets it.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     time::Duration,
@@ -16,15 +17,15 @@ use hyper::{Request, StatusCode};
 use styx_core::{
     config::Config,
     decide::Input,
-    executor::{Effect, Executor, Launch, Observation},
-    id::Position,
+    executor::{Effect, Executor, Launch, Observation, Observed},
+    extensions::Extensions,
+    id::{ExecutionId, Position},
     workflow::Rules,
     world::World,
 };
 use styx_engine::{
     clock::Clock,
     engine::{self, EngineHandle, EngineThread, Inbox, Observer},
-    fake::Fakes,
     machine::{Machine, MachineOptions},
 };
 use styx_store::RocksLog;
@@ -66,53 +67,118 @@ impl Clock for ScriptedClock {
     }
 }
 
-/// Puts the script of an execution into its environment, where the records don't see it.
-pub(super) type Director = Box<dyn Fn(&mut Launch, DateTime<Utc>) + Send + Sync>;
+/// What an execution is to be seen doing, and when, in this order; nothing is seen before it is launched.
+pub(super) type Script = Vec<(DateTime<Utc>, Observed)>;
 
-/// The fake executor on a scripted clock: what it reports at once is with the engine before whoever asked has an answer.
-struct ScriptedFakes {
-    fakes: Mutex<Fakes>,
+/// Makes the script of an execution that is launched now.
+pub(super) type Director = Box<dyn Fn(&Launch, DateTime<Utc>) -> Script + Send + Sync>;
+
+/// Every execution starts at once and ends well after so long.
+pub(super) fn lasting(duration: TimeDelta) -> Director {
+    Box::new(move |_, now| {
+        vec![(now, Observed::Launched), (now, Observed::Started), (now + duration, Observed::Exited { code: Some(0) })]
+    })
+}
+
+/// An executor on a scripted clock, which runs nothing: what is seen at once is with the engine before whoever asked has an
+/// answer.
+struct ScriptedExecutor {
+    executions: Mutex<Executions>,
     clock: Arc<ScriptedClock>,
     observer: Observer,
     direct: Director,
 }
 
-impl ScriptedFakes {
-    fn end_due(&self) {
-        let ended = lock(&self.fakes).end_due(since_epoch(self.clock.now()));
-        self.report(ended);
-    }
+#[derive(Default)]
+struct Executions {
+    /// What is still to be seen, with a number that keeps what is seen at one moment in order.
+    due: BTreeMap<(DateTime<Utc>, u64), (ExecutionId, Observed)>,
+    /// What was seen last of each.
+    seen: BTreeMap<ExecutionId, Option<Observed>>,
+    next: u64,
+}
 
-    fn next_end(&self) -> Option<DateTime<Utc>> {
-        lock(&self.fakes).next_end().map(|at| DateTime::UNIX_EPOCH + at)
-    }
-
-    fn report(&self, observations: Vec<Observation>) {
-        for observation in observations {
-            self.observer.observe(observation);
+impl ScriptedExecutor {
+    fn show_due(&self) {
+        loop {
+            let mut executions = lock(&self.executions);
+            let Some(first) = executions.due.first_entry().filter(|first| first.key().0 <= self.clock.now()) else {
+                return;
+            };
+            let (execution, what) = first.remove();
+            executions.seen.insert(execution.clone(), Some(what.clone()));
+            drop(executions);
+            self.report(&execution, what);
         }
+    }
+
+    fn next_due(&self) -> Option<DateTime<Utc>> {
+        lock(&self.executions).due.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    fn report(&self, execution: &ExecutionId, what: Observed) {
+        self.observer.observe(Observation {
+            execution: execution.clone(),
+            runner: "fake".into(),
+            what,
+            observed_at: None,
+            evidence: Arc::from(&b"{}"[..]),
+            extensions: Extensions::default(),
+        });
     }
 }
 
-impl Executor for ScriptedFakes {
-    fn perform(&self, mut effect: Effect) {
+impl Executor for ScriptedExecutor {
+    fn perform(&self, effect: Effect) {
         let now = self.clock.now();
-        if let Effect::Launch(launch) = &mut effect {
-            (self.direct)(launch, now);
+        match effect {
+            Effect::Launch(launch) => {
+                let script = (self.direct)(&launch, now);
+                let mut executions = lock(&self.executions);
+                if !executions.seen.contains_key(&launch.execution) {
+                    executions.seen.insert(launch.execution.clone(), None);
+                    let mut at = now;
+                    for (planned, what) in script {
+                        at = at.max(planned);
+                        let number = executions.next;
+                        executions.next += 1;
+                        executions.due.insert((at, number), (launch.execution.clone(), what));
+                    }
+                }
+            }
+            Effect::Adopt { execution, .. } => {
+                let seen = lock(&self.executions).seen.get(&execution).cloned().flatten();
+                let lost = || Observed::Lost { reason: "scripted executions end with their server".into() };
+                self.report(&execution, seen.unwrap_or_else(lost));
+            }
+            Effect::Stop { execution, .. } => {
+                let mut executions = lock(&self.executions);
+                executions.due.retain(|_, (other, _)| *other != execution);
+                let over = match executions.seen.get(&execution).cloned().flatten() {
+                    Some(ended @ (Observed::Exited { .. } | Observed::NotLaunchable { .. })) => ended,
+                    Some(_) => Observed::Exited { code: Some(143) },
+                    None => Observed::NeverStarted,
+                };
+                executions.seen.insert(execution.clone(), Some(over.clone()));
+                drop(executions);
+                self.report(&execution, over);
+            }
+            Effect::CleanUp { execution, .. } => {
+                lock(&self.executions).seen.remove(&execution);
+                self.report(&execution, Observed::Cleaned);
+            }
         }
-        let observations = lock(&self.fakes).perform(effect, since_epoch(now));
-        self.report(observations);
-        self.end_due();
+        self.show_due();
     }
 }
 
-/// All of a server but its process: engine, log, fake executor and routes. Nothing happens in it unless it is asked or its
+/// All of a server but its process: engine, log, scripted executor and routes. Nothing happens in it unless it is asked or its
 /// clock is set, and what happens has happened when [`settle`](Self::settle) returns.
 pub(super) struct ScriptedServer {
     pub(super) engine: EngineHandle,
     pub(super) app: Arc<App>,
     clock: Arc<ScriptedClock>,
-    fakes: Arc<ScriptedFakes>,
+    executor: Arc<ScriptedExecutor>,
     runtime: Runtime,
     _engine_thread: EngineThread,
     _stopping: watch::Sender<bool>,
@@ -134,15 +200,14 @@ impl ScriptedServer {
             config: Arc::new(Config::default()),
         };
         let (clock, inbox) = (Arc::new(ScriptedClock::at(now)), Inbox::new(Self::MAX_WAITING));
-        let fakes = Arc::new(ScriptedFakes {
-            fakes: Mutex::default(),
+        let executor = Arc::new(ScriptedExecutor {
+            executions: Mutex::default(),
             clock: Arc::clone(&clock),
             observer: inbox.observer(),
             direct,
         });
-        let executor = Arc::clone(&fakes);
         let (engine, engine_thread) =
-            engine::start(machine, inbox, executor, clock.clone(), vec![start], |_| ()).unwrap();
+            engine::start(machine, inbox, executor.clone(), clock.clone(), vec![start], |_| ()).unwrap();
         let (stop, stopping) = watch::channel(false);
         let health = Arc::new(Health::default());
         health.start();
@@ -163,7 +228,7 @@ impl ScriptedServer {
             stopping,
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { engine, app: Arc::new(app), clock, fakes, runtime, _engine_thread: engine_thread, _stopping: stop }
+        Self { engine, app: Arc::new(app), clock, executor, runtime, _engine_thread: engine_thread, _stopping: stop }
     }
 
     pub(super) fn router(&self) -> Router {
@@ -219,11 +284,11 @@ impl ScriptedServer {
         loop {
             self.settle();
             let (_, due) = self.look();
-            let next = [due, self.fakes.next_end()].into_iter().flatten().min().filter(|next| *next <= to);
+            let next = [due, self.executor.next_due()].into_iter().flatten().min().filter(|next| *next <= to);
             let Some(next) = next else { break };
             assert!(next > self.now(), "what is due at {next} doesn't happen");
             self.clock.set(next);
-            self.fakes.end_due();
+            self.executor.show_due();
         }
         self.clock.set(to.max(self.now()));
         self.settle();
@@ -261,7 +326,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
-    use styx_engine::fake::DURATION_MS;
 
     use super::*;
     use crate::{cli::LogRuns, follow::Follower, health::tests::counting, run_log::RunLog};
@@ -270,9 +334,7 @@ mod tests {
     fn what_is_due_happens_at_its_time() {
         let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let ten_minutes: Director = Box::new(|launch, _| {
-            launch.env.insert(DURATION_MS.to_owned(), "600000".to_owned());
-        });
+        let ten_minutes = lasting(TimeDelta::minutes(10));
         let begin = time("2026-01-01T00:30:00Z");
         let server = ScriptedServer::start(&dir.path().join("data"), Access::Open, begin, ten_minutes);
         server.ask("POST", "/api/v3/workflows/c", r#"{"id":"w","schedule":"hours","docker_image":"busybox"}"#);
@@ -291,12 +353,13 @@ mod tests {
         }
         assert_eq!(server.now(), time("2026-01-01T04:30:00Z"));
     }
+
     /// The reader ends where the log is now; its writer goes on.
     #[test]
     fn when_the_metrics_cannot_go_on_a_scrape_is_refused_and_the_server_is_degraded() {
         let dir = tempfile::tempdir().unwrap();
         let now = "2026-01-01T00:30:00Z".parse().unwrap();
-        let server = ScriptedServer::start(&dir.path().join("data"), Access::Open, now, Box::new(|_, _| ()));
+        let server = ScriptedServer::start(&dir.path().join("data"), Access::Open, now, lasting(TimeDelta::zero()));
         let get = |path: &str| server.send(Request::get(path).header("host", "localhost").body(Body::empty()).unwrap());
         let ready = || serde_json::from_slice::<Value>(&get("/ready").1).unwrap();
         let reader = server.engine.reader().snapshot();

@@ -1,5 +1,7 @@
 //! One recorded exchange: what was asked, what was answered, and when.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde_json::Value;
 
@@ -16,8 +18,10 @@ pub(super) struct Exchange {
     pub(super) status: u16,
     pub(super) reason: String,
     pub(super) answer: Option<Value>,
-    pub(super) has_request_id: bool,
-    pub(super) is_json: bool,
+    /// The headers of the answer, with small letters.
+    pub(super) sent: BTreeMap<String, String>,
+    /// Whether the answer had a body.
+    pub(super) has_body: bool,
 }
 
 impl Exchange {
@@ -25,7 +29,6 @@ impl Exchange {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (request, response) = (&line["request"], &line["response"]);
         let headers = response["headers"].as_object().unwrap();
-        let header = |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
         let at: DateTime<Utc> = line["at"].as_str().unwrap().parse().unwrap();
         Self {
             n: line["n"].as_u64().unwrap(),
@@ -41,8 +44,8 @@ impl Exchange {
             status: response["status"].as_u64().unwrap() as u16,
             reason: text(&response["reason"]),
             answer: response["body"].as_str().and_then(|body| serde_json::from_str(body).ok()),
-            has_request_id: header("x-styx-request-id").is_some(),
-            is_json: header("content-type").is_some_and(|(_, value)| *value == "application/json"),
+            sent: headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), text(value))).collect(),
+            has_body: response["body"].as_str().is_some_and(|body| !body.is_empty()),
         }
     }
 

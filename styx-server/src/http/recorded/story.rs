@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use styx_core::executor::Launch;
-use styx_engine::fake::{DURATION_MS, EXIT_CODES};
 
-use super::exchange::{Exchange, key, made_at, time};
+use super::{
+    exchange::{Exchange, key, made_at, time},
+    executions::Executions,
+};
 
 /// A request that was left out of the recording, as its traces in later answers tell it.
 #[derive(Debug)]
@@ -29,27 +30,19 @@ pub(super) enum Step {
 pub(super) struct Story {
     /// Each with the time at which the server is to do it.
     pub(super) steps: Vec<(DateTime<Utc>, Step)>,
-    pub(super) endings: Endings,
-}
-
-/// How the first executions of instances ended in the recording.
-#[derive(Default)]
-pub(super) struct Endings {
-    ended: BTreeMap<String, (DateTime<Utc>, i64)>,
-    /// Instances that were seen running, and not seen to end.
-    lasting: BTreeSet<String>,
+    pub(super) executions: Executions,
 }
 
 impl Story {
     pub(super) fn of(exchanges: Vec<Exchange>) -> Self {
         let mut left_out = Traces::default();
-        let mut endings = Endings::default();
+        let mut executions = Executions::default();
         for exchange in &exchanges {
             left_out.known(exchange);
         }
         for exchange in &exchanges {
             left_out.look_at(exchange);
-            endings.look_at(exchange);
+            executions.look_at(exchange);
         }
         let of = |exchange| backfills(exchange).into_iter().filter_map(|it| time(&it["last_modified"]));
         let last_modified = exchanges.iter().flat_map(of).collect();
@@ -61,7 +54,7 @@ impl Story {
             steps.push((now, Step::Recorded(exchange)));
         }
         steps.sort_by_key(|(at, _)| *at);
-        Self { steps, endings }
+        Self { steps, executions }
     }
 }
 
@@ -99,7 +92,7 @@ fn workflows(exchange: &Exchange) -> Vec<Value> {
 }
 
 /// All states of instances in an answer.
-fn states(exchange: &Exchange) -> Vec<&Value> {
+pub(super) fn states(exchange: &Exchange) -> Vec<&Value> {
     let told = exchange.told();
     [&told["active_states"], &told["statuses"]["active_states"]]
         .into_iter()
@@ -114,6 +107,8 @@ struct Traces {
     /// What recorded requests made: ids, and workflows with the times at which they were stored.
     made: BTreeSet<String>,
     asked: BTreeMap<String, (DateTime<Utc>, LeftOut)>,
+    /// Recorded retries and halts of instances, with the times between which they were handled.
+    acted: Vec<(String, DateTime<Utc>, DateTime<Utc>)>,
     /// Triggers of instances that were seen active.
     active: BTreeSet<String>,
     /// The last list of resources, with its time.
@@ -127,6 +122,11 @@ impl Traces {
             let told = exchange.told();
             self.made
                 .extend([&told["trigger_id"], &told["id"]].into_iter().filter_map(Value::as_str).map(str::to_owned));
+            let action = ["retry", "halt"].into_iter().find(|action| exchange.path.ends_with(&format!("/{action}")));
+            if let Some(action) = action {
+                let instance = key(&serde_json::from_str(&exchange.body).unwrap_or_default());
+                self.acted.push((format!("{action} {instance}"), exchange.at, exchange.until));
+            }
         }
     }
 
@@ -137,12 +137,28 @@ impl Traces {
         for state in states(exchange) {
             let data = &state["state_data"];
             self.active.extend(data["trigger"]["trigger_id"].as_str().map(str::to_owned));
-            self.trigger(&key(&state["workflow_instance"]), &data["trigger"], &data["trigger_parameters"]);
+            let instance = key(&state["workflow_instance"]);
+            self.trigger(&instance, &data["trigger"], &data["trigger_parameters"]);
+            // A run that waits for another try and never failed was timed out by an event that somebody injected.
+            let has_failed = data["tries"] != 0 || data["consecutive_failures"] != 0;
+            if !has_failed
+                && data["retry_delay_millis"].is_number()
+                && let Some(at) = time(&state["latest_timestamp"])
+            {
+                let event = json!({ "@type": "timeout", "workflow_instance": instance });
+                let path = "/api/v3/scheduler/events".to_owned();
+                self.ask(format!("{event}"), at, LeftOut { method: "POST", path, body: Some(event), id: None });
+            }
         }
-        for event in exchange.told()["events"].as_array().into_iter().flatten().map(|it| &it["event"]) {
-            if event["@type"] == "triggerExecution" {
-                let instance = event["workflow_instance"].as_str().unwrap_or_default();
-                self.trigger(instance, &event["trigger"], &event["parameters"]);
+        for recorded in exchange.told()["events"].as_array().into_iter().flatten() {
+            let event = &recorded["event"];
+            let instance = event["workflow_instance"].as_str().unwrap_or_default();
+            match event["@type"].as_str() {
+                Some("triggerExecution") => self.trigger(instance, &event["trigger"], &event["parameters"]),
+                // An operator's retry, which waits for nothing.
+                Some("retryAfter") if event["delay_millis"] == 0 => self.action("retry", instance, recorded),
+                Some("halt") => self.action("halt", instance, recorded),
+                _ => {}
             }
         }
         for backfill in backfills(exchange) {
@@ -176,6 +192,18 @@ impl Traces {
         });
         let path = "/api/v3/scheduler/trigger?allowFuture=true".to_owned();
         self.ask(id.to_owned(), at, LeftOut { method: "POST", path, body: Some(body), id: Some(id.to_owned()) });
+    }
+
+    /// A retry or a halt that left its event.
+    fn action(&mut self, action: &str, instance: &str, recorded: &Value) {
+        let Some(at) = time(&recorded["timestamp"]) else { return };
+        let what = format!("{action} {instance}");
+        if self.acted.iter().any(|(known, from, to)| *known == what && (*from..=*to).contains(&at)) {
+            return;
+        }
+        let path = format!("/api/v3/scheduler/{action}");
+        let body = Some(workflow_instance(instance));
+        self.ask(format!("{what} {at}"), at, LeftOut { method: "POST", path, body, id: None });
     }
 
     fn backfill(&mut self, backfill: &Value) {
@@ -219,6 +247,14 @@ impl Traces {
     }
 }
 
+/// The JSON of an instance of this key.
+fn workflow_instance(key: &str) -> Value {
+    let mut parts = key.rsplitn(2, '#');
+    let parameter = parts.next();
+    let (component, workflow) = parts.next().unwrap_or_default().split_once('#').unwrap_or_default();
+    json!({ "workflow_id": { "component_id": component, "id": workflow }, "parameter": parameter })
+}
+
 /// A workflow as it was stored at one time.
 fn stored(workflow: &Value) -> String {
     let at = time(&workflow["configuration"]["deployment_time"]);
@@ -229,51 +265,4 @@ fn encoded(segment: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let byte = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     segment.bytes().map(byte).collect()
-}
-
-impl Endings {
-    fn look_at(&mut self, exchange: &Exchange) {
-        for state in states(exchange) {
-            if matches!(state["state"].as_str(), Some("SUBMITTING" | "SUBMITTED" | "RUNNING")) {
-                self.lasting.insert(key(&state["workflow_instance"]));
-            }
-            let data = &state["state_data"];
-            if data["retry_delay_millis"].is_number() {
-                let instance = key(&state["workflow_instance"]);
-                match made_at(&data["trigger"]["trigger_id"]).zip(data["last_exit"].as_i64()) {
-                    Some(end) => drop(self.ended.entry(instance).or_insert(end)),
-                    None => drop(self.lasting.insert(instance)),
-                }
-            }
-        }
-        if let Some(events) = exchange.told()["events"].as_array()
-            && let Some(first) = events.first()
-        {
-            let instance = first["event"]["workflow_instance"].as_str().unwrap_or_default().to_owned();
-            let end = events.iter().find(|it| it["event"]["@type"] == "terminate");
-            match end.and_then(|it| time(&it["timestamp"]).zip(it["event"]["exit_code"].as_i64())) {
-                Some(end) => drop(self.ended.insert(instance, end)),
-                None => drop(self.lasting.insert(instance)),
-            }
-        }
-        if exchange.meets_active_run()
-            && let (Some(component), Some(workflow), Some(parameter)) = exchange.names()
-        {
-            self.lasting.insert(format!("{component}#{workflow}#{parameter}"));
-        }
-    }
-
-    /// Lets an execution end as it did; one of which nothing is known ends well at once.
-    pub(super) fn direct(&self, launch: &mut Launch, now: DateTime<Utc>) {
-        const LONG: TimeDelta = TimeDelta::hours(24);
-        let instance = launch.instance.key();
-        let ended = self.ended.get(&instance).filter(|(at, _)| *at >= now && launch.tries == 0);
-        let (exit_code, duration) = match ended {
-            Some((at, exit_code)) => (*exit_code, *at - now),
-            None if self.lasting.contains(&instance) || self.ended.contains_key(&instance) => (0, LONG),
-            None => (0, TimeDelta::zero()),
-        };
-        launch.env.insert(EXIT_CODES.to_owned(), exit_code.to_string());
-        launch.env.insert(DURATION_MS.to_owned(), duration.num_milliseconds().to_string());
-    }
 }
