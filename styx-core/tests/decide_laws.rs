@@ -124,7 +124,7 @@ proptest! {
     #[test]
     fn what_a_file_defines_is_the_files(ops in proptest::collection::vec(op(), 0..60)) {
         let mut host = Host::after(&ops);
-        for (id, workflow) in host.world.workflows().clone() {
+        for (id, workflow) in BTreeMap::clone(host.world.workflows()) {
             let definition = Definition { schedule: 0, offset: 0, runs: Runs::Image, condition: 0, secret: false, resources: BTreeSet::new() };
             let definition = definition.stored(0, Origin::Api);
             let refused = workflow.file().map(|path| Reply::Refused(Refusal::OwnedByFile { path: Arc::clone(path) }));

@@ -46,6 +46,8 @@ pub struct Machine {
     settling: Option<Settling>,
     /// Definitions by the record that holds them, as launches need them.
     definitions: BTreeMap<Position, Arc<Definition>>,
+    /// Whether executions that ended were kept at the end of the last step.
+    kept: bool,
 }
 
 /// A start after an outage: how the living executions stand comes first, so that what ended well meanwhile isn't timed out.
@@ -160,6 +162,7 @@ impl Machine {
             fresh: true,
             settling: None,
             definitions: BTreeMap::new(),
+            kept: false,
         })
     }
 
@@ -369,10 +372,12 @@ impl Machine {
         outputs: &mut Outputs,
     ) -> Result<(), MachineError> {
         let mut keys = dirty;
-        if keys.contains(&RowKey::Config) {
+        let keeps = self.world.config().runtime.debug;
+        if self.kept && !keeps {
             // What debugging kept is to be cleaned up, once it is off.
             keys.extend(self.world.index().ended().cloned().map(RowKey::Execution));
         }
+        self.kept = keeps;
         if self.fresh {
             self.fresh = false;
             let earlier = self.world.executions().iter().filter(|(_, it)| it.submitted_by <= self.opened_at);

@@ -6,7 +6,9 @@ mod common;
 
 use std::{
     fs,
+    io::{Read, Write},
     os::unix::fs::PermissionsExt,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -131,17 +133,14 @@ fn workflows_of_the_folder_are_loaded() {
 
 #[test]
 fn requests_that_have_begun_end_before_the_server_does() {
-    use std::io::{Read, Write};
     let (_dir, data) = data();
     let server = Server::start(&data);
     let body = r#"{"id":"w","schedule":"days"}"#;
     let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
-    write!(stream, "POST /api/v3/workflows/c HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{{", body.len())
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    begin_request(&mut stream, body.len());
     signal(server.pid(), "TERM");
-    std::thread::sleep(Duration::from_millis(200));
-    stream.write_all(&body.as_bytes()[1..]).unwrap();
+    wait_for_log(&data, "SIGTERM: stopping");
+    stream.write_all(body.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
@@ -149,20 +148,37 @@ fn requests_that_have_begun_end_before_the_server_does() {
 
 #[test]
 fn the_second_signal_ends_at_once() {
-    use std::io::Write;
     let (_dir, data) = data();
-    let server = Server::start(&data);
+    let mut server = Server::start(&data);
     let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
-    stream.write_all(b"POST /api/v3/workflows/c HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n").unwrap();
-    std::thread::sleep(Duration::from_millis(200));
-    let began = Instant::now();
+    begin_request(&mut stream, 9);
     signal(server.pid(), "INT");
-    std::thread::sleep(Duration::from_millis(300));
+    wait_for_log(&data, ": stopping");
     signal(server.pid(), "INT");
-    let mut server = server;
-    let status = server.wait();
-    assert_eq!(status.code(), Some(130));
-    assert!(began.elapsed() < Duration::from_secs(5));
+    // One that waited for the request would end well.
+    assert_eq!(server.wait().code(), Some(130));
+}
+
+/// Sends the head of a request, and waits until the server asks for its body.
+fn begin_request(stream: &mut std::net::TcpStream, length: usize) {
+    write!(
+        stream,
+        "POST /api/v3/workflows/c HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+    )
+    .unwrap();
+    let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut answer = vec![0; go_on.len()];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(answer, go_on);
+}
+
+fn wait_for_log(data: &Path, text: &str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let log = || std::fs::read_to_string(data.with_extension("log")).unwrap();
+    while !log().contains(text) {
+        assert!(Instant::now() < deadline, "no {text} in {}", log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]

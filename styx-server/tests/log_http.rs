@@ -132,7 +132,8 @@ fn records_come_as_they_are_written() {
         let began = Instant::now();
         assert_eq!(server.trigger("c", "w", "2024-01-01").status, 200);
         let answer = waiting.join().unwrap();
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        // Nobody woken would be answered after 30 s.
+        assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
         let first: Value = serde_json::from_str(answer.body.lines().next().unwrap()).unwrap();
         assert_eq!((&first["position"], &first["event"]["name"]), (&(end + 1).into(), &"triggerExecution".into()));
         assert!(tail(&answer) > end);
@@ -150,7 +151,7 @@ fn records_come_as_they_are_written() {
         thread::sleep(Duration::from_millis(300));
         let began = Instant::now();
         assert!(server.stop().success());
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
         let page = waiting.join().unwrap().unwrap();
         assert!(page.lines.is_empty() && page.tail > end, "{page:?}");
     });

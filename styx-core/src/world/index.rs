@@ -1,13 +1,13 @@
 //! What waits for what, ordered by time: so that nothing is ever searched among all runs or all workflows.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Backfill, Queue, Resource, Workflow};
+use super::{
+    Backfill, Queue, Resource, Workflow,
+    counted::{Map, Set},
+};
 use crate::{
     config::Config,
     event::Trigger,
@@ -23,36 +23,36 @@ pub struct Index {
     /// Queued runs without a living execution, and units in use.
     queue: Queue,
     /// Runs by when they have been in their state for too long.
-    deadlines: BTreeSet<(DateTime<Utc>, InstanceId)>,
+    deadlines: Set<(DateTime<Utc>, InstanceId)>,
     /// Enabled workflows by when they fire, without those that wait for their catch-up.
-    natural: BTreeSet<(DateTime<Utc>, WorkflowId)>,
+    natural: Set<(DateTime<Utc>, WorkflowId)>,
     /// The execution of an instance that lives; there is at most one.
-    living: BTreeMap<InstanceId, ExecutionId>,
+    living: Map<InstanceId, ExecutionId>,
     /// Executions that have ended and aren't cleaned up.
-    ended: BTreeSet<ExecutionId>,
+    ended: Set<ExecutionId>,
     /// Active runs that make up for a missed instant.
-    missed: BTreeMap<WorkflowId, u32>,
+    missed: Map<WorkflowId, u32>,
     /// The workflows that each file of the workflow folder defines.
-    files: BTreeMap<Arc<str>, BTreeSet<WorkflowId>>,
+    files: Map<Arc<str>, Set<WorkflowId>>,
     /// Active runs of each backfill.
-    backfill_runs: BTreeMap<Arc<str>, BTreeSet<InstanceId>>,
+    backfill_runs: Map<Arc<str>, Set<InstanceId>>,
     /// Backfills with partitions to trigger, of each workflow.
-    open_backfills: BTreeMap<WorkflowId, BTreeSet<Arc<str>>>,
+    open_backfills: Map<WorkflowId, Set<Arc<str>>>,
     /// Backfills that may trigger their next partition.
-    advancing: BTreeSet<Arc<str>>,
+    advancing: Set<Arc<str>>,
     /// Backfills whose active runs are to be halted.
-    halting: BTreeSet<Arc<str>>,
+    halting: Set<Arc<str>>,
 }
 
 /// What of the world an index is built from.
 pub(super) struct Parts<'a> {
     pub(super) at: DateTime<Utc>,
     pub(super) config: &'a Config,
-    pub(super) workflows: &'a BTreeMap<WorkflowId, Workflow>,
-    pub(super) runs: &'a BTreeMap<InstanceId, Run>,
-    pub(super) executions: &'a BTreeMap<ExecutionId, Execution>,
-    pub(super) backfills: &'a BTreeMap<Arc<str>, Backfill>,
-    pub(super) resources: &'a BTreeMap<Arc<str>, Resource>,
+    pub(super) workflows: &'a Map<WorkflowId, Workflow>,
+    pub(super) runs: &'a Map<InstanceId, Run>,
+    pub(super) executions: &'a Map<ExecutionId, Execution>,
+    pub(super) backfills: &'a Map<Arc<str>, Backfill>,
+    pub(super) resources: &'a Map<Arc<str>, Resource>,
 }
 
 /// Where a run stands in the sets by time.
@@ -111,7 +111,7 @@ impl Index {
 
     /// Active runs of a backfill.
     pub fn runs_of_backfill(&self, id: &str) -> impl ExactSizeIterator<Item = &InstanceId> {
-        static NONE: BTreeSet<InstanceId> = BTreeSet::new();
+        static NONE: Set<InstanceId> = Set::new();
         self.backfill_runs.get(id).unwrap_or(&NONE).iter()
     }
 
@@ -322,7 +322,7 @@ impl Index {
 }
 
 fn move_entry<K: Ord + Clone>(
-    set: &mut BTreeSet<(DateTime<Utc>, K)>,
+    set: &mut Set<(DateTime<Utc>, K)>,
     id: &K,
     from: Option<DateTime<Utc>>,
     to: Option<DateTime<Utc>>,
@@ -338,7 +338,7 @@ fn move_entry<K: Ord + Clone>(
     }
 }
 
-fn put(set: &mut BTreeSet<Arc<str>>, id: &Arc<str>, belongs: bool) {
+fn put(set: &mut Set<Arc<str>>, id: &Arc<str>, belongs: bool) {
     if !belongs {
         set.remove(id);
     } else if !set.contains(id) {
@@ -347,7 +347,7 @@ fn put(set: &mut BTreeSet<Arc<str>>, id: &Arc<str>, belongs: bool) {
 }
 
 /// The resources that runs of a workflow need to go on; none when it is deleted (SC-8).
-pub(super) fn needed(workflows: &BTreeMap<WorkflowId, Workflow>, id: &WorkflowId) -> Arc<[Arc<str>]> {
+pub(super) fn needed(workflows: &Map<WorkflowId, Workflow>, id: &WorkflowId) -> Arc<[Arc<str>]> {
     workflows.get(id).map(|workflow| Arc::clone(&workflow.spec.resources)).unwrap_or_default()
 }
 

@@ -1,9 +1,10 @@
 //! A line of the queue: runs that need the same resources, in the order in which they go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::counted::{Map, Set};
 use crate::id::{InstanceId, WorkflowId};
 
 type Instant = DateTime<Utc>;
@@ -25,15 +26,15 @@ pub(super) enum Standing {
 pub(super) struct Line {
     pub(super) standing: Standing,
     /// Runs that may go on as far as the time decides it, and since when.
-    pub(super) ready: BTreeMap<InstanceId, Instant>,
+    pub(super) ready: Map<InstanceId, Instant>,
     /// Of each workflow the ready run with the smallest parameter, the longest ready first.
-    pub(super) heads: BTreeSet<(Instant, InstanceId)>,
+    pub(super) heads: Set<(Instant, InstanceId)>,
     /// Runs that wait for a time after the last record's.
-    pub(super) later: BTreeSet<(Instant, InstanceId)>,
+    pub(super) later: Set<(Instant, InstanceId)>,
     /// Those of them that weren't told what they wait for.
-    pub(super) later_untold: BTreeSet<(Instant, InstanceId)>,
+    pub(super) later_untold: Set<(Instant, InstanceId)>,
     /// Ready runs that weren't told what they wait for.
-    pub(super) untold: BTreeSet<InstanceId>,
+    pub(super) untold: Set<InstanceId>,
 }
 
 impl Line {

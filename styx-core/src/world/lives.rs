@@ -1,11 +1,12 @@
 //! The two lives in the world: how a record moves runs and executions, and the sets that order them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::{
     Changes, Finished, Index, LogRow, RefusedRecord, RowKey, TriggerKind, Workflow, World,
+    counted::Map,
     index::{Place, held_by, needed},
     unfit,
 };
@@ -177,8 +178,8 @@ impl World {
 struct Lives<'a> {
     log: &'a mut LogRow,
     config: &'a Config,
-    workflows: &'a BTreeMap<WorkflowId, Workflow>,
-    executions: &'a mut BTreeMap<ExecutionId, Execution>,
+    workflows: &'a Map<WorkflowId, Workflow>,
+    executions: &'a mut Map<ExecutionId, Execution>,
     index: &'a mut Index,
 }
 

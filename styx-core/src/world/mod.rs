@@ -1,6 +1,7 @@
 //! The world: the fold of the log, all that decisions see.
 
 mod backfills;
+mod counted;
 mod index;
 mod line;
 mod lives;
@@ -9,7 +10,7 @@ mod place;
 mod queue;
 mod rows;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -18,6 +19,7 @@ use self::index::{Parts, Place, needed};
 pub(crate) use self::owed::due;
 pub use self::{
     backfills::{Backfill, Resource},
+    counted::{Counted, Map, Set, visits},
     index::Index,
     owed::{MAX_OWED, Natural, Owed},
     place::Ahead,
@@ -40,11 +42,11 @@ use crate::{
 pub struct World {
     log: LogRow,
     config: Arc<Config>,
-    workflows: BTreeMap<WorkflowId, Workflow>,
-    runs: BTreeMap<InstanceId, Run>,
-    executions: BTreeMap<ExecutionId, Execution>,
-    backfills: BTreeMap<Arc<str>, Backfill>,
-    resources: BTreeMap<Arc<str>, Resource>,
+    workflows: Map<WorkflowId, Workflow>,
+    runs: Map<InstanceId, Run>,
+    executions: Map<ExecutionId, Execution>,
+    backfills: Map<Arc<str>, Backfill>,
+    resources: Map<Arc<str>, Resource>,
     index: Index,
 }
 
@@ -335,27 +337,27 @@ impl World {
     }
 
     /// All workflows, ascending by id.
-    pub fn workflows(&self) -> &BTreeMap<WorkflowId, Workflow> {
+    pub fn workflows(&self) -> &Map<WorkflowId, Workflow> {
         &self.workflows
     }
 
     /// All active runs, ascending by instance.
-    pub fn runs(&self) -> &BTreeMap<InstanceId, Run> {
+    pub fn runs(&self) -> &Map<InstanceId, Run> {
         &self.runs
     }
 
     /// All executions that aren't cleaned up yet.
-    pub fn executions(&self) -> &BTreeMap<ExecutionId, Execution> {
+    pub fn executions(&self) -> &Map<ExecutionId, Execution> {
         &self.executions
     }
 
     /// All backfills, ascending by id, also those that are done.
-    pub fn backfills(&self) -> &BTreeMap<Arc<str>, Backfill> {
+    pub fn backfills(&self) -> &Map<Arc<str>, Backfill> {
         &self.backfills
     }
 
     /// All resources, ascending by id.
-    pub fn resources(&self) -> &BTreeMap<Arc<str>, Resource> {
+    pub fn resources(&self) -> &Map<Arc<str>, Resource> {
         &self.resources
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::line::Line;
+use super::{counted::Counted, line::Line};
 use crate::id::{InstanceId, WorkflowId};
 
 type Instant = DateTime<Utc>;
@@ -56,7 +56,7 @@ struct Turns<'a> {
     /// The workflows of those.
     workflows: BTreeSet<&'a WorkflowId>,
     /// The first of each other workflow that hasn't gone on.
-    firsts: btree_set::Iter<'a, (Instant, InstanceId)>,
+    firsts: Counted<btree_set::Iter<'a, (Instant, InstanceId)>>,
     first: Option<(Instant, &'a InstanceId)>,
     /// Of each workflow of which one has gone on, or became ready since the last record, the next run.
     nexts: BinaryHeap<Reverse<(Instant, &'a InstanceId)>>,

@@ -1,14 +1,12 @@
 //! The queue: runs that wait to go on, in a line for each set of resources, so that a freed unit looks only at who waits for it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
 use super::{
     Ahead,
+    counted::{Map, Set},
     line::{Line, Standing},
 };
 use crate::id::InstanceId;
@@ -26,26 +24,26 @@ pub struct Queue {
     /// The line of those that need nothing: most runs pass through it, and it is always open, so that it is in no set of lines.
     plain: Line,
     /// The lines of those that need resources.
-    lines: BTreeMap<Resources, Line>,
+    lines: Map<Resources, Line>,
     /// The lines that need a resource.
-    lines_of: BTreeMap<Arc<str>, BTreeSet<Resources>>,
+    lines_of: Map<Arc<str>, Set<Resources>>,
     /// Units in use, of defined resources and others; none is left out.
-    used: BTreeMap<Arc<str>, u64>,
+    used: Map<Arc<str>, u64>,
     /// How many units there are.
-    limits: BTreeMap<Arc<str>, i64>,
+    limits: Map<Arc<str>, i64>,
     /// The firsts of all lines, by how the lines stand.
     fronts: [Front; 3],
     /// Full lines with ready runs that weren't told so.
-    telling: BTreeSet<Resources>,
+    telling: Set<Resources>,
     /// Full lines with such runs among those that wait for their time.
-    telling_later: BTreeSet<(Instant, Resources)>,
+    telling_later: Set<(Instant, Resources)>,
 }
 
 /// The firsts of some lines, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Front {
-    heads: BTreeSet<(Instant, InstanceId, Resources)>,
-    later: BTreeSet<(Instant, Resources)>,
+    heads: Set<(Instant, InstanceId, Resources)>,
+    later: Set<(Instant, Resources)>,
 }
 
 impl Queue {
