@@ -51,6 +51,28 @@ fn a_job_inherits_neither_signals_nor_descriptors() {
     assert_eq!(executor.output(&id), "0\n1\n2\n3\n");
 }
 
+/// A shim that ended when it wrote more output than that had its job run again and again.
+#[test]
+fn a_limit_on_the_size_of_files_cuts_the_output_and_not_the_job() {
+    for trap in ["", "trap '' XFSZ; "] {
+        let place = Place::new();
+        let mut options = place.options();
+        let shim = std::mem::replace(&mut options.shim.program, "sh".into());
+        let script = format!(r#"{trap}ulimit -f 64; exec "$0" "$1""#);
+        options.shim.args = vec!["-c".into(), script.into(), shim.into()];
+        let executor = Watched::new(options);
+        let id = execution(1);
+        executor.launch(place.launch(&id, &["sh", "-c", "yes | head -c 500000; exit 20"]));
+        executor.expect(&id, &[Observed::Launched, Observed::Started, exited(20)]);
+        let length = executor.output(&id).len();
+        assert!((1..=64 * 1024).contains(&length), "{length}");
+        // The job itself has the limit and the signal.
+        let id = execution(2);
+        executor.launch(place.launch(&id, &["sh", "-c", "exec head -c 500000 /dev/zero > \"$STYX_RUN_DIR/big\""]));
+        executor.expect(&id, &[Observed::Launched, Observed::Started, exited(128 + Signal::SIGXFSZ as i32)]);
+    }
+}
+
 #[test]
 fn ends_are_seen_and_stops_work_whatever_was_inherited() {
     let place = Place::new();

@@ -27,6 +27,16 @@ fn start(data: &Path, format: &str, errors: impl Into<Stdio>) -> Server {
     Server::attach(child, data)
 }
 
+#[test]
+fn a_wrong_argument_does_not_act_on_the_terminal() {
+    for (name, value) in [("--listen", "\u{1b}[2J"), ("--no\u{9b}2J\u{202e}", "x\r\n"), ("log", "\u{1b}]0;x\u{7}")] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_styx-server")).args([name, value]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(!said.contains(|letter: char| letter.is_control() && letter != '\n' || letter == '\u{202e}'), "{said:?}");
+    }
+}
+
 /// Writes and reads that all have a line in the log; all are answered.
 fn ask_often(server: &Server) {
     server.store("c", "w", "hours", "{}");
@@ -238,6 +248,8 @@ fn a_server_that_can_write_no_request_to_its_log_is_not_ready() {
     let config = dir.path().join("styx.toml");
     fs::write(&config, "disk_reserve = 9000000000000000000\n").unwrap();
     let server = Server::start_with(&data, &["--executor", "fake", "--config", config.to_str().unwrap()]);
+    // It takes connections before it has read its log.
+    server.wait_for("/ready", |json| json["status"] != "starting");
     let ready = server.get("/ready");
     assert_eq!((ready.status, &ready.json()["status"]), (503, &"failed".into()));
     let reason = ready.json()["reasons"][0].clone();
