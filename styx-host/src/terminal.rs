@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
-use crate::text::{printable, printable_line};
+use crate::text::{json, printable, printable_line};
 
 /// Writes texts whose control characters are written out. It holds back what doesn't end a line until [`flush`](Write::flush)
 /// or the next line end, so that no character and no colour comes in two pieces.
 #[derive(Debug)]
 pub struct Harmless<W: Write> {
     out: W,
+    is_json: bool,
     held: Vec<u8>,
 }
 
@@ -33,12 +34,26 @@ const MOST_HELD: usize = 1 << 16;
 impl<W: Write> Harmless<W> {
     /// Writes to `out`.
     pub fn new(out: W) -> Self {
-        Self { out, held: Vec::new() }
+        Self { out, is_json: false, held: Vec::new() }
+    }
+
+    /// Writes JSON to `out`, with escapes of JSON.
+    pub fn of_json(out: W) -> Self {
+        Self { out, is_json: true, held: Vec::new() }
+    }
+
+    /// As much of what is held as ends with a whole character.
+    fn whole(&self) -> usize {
+        match std::str::from_utf8(&self.held) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => self.held.len(),
+        }
     }
 
     fn write_held(&mut self, length: usize) -> io::Result<()> {
         let text = String::from_utf8_lossy(&self.held[..length]);
-        let written = self.out.write_all(printable(&text).as_bytes());
+        let text = if self.is_json { json(&text) } else { printable(&text) };
+        let written = self.out.write_all(text.as_bytes());
         self.held.drain(..length);
         written
     }
@@ -49,7 +64,7 @@ impl<W: Write> Write for Harmless<W> {
         self.held.extend_from_slice(bytes);
         match self.held.iter().rposition(|byte| *byte == b'\n') {
             Some(end) => self.write_held(end + 1)?,
-            None if self.held.len() > MOST_HELD => self.write_held(self.held.len())?,
+            None if self.held.len() > MOST_HELD => self.write_held(self.whole())?,
             None => {}
         }
         Ok(bytes.len())
@@ -83,5 +98,17 @@ mod tests {
         }
         drop(harmless);
         assert_eq!(String::from_utf8(out).unwrap(), "\u{1b}[31mé\u{1b}[m\n\\u{1b}[2Jend\\u{9b}");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        let line = format!("\"{}\u{9b}\"", "é".repeat(MOST_HELD));
+        let mut out = Vec::new();
+        let mut harmless = Harmless::of_json(&mut out);
+        for piece in line.as_bytes().chunks(1_001) {
+            harmless.write_all(piece).unwrap();
+        }
+        drop(harmless);
+        assert_eq!(String::from_utf8(out).unwrap(), line.replace('\u{9b}', "\\u009b"));
     }
 }

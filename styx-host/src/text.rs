@@ -1,7 +1,7 @@
 //! Texts of others, made harmless: nothing in them moves the cursor, begins a line, hides, or changes what stands around it.
 //!
-//! Whatever comes from a log, an answer, a file or its name goes through here on its way to a terminal. JSON and YAML have
-//! escapes of their own.
+//! Whatever comes from a log, an answer, a file or its name goes through here on its way to a terminal. JSON has escapes of its
+//! own, but needn't use them for what isn't ASCII: [`json`] sees to that.
 
 use std::borrow::Cow;
 
@@ -34,6 +34,30 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// The same on one line, such as that of a server's log.
 pub fn printable_line(text: &str) -> Cow<'_, str> {
     unless_colour(text, |letter| is_unseen(letter) && letter != '\t')
+}
+
+/// A text in JSON in which nothing but line ends and tabs acts on a terminal: what can't be seen is escaped as JSON does it, so the
+/// value is the same.
+///
+/// ```
+/// assert_eq!(styx_host::text::json("{\"a\": \"b\u{9b}2J\u{202e}\"}"), r#"{"a": "b\u009b2J\u202e"}"#);
+/// ```
+pub fn json(text: &str) -> Cow<'_, str> {
+    let is_meant = |letter: char| is_unseen(letter) && !matches!(letter, '\n' | '\t' | '\r');
+    if !text.contains(is_meant) {
+        return text.into();
+    }
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        if is_meant(letter) {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            escaped.push(letter);
+        }
+    }
+    escaped.into()
 }
 
 /// At most so many letters of a text, and three dots if that isn't all: for errors that name a value of any length.
@@ -132,6 +156,16 @@ mod tests {
         assert_eq!(visible("a\nb\u{1b}[2Jc\u{202e}\u{9b}\r"), r"a\nb\u{1b}[2Jc\u{202e}\u{9b}\r");
         assert_eq!(visible("\u{2066}\u{200b}\u{feff}\u{2028}"), r"\u{2066}\u{200b}\u{feff}\u{2028}");
         assert_eq!(visible_lines("a\n\tb\u{1b}"), "a\n\tb\\u{1b}");
+    }
+
+    proptest! {
+        #[test]
+        fn json_stays_the_same_value(text in "[\\PC\\pC\u{9b}\u{202e}\u{e0041}\"\\\\]*") {
+            let written = serde_json::Value::from(text.as_str()).to_string();
+            let shown = json(&written);
+            prop_assert!(!shown.contains(is_unseen), "{}", shown);
+            prop_assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "DIR", env = "STYX_SERVER_DATA")]
     pub(crate) data: Option<PathBuf>,
     /// Address to listen on; port 0 takes any free port [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", env = "STYX_SERVER_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "STYX_SERVER_LISTEN", value_parser = crate::settings::listen)]
     pub(crate) listen: Option<SocketAddr>,
     /// Name under which clients reach the server, besides localhost and its addresses; may be given several times
     #[arg(long = "host-name", value_name = "NAME", env = "STYX_SERVER_HOST_NAME", value_delimiter = ',')]

@@ -45,7 +45,14 @@ pub fn main() -> ExitCode {
         return styx_engine::local::shim::main(env::args_os().skip(2));
     }
     umask::make_private();
-    let Cli { flags, command } = Cli::parse();
+    let Cli { flags, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            print::tell(error.render().to_string().trim_end());
+            return ExitCode::from(2);
+        }
+        Err(error) => error.exit(),
+    };
     let done = match command {
         None => begin().and_then(|()| Settings::load(&flags)).and_then(serve::run),
         Some(Command::CheckConfig(flags)) => Settings::load(&flags)

@@ -26,7 +26,7 @@ use styx_engine::clock::WallLimits;
 const MAX_BODY_BYTES: usize = styx_store::codec::MAX_BODY / 4;
 
 use self::file::File;
-pub(crate) use self::values::Iso;
+pub(crate) use self::values::{Iso, listen};
 use crate::cli::{AuthMode, ExecutorKind, Flags, LogFormat, LogRuns};
 
 /// All that a server is started with.
@@ -77,7 +77,7 @@ pub(crate) struct AuthSettings {
 
 /// How the workflow folder is watched.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section of its own, with keys and values")]
 pub(crate) struct FolderSettings {
     /// How long a file must be gone until it counts as removed, which disables its workflows.
     pub(crate) removed_after: Iso,
@@ -153,7 +153,7 @@ impl LocalSettings {
 
 /// Limits of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section of its own, with keys and values")]
 pub(crate) struct HttpSettings {
     /// The most bytes of a request's body.
     pub(crate) max_body_bytes: usize,
@@ -217,7 +217,10 @@ impl Settings {
         let executor = flags.executor.or(file.executor).unwrap_or(ExecutorKind::Local);
         let runs_api_workflows = flags.run_api_workflows.or(file.run_api_workflows).unwrap_or(false);
         let insecure_listen = flags.insecure_listen.or(file.insecure_listen).unwrap_or(false);
-        let listen = flags.listen.or(file.listen).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080));
+        let listen = flags
+            .listen
+            .or(file.listen.map(|listen| listen.0))
+            .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080));
         let data = file.data_folder(flags.data.clone());
         let auth = AuthSettings {
             mode: flags.auth.or(file.auth.mode).unwrap_or(AuthMode::Off),
@@ -247,6 +250,7 @@ impl Settings {
                  a larger request asks for"
             );
         }
+        file.check()?;
         let workflows = flags.workflows.clone().or(file.workflows.clone());
         workflows.iter().try_for_each(|workflows| apart::check(&data, workflows))?;
         file.workflow_folder.check()?;
@@ -433,7 +437,8 @@ mod tests {
     fn what_can_t_be_done_is_refused() {
         let check = |text: &str| {
             let file = File::parse(text).unwrap();
-            file.workflow_folder.check().and_then(|()| file.local.check()).map_err(|error| error.to_string())
+            let checks = file.check().and_then(|()| file.workflow_folder.check()).and_then(|()| file.local.check());
+            checks.map_err(|error| error.to_string())
         };
         assert_eq!(check("[workflow_folder]\nremoved_after = \"PT0S\"\nsweep_every = \"PT1M\""), Ok(()));
         for (text, said) in [
@@ -442,6 +447,10 @@ mod tests {
             ("local.execution_env = { \"A=B\" = \"c\" }", "local.execution_env: the name \"A=B\" holds a `=`"),
             ("local.execution_env = { A = \"\\u0000\" }", "local.execution_env.A: holds a NUL character"),
             ("local.path = \"/bin\\u0000\"", "local.path: holds a NUL"),
+            ("timeouts.running = \"PT0S\"", "timeouts.running (PT0S) must be longer than nothing"),
+            ("http.request_timeout = \"PT0S\"", "http.request_timeout (PT0S) must be longer"),
+            ("data = \"\"", "data (\"\") must name a path"),
+            ("auth.tokens = \"\"", "auth.tokens (\"\") must name a path"),
         ] {
             assert!(check(text).is_err_and(|error| error.contains(said)), "{text}");
         }
@@ -458,7 +467,8 @@ mod tests {
             ("max_cost = 1.25", &["1:", "`1.25`"]),
             ("backoff.max_exponent = 31", &["1:", "`31`", "30"]),
             ("executor = \"kubernetes\"", &["1:", "`kubernetes`", "local"]),
-            ("listen = \"localhost\"", &["1:", "socket address"]),
+            ("listen = \"localhost\"", &["1:", "`localhost`", "socket address", "127.0.0.1:8080"]),
+            ("auth = \"tokens\"", &["1:", "\"tokens\"", "a section of its own"]),
             ("x", &["1:"]),
         ] {
             let error = File::parse(text).unwrap_err();

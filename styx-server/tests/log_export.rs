@@ -451,6 +451,9 @@ fn a_foreign_log_is_shown_without_harm() {
         &["diff", "1", "23"],
         &["step", "examples", &name, "2026-03-29T05", "--plain"],
         &["replay"],
+        &["show", "--format", "json"],
+        &["at", "23", "--workflows", "--format", "json"],
+        &["diff", "1", "23", "--format", "json"],
     ] {
         let args = [&args[..1], &["--data", "DIR/new"], &args[1..]].concat();
         let (_, out, notes) = run(dir.path(), &args);

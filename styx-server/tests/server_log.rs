@@ -30,10 +30,14 @@ fn start(data: &Path, format: &str, errors: impl Into<Stdio>) -> Server {
 #[test]
 fn a_wrong_argument_does_not_act_on_the_terminal() {
     for (name, value) in [("--listen", "\u{1b}[2J"), ("--no\u{9b}2J\u{202e}", "x\r\n"), ("log", "\u{1b}]0;x\u{7}")] {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_styx-server")).args([name, value]).output().unwrap();
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_styx-server")).args([name, value]).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(!said.contains(|letter: char| letter.is_control() && letter != '\n' || letter == '\u{202e}'), "{said:?}");
+        assert!(
+            !said.contains(|letter: char| letter.is_control() && letter != '\n' || letter == '\u{202e}'),
+            "{said:?}"
+        );
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) use self::backfill_stream::BackfillStream;
 pub(crate) use self::own::ShownContext;
 pub(crate) use self::report::{Report, Upcoming};
 use crate::failure::Failure;
-use styx_host::text::{printable, visible};
+use styx_host::text::{json, printable, visible};
 
 /// The forms of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,7 +216,7 @@ impl Printer {
     /// Prints a value as it is in JSON or YAML, or as the text of another form.
     fn show<T: Serialize + ?Sized>(&mut self, value: &T, text: impl FnOnce(Format) -> String) -> Result<(), Failure> {
         match self.form.format {
-            Format::Json => self.print(&format!("{}\n", json_text(value)?)),
+            Format::Json => self.print(&format!("{}\n", json(&json_text(value)?))),
             Format::Yaml => self.print(&format!("---\n{}\n", yaml_text(value)?)),
             format => self.print(&printable(&text(format))),
         }
@@ -242,5 +242,9 @@ fn json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
 fn yaml_text<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
     let value: serde_json::Value = serde_json::from_str(&json_text(value)?).map_err(io::Error::from)?;
     let yaml = serde_saphyr::to_string(&value).map_err(io::Error::other)?;
+    // YAML can escape in quotes only, and JSON is YAML.
+    if json(&yaml) != yaml {
+        return Ok(json(&json_text(&value)?).into_owned());
+    }
     Ok(yaml.trim_end_matches('\n').to_owned())
 }

@@ -344,7 +344,15 @@ fn nothing_in_a_file_acts_on_the_terminal() {
         (&*format!("{bad}.yaml"), HOURLY),
         ("wrong.yaml", &*format!("- {{id: {id}, schedule: {id}, docker_image: {id}, {id}: 1}}\n")),
     ]);
-    for args in [&["."][..], &["--plain", "."], &["."], &["wrong.yaml"], &["no\u{1b}[2Jfile"]] {
+    for args in [
+        &["."][..],
+        &["--plain", "."],
+        &["."],
+        &["wrong.yaml"],
+        &["no\u{1b}[2Jfile"],
+        &["--json", "."],
+        &["-o", "yaml", "."],
+    ] {
         let output = files.lint(args);
         for shown in [text(&output.stdout), text(&output.stderr)] {
             let acts = |letter: char| letter.is_control() && letter != '\n' || "\u{202e}\u{200b}".contains(letter);

@@ -91,7 +91,14 @@ fn texts_of_others_stay_on_their_line_and_leave_the_terminal_alone() {
             assert!(shown.contains(VISIBLE), "{args:?}: {shown}");
             assert!(!shown.replace('\n', "").contains(char::is_control), "{args:?}: {shown:?}");
         }
-        assert!(run("json").contains("\u{202e}"), "{args:?}");
+        for form in ["json", "yaml"] {
+            let shown = run(form);
+            assert!(shown.contains(r"\u202e"), "{args:?}: {shown}");
+            assert!(
+                !shown.replace('\n', "").contains(|c: char| c.is_control() || c == '\u{202e}'),
+                "{args:?}: {shown:?}"
+            );
+        }
     }
 }
 

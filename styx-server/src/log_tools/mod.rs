@@ -179,20 +179,19 @@ fn run_on_terminal(command: &LogCommand, out: &mut dyn Write) -> io::Result<u8> 
 /// When an output can't be written.
 pub fn run_on(command: &LogCommand, out: &mut dyn Write, notes: &mut dyn Write) -> io::Result<u8> {
     let notes = &mut Harmless::new(notes);
-    let code = match is_text(command) {
-        true => {
-            let mut out = Harmless::new(out);
-            let code = run_command(command, &mut out, notes)?;
-            out.flush()?;
-            code
-        }
-        false => run_command(command, out, notes)?,
+    let code = if matches!(command, LogCommand::Export(_)) {
+        run_command(command, out, notes)?
+    } else {
+        let mut out = if is_text(command) { Harmless::new(out) } else { Harmless::of_json(out) };
+        let code = run_command(command, &mut out, notes)?;
+        out.flush()?;
+        code
     };
     notes.flush()?;
     Ok(code)
 }
 
-/// Whether a command writes text for people, and not JSON, which has escapes of its own.
+/// Whether a command writes text for people, and not JSON.
 fn is_text(command: &LogCommand) -> bool {
     match command {
         LogCommand::Verify(args) => args.format == ReportFormat::Text,

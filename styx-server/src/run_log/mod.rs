@@ -110,12 +110,7 @@ impl RunLog {
             Event::Halt { reason } | Event::Stop { reason } => (None, reason.clone()),
             _ => (None, None),
         };
-        let by = match &record.cause {
-            Cause::Operator(operator) => Some(format!("asked for by {}", operator.actor)),
-            _ => None,
-        };
-        let is_asked_for = by.is_some() || is_halted_with_its_backfill(run, world);
-        let reasons: Vec<String> = failure.into_iter().chain(reason.map(|text| text.to_string())).chain(by).collect();
+        let is_asked_for = matches!(record.cause, Cause::Operator(_)) || is_halted_with_its_backfill(run, world);
         Some(Line {
             kind,
             workflow: instance.workflow().to_string(),
@@ -123,7 +118,7 @@ impl RunLog {
             tries: run.tries,
             duration: record.at - run.began_at,
             delay,
-            reason: Some(shortened(&reasons.join("; "), MOST_REASON).into_owned()).filter(|reason| !reason.is_empty()),
+            reason: joined(failure, reason.as_deref(), &record.cause),
             is_warning: kind == Kind::GivenUp || kind == Kind::Halted && !is_asked_for,
         })
     }
@@ -140,6 +135,21 @@ fn failure(event: &Event, run: &Run) -> Option<String> {
         Event::Timeout { reason: None } => Some(format!("it was in {state} for too long")),
         _ => None,
     }
+}
+
+/// What failed, what was decided and who asked for it; nothing is said twice.
+fn joined(failure: Option<String>, reason: Option<&str>, cause: &Cause) -> Option<String> {
+    let reason = reason.unwrap_or_default();
+    let failure = failure.filter(|failure| !reason.starts_with(failure.as_str()));
+    let by = match cause {
+        Cause::Operator(operator) if !reason.ends_with(&format!("by {}", operator.actor)) => {
+            Some(format!("asked for by {}", operator.actor))
+        }
+        _ => None,
+    };
+    let parts: Vec<&str> = failure.iter().map(String::as_str).chain([reason]).chain(by.as_deref()).collect();
+    let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+    (!text.is_empty()).then(|| shortened(&text, MOST_REASON).into_owned())
 }
 
 fn is_halted_with_its_backfill(run: &Run, world: &World) -> bool {
@@ -221,5 +231,15 @@ mod tests {
         assert_eq!(shown(LogRuns::Off), [false; 4]);
         assert_eq!(shown(LogRuns::Failures), [false, true, true, true]);
         assert_eq!(shown(LogRuns::All), [true; 4]);
+    }
+
+    #[test]
+    fn a_reason_says_nothing_twice() {
+        let failed = || Some("exit code 50".to_owned());
+        let said = |failure, reason| joined(failure, reason, &Cause::Engine);
+        assert_eq!(said(failed(), Some("exit code 50: unrecoverable")).unwrap(), "exit code 50: unrecoverable");
+        assert_eq!(said(failed(), Some("too many")).unwrap(), "exit code 50; too many");
+        assert_eq!(said(failed(), None).unwrap(), "exit code 50");
+        assert_eq!(said(None, None), None);
     }
 }

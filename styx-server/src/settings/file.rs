@@ -1,7 +1,6 @@
 //! The configuration file: its form, and the [`Config`] that it leads to.
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     thread,
 };
@@ -17,7 +16,7 @@ use styx_engine::clock::WallLimits;
 
 use super::{
     FolderSettings, HttpSettings, LocalSettings,
-    values::{Cost, Exponent, Iso, PerSecond},
+    values::{Cost, Exponent, Iso, Listen, PerSecond},
 };
 use crate::cli::{AuthMode, ExecutorKind, LogFormat, LogRuns};
 
@@ -26,7 +25,7 @@ use crate::cli::{AuthMode, ExecutorKind, LogFormat, LogRuns};
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
     pub(super) data: Option<PathBuf>,
-    pub(super) listen: Option<SocketAddr>,
+    pub(super) listen: Option<Listen>,
     pub(super) workflows: Option<PathBuf>,
     pub(super) workflow_folder: FolderSettings,
     pub(super) executor: Option<ExecutorKind>,
@@ -53,7 +52,7 @@ pub(super) struct File {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section of its own, with keys and values")]
 pub(super) struct FileAuth {
     pub(super) mode: Option<AuthMode>,
     pub(super) tokens: Option<PathBuf>,
@@ -61,28 +60,28 @@ pub(super) struct FileAuth {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section of its own, with keys and values")]
 pub(super) struct FileBackoff {
     pub(super) base: Option<Iso>,
     pub(super) max_exponent: Option<Exponent>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section of its own, with keys and values")]
 pub(super) struct FileClock {
     pub(super) max_jump: Option<Iso>,
     pub(super) max_outage: Option<Iso>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section of its own, with keys and values")]
 pub(super) struct FileFailureLimit {
     pub(super) failures: Option<u32>,
     pub(super) span: Option<Iso>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section of its own, with keys and values")]
 pub(super) struct FileTimeouts {
     pub(super) default: Option<Iso>,
     pub(super) submitting: Option<Iso>,
@@ -99,6 +98,33 @@ impl File {
         let text =
             styx_host::file::read_text(path, MAX_BYTES).with_context(|| format!("reading {}", path.display()))?;
         Self::parse(&text).map_err(|error| anyhow::anyhow!("{}:{error}", path.display()))
+    }
+
+    /// Refuses values with which nothing could work.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let FileTimeouts { default, submitting, submitted, running, max_running } = &self.timeouts;
+        let HttpSettings { request_timeout, client_timeout, answer_timeout, .. } = &self.http;
+        let times = [
+            ("timeouts.default", default.as_ref()),
+            ("timeouts.submitting", submitting.as_ref()),
+            ("timeouts.submitted", submitted.as_ref()),
+            ("timeouts.running", running.as_ref()),
+            ("timeouts.max_running", max_running.as_ref()),
+            ("http.request_timeout", Some(request_timeout)),
+            ("http.client_timeout", Some(client_timeout)),
+            ("http.answer_timeout", Some(answer_timeout)),
+        ];
+        for (name, time) in times {
+            if time.is_some_and(|time| time.0 <= TimeDelta::zero()) {
+                bail!("{name} (PT0S) must be longer than nothing: whatever it limits would time out at once");
+            }
+        }
+        for (name, path) in [("data", &self.data), ("workflows", &self.workflows), ("auth.tokens", &self.auth.tokens)] {
+            if path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+                bail!("{name} (\"\") must name a path: leave the line out for the default");
+            }
+        }
+        Ok(())
     }
 
     /// The error begins with line and column.

@@ -1,6 +1,6 @@
 //! Values as the configuration file writes them.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -40,6 +40,26 @@ impl fmt::Display for Iso {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Span::from(self.0).fmt(f)
     }
+}
+
+/// Where to listen, in the file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listen(pub(super) SocketAddr);
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        listen(&String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// Reads where to listen.
+///
+/// # Errors
+///
+/// When it isn't a socket address.
+pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
+    let expected = "expected an IP address and a port such as 127.0.0.1:8080 or [::1]:8080";
+    text.parse().map_err(|_| format!("`{text}` is not a socket address: {expected}"))
 }
 
 /// A cost in the file: a number with at most one decimal; kept in tenths.
