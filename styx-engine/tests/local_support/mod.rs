@@ -259,7 +259,7 @@ pub fn kill(pid: i32) {
 pub fn hear_pids(word: &Path, count: usize) -> Vec<OwnedFd> {
     let file = fs::OpenOptions::new().read(true).write(true).open(word).unwrap();
     let lines = BufReader::new(file).lines().take(count);
-    lines.map(|line| hold(line.unwrap().trim().parse().unwrap())).collect()
+    lines.map(|line| line.unwrap()).map(|line| hold(line.trim().parse().unwrap_or_else(|_| panic!("{line}")))).collect()
 }
 
 /// Starts a job with these helpers, kills its shim, and lets `after` find what is left.
