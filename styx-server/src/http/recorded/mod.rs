@@ -3,6 +3,7 @@
 //! A session is replayed on a scripted clock. Requests that were left out of a recording are made up for from what later
 //! answers tell of them, at the times that they tell.
 
+mod changes;
 mod compare;
 mod exchange;
 mod executions;
@@ -72,7 +73,7 @@ const OWN_HEADERS: &[&str] = &["date", "connection", "transfer-encoding", "vary"
 
 /// How often a state had to be made for which no answer has a trace, in the project's own recording: the recording leaves out
 /// requests, and this is what they did.
-const PREPARED: &[(&str, usize)] = &[("client blocked", 1), ("instance halted", 2), ("run triggered", 2)];
+const PREPARED: &[(&str, usize)] = &[("client blocked", 1), ("instance halted", 1), ("run triggered", 2)];
 
 /// A server that asks for tokens as the recorded one did, and the ids that it made in the place of the recorded ones.
 struct Session {
@@ -135,7 +136,8 @@ impl Session {
     /// Makes up for a request that isn't in the recording; returns what became of it if it was refused.
     fn make_up(&mut self, asked: &LeftOut) -> Option<String> {
         let path = self.ids.ours(&asked.path);
-        let answer = self.ask(asked.method, &path, asked.body.as_ref().map(Value::to_string).as_deref());
+        let body = asked.body.as_ref().map(|body| self.ids.ours(&body.to_string()));
+        let answer = self.ask(asked.method, &path, body.as_deref());
         if let (Some(recorded), Ok(told)) = (&asked.id, serde_json::from_str::<Value>(&answer.body))
             && let Some(ours) = told["trigger_id"].as_str().or(told["id"].as_str())
         {

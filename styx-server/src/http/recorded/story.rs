@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::{
+    changes::Changes,
     exchange::{Exchange, key, made_at, time},
     executions::Executions,
 };
@@ -111,17 +112,26 @@ struct Traces {
     acted: Vec<(String, DateTime<Utc>, DateTime<Utc>)>,
     /// Triggers of instances that were seen active.
     active: BTreeSet<String>,
+    changes: Changes,
+    /// Resources that were listed.
+    seen: BTreeSet<String>,
     /// The last list of resources, with its time.
     listed: Option<DateTime<Utc>>,
 }
 
 impl Traces {
     fn known(&mut self, exchange: &Exchange) {
+        for resource in exchange.told()["resources"].as_array().map_or(&[][..], Vec::as_slice) {
+            self.seen.extend(resource["id"].as_str().map(str::to_owned));
+        }
         if exchange.is_done() {
             self.made.extend(workflows(exchange).iter().map(stored));
             let told = exchange.told();
-            self.made
-                .extend([&told["trigger_id"], &told["id"]].into_iter().filter_map(Value::as_str).map(str::to_owned));
+            self.made.extend(told["trigger_id"].as_str().map(str::to_owned));
+            // A PUT makes a resource that there wasn't, and edits all else.
+            let is_new = |id: &&str| !self.seen.contains(*id) && exchange.path.starts_with("/api/v3/resources");
+            let made = told["id"].as_str().filter(|id| exchange.method != "PUT" || is_new(id));
+            self.made.extend(made.map(str::to_owned));
             let action = ["retry", "halt"].into_iter().find(|action| exchange.path.ends_with(&format!("/{action}")));
             if let Some(action) = action {
                 let instance = key(&serde_json::from_str(&exchange.body).unwrap_or_default());
@@ -131,6 +141,10 @@ impl Traces {
     }
 
     fn look_at(&mut self, exchange: &Exchange) {
+        let told = std::slice::from_ref(exchange.told());
+        if exchange.method == "GET" && exchange.path.starts_with("/api/v3/resources/") && told[0].is_object() {
+            self.resources(exchange.at - TimeDelta::milliseconds(2), told);
+        }
         for workflow in workflows(exchange) {
             self.workflow(&workflow);
         }
@@ -161,11 +175,18 @@ impl Traces {
                 _ => {}
             }
         }
+        self.changes.halted(exchange);
         for backfill in backfills(exchange) {
-            self.backfill(&backfill);
+            self.backfill(exchange, &backfill);
+        }
+        for (at, change) in self.changes.resources(exchange) {
+            self.ask(format!("{} {at}", change.path), at, change);
         }
         if let Some(resources) = exchange.told()["resources"].as_array() {
-            self.resources(exchange, resources);
+            // They were made right after the last list that doesn't have them, or before the first request.
+            let moment = self.listed.unwrap_or(exchange.at - TimeDelta::days(1)) + TimeDelta::milliseconds(1);
+            self.resources(moment, resources);
+            self.listed = Some(exchange.at);
         }
     }
 
@@ -206,38 +227,33 @@ impl Traces {
         self.ask(format!("{what} {at}"), at, LeftOut { method: "POST", path, body, id: None });
     }
 
-    fn backfill(&mut self, backfill: &Value) {
+    fn backfill(&mut self, exchange: &Exchange, backfill: &Value) {
         let Some((id, at)) = backfill["id"].as_str().zip(time(&backfill["created"])) else { return };
-        if self.made.contains(id) {
-            return;
+        if !self.made.contains(id) {
+            let mut body = json!({
+                "component": backfill["workflow_id"]["component_id"],
+                "workflow": backfill["workflow_id"]["id"],
+            });
+            for name in ["start", "end", "concurrency", "description", "reverse", "trigger_parameters"] {
+                body[name] = backfill[name].clone();
+            }
+            let path = "/api/v3/backfills?allowFuture=true".to_owned();
+            self.ask(id.to_owned(), at, LeftOut { method: "POST", path, body: Some(body), id: Some(id.to_owned()) });
         }
-        let mut body = json!({
-            "component": backfill["workflow_id"]["component_id"],
-            "workflow": backfill["workflow_id"]["id"],
-        });
-        for name in ["start", "end", "concurrency", "description", "reverse", "trigger_parameters"] {
-            body[name] = backfill[name].clone();
-        }
-        let path = "/api/v3/backfills?allowFuture=true".to_owned();
-        self.ask(id.to_owned(), at, LeftOut { method: "POST", path, body: Some(body), id: Some(id.to_owned()) });
-        if backfill["halted"] == true
-            && let Some(at) = time(&backfill["last_modified"])
-        {
-            // Whose instances were seen active after that was halted gracefully.
-            let path = format!("/api/v3/backfills/{id}?graceful={}", self.active.contains(id));
-            self.ask(format!("halt {id}"), at, LeftOut { method: "DELETE", path, body: None, id: None });
+        // Whose instances were seen active after that was halted gracefully.
+        let graceful = self.active.contains(id);
+        for (at, change) in self.changes.backfill(exchange, backfill, graceful) {
+            self.ask(format!("{} {} {at}", change.method, change.path), at, change);
         }
     }
 
-    /// Those that nobody made were made right after the last list that doesn't have them, or before the first request.
-    fn resources(&mut self, exchange: &Exchange, resources: &[Value]) {
-        let moment = self.listed.unwrap_or(exchange.at - TimeDelta::days(1)) + TimeDelta::milliseconds(1);
+    /// Makes those that nobody made.
+    fn resources(&mut self, moment: DateTime<Utc>, resources: &[Value]) {
         for resource in resources {
             let id = resource["id"].as_str().unwrap_or_default();
             let path = "/api/v3/resources".to_owned();
             self.ask(id.to_owned(), moment, LeftOut { method: "POST", path, body: Some(resource.clone()), id: None });
         }
-        self.listed = Some(exchange.at);
     }
 
     fn ask(&mut self, what: String, at: DateTime<Utc>, asked: LeftOut) {
@@ -261,7 +277,7 @@ fn stored(workflow: &Value) -> String {
     format!("{} {} {at:?}", workflow["component_id"], workflow["workflow_id"])
 }
 
-fn encoded(segment: &str) -> String {
+pub(super) fn encoded(segment: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let byte = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     segment.bytes().map(byte).collect()
