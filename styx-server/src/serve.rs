@@ -5,7 +5,10 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -75,6 +78,7 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         .build()
         .context("starting the runtime")?;
     let signals = runtime.block_on(async { Signals::listen() })?;
+    let stopping = Stopping::listen(&runtime, signals);
     let log = open(&settings.data)?;
     // Whoever asks before all is loaded waits; nobody is told that the port is free.
     let listener = runtime.block_on(async { listen(settings.listen) });
@@ -140,8 +144,9 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         stopping: told_to_stop,
     });
     health.start();
+    stopping.started();
     load.send_replace(Some(Arc::new(app)));
-    let answered = served.until_told_to_stop(&runtime, signals, stop_waiting);
+    let answered = served.until_told_to_stop(&runtime, stopping, stop_waiting);
     health.stop();
     // Connections that were cut may still hold the router, and it what requests were answered with.
     load.send_replace(None);
@@ -283,19 +288,15 @@ impl Served {
     fn until_told_to_stop(
         self,
         runtime: &Runtime,
-        mut signals: Signals,
+        stopping: Stopping,
         stop_waiting: watch::Sender<bool>,
     ) -> anyhow::Result<()> {
         let Self { stop, connections } = self;
         runtime.spawn(async move {
-            let name = signals.next().await;
-            tracing::info!("{name}: stopping; once more ends at once");
-            stop_waiting.send_replace(true);
-            drop(stop);
-            signals.next().await;
-            tracing::warn!("ended at once; what was acknowledged is in the log");
-            logging::flush();
-            std::process::exit(130);
+            if stopping.told.await.is_ok() {
+                stop_waiting.send_replace(true);
+                drop(stop);
+            }
         });
         runtime.block_on(connections).context("answering requests")
     }
@@ -317,6 +318,40 @@ fn stop(settings: &Settings, engine: EngineHandle, thread: EngineThread, runner:
     }
     tracing::info!("stopped; the log ends at {tail}");
     Ok(())
+}
+
+/// What becomes of the signals that ask the server to stop. A start may take long, or wait for something that never comes: a signal
+/// ends the process at once then, which is as good as a kill.
+struct Stopping {
+    has_started: Arc<AtomicBool>,
+    told: oneshot::Receiver<()>,
+}
+
+impl Stopping {
+    fn listen(runtime: &Runtime, mut signals: Signals) -> Self {
+        let (tell, told) = oneshot::channel();
+        let has_started = Arc::new(AtomicBool::new(false));
+        let started = Arc::clone(&has_started);
+        runtime.spawn(async move {
+            let name = signals.next().await;
+            if !started.load(Ordering::SeqCst) {
+                tracing::info!("{name} while starting: ended at once; what was acknowledged is in the log");
+                logging::flush();
+                std::process::exit(0);
+            }
+            tracing::info!("{name}: stopping; once more ends at once");
+            let _ = tell.send(());
+            signals.next().await;
+            tracing::warn!("ended at once; what was acknowledged is in the log");
+            logging::flush();
+            std::process::exit(130);
+        });
+        Self { has_started, told }
+    }
+
+    fn started(&self) {
+        self.has_started.store(true, Ordering::SeqCst);
+    }
 }
 
 /// The signals that ask the server to stop.

@@ -9,6 +9,8 @@ use std::{
     io::{Read, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
+    process::Stdio,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -221,6 +223,43 @@ fn a_thread_that_dies_ends_the_server_with_the_reason() {
     // Nothing of that is lost or in the way afterwards.
     let server = Server::start_with(&data, &["--executor", "fake", "--workflows", folder.to_str().unwrap()]);
     assert_eq!(server.get("/api/v3/workflows/c/w").status, 200);
+}
+
+#[test]
+fn a_start_that_takes_long_can_be_ended() {
+    let (dir, data) = data();
+    // Nobody ever writes to it, so the start never ends.
+    let fifo = dir.path().join("tokens");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    for name in ["TERM", "INT"] {
+        let log = dir.path().join(name);
+        let mut server = command(&data)
+            .args(["--executor", "fake", "--auth", "tokens", "--auth-tokens", fifo.to_str().unwrap()])
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        // Signals are listened to before the log is opened, and the address is written behind that.
+        while !data.join("address").exists() {
+            assert!(Instant::now() < deadline && server.try_wait().unwrap().is_none(), "it doesn't start");
+            thread::sleep(Duration::from_millis(10));
+        }
+        signal(server.id(), name);
+        let status = loop {
+            if let Some(status) = server.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > deadline {
+                server.kill().unwrap();
+                panic!("SIG{name} doesn't end it");
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        let said = fs::read_to_string(&log).unwrap();
+        assert!(status.success() && said.contains(" while starting: ended at once"), "{said}");
+        fs::remove_file(data.join("address")).unwrap();
+    }
 }
 
 #[test]
