@@ -119,13 +119,20 @@ impl<'a> Plan<'a> {
 
     /// Drafts that the run's execution could not be run or was lost, how it ended, and what follows.
     pub(super) fn fail(&mut self, execution: &ExecutionId, ending: Ending, message: &Arc<str>, class: FailureClass) {
+        // An operator who ends an execution wants the run to go on; to end it there is `halt`.
+        let may_give_up = ending != Ending::Operator;
         self.push(Event::RunError { message: Arc::clone(message), class });
         self.end_execution(execution, ending);
-        self.judge();
+        self.judge_with(may_give_up);
     }
 
     /// Drafts what follows from TERMINATED or FAILED (spec SM §18): these states never rest.
     pub(super) fn judge(&mut self) {
+        self.judge_with(true);
+    }
+
+    /// The same; `may_give_up` says whether too many failures without cost may end the run now.
+    fn judge_with(&mut self, may_give_up: bool) {
         let config = self.context.world.config();
         let unmet = unmet(self.context.world, &self.instance, &self.run);
         let ended = Ended {
@@ -135,7 +142,7 @@ impl<'a> Plan<'a> {
             infrastructure_failures: self.run.infrastructure_failures,
             infrastructure_limit_passed: self.run.infrastructure_since.is_some_and(|since| {
                 let failures = self.run.infrastructure_failures;
-                config.infrastructure_limit.is_passed(failures, since, self.context.now.at)
+                may_give_up && config.infrastructure_limit.is_passed(failures, since, self.context.now.at)
             }),
             condition_met: unmet.is_none(),
         };

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use expect_test::expect;
 use styx_core::{
     config::{Config, FailureLimit},
+    decide::Request,
     executor::Observed,
 };
 
@@ -78,6 +79,25 @@ fn an_end_of_its_own_begins_the_row_again() {
     lose(&mut story, 3, 10);
     assert_eq!(failures(&story), Some(3));
     lose(&mut story, 1, 10);
+    assert_eq!(failures(&story), None);
+}
+
+#[test]
+fn an_operator_who_ends_an_execution_never_ends_its_run_by_that() {
+    let mut story = failing(3, 4);
+    let end = |story: &mut Teller| {
+        let run = &story.world().runs()[&instance("report", "2026-03-29T00")];
+        let execution = run.execution.clone().expect("it has an execution");
+        story.ask(Request::EndExecution { execution });
+        story.wait_for_next_due();
+    };
+    for _ in 0..9 {
+        story.pass_seconds(3600);
+        end(&mut story);
+    }
+    // It costs nothing and is one of the row, so that what fails for ever has an end.
+    assert_eq!(failures(&story), Some(9));
+    lose(&mut story, 1, 1);
     assert_eq!(failures(&story), None);
 }
 
