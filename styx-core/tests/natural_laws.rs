@@ -114,6 +114,9 @@ proptest! {
             prop_assert_eq!(
                 schedule.following(&offset, at.instant), Some(*expected), "{} {} {:?}", &schedule, &offset, at
             );
+            prop_assert_eq!(
+                schedule.preceding(&offset, expected.instant), Some(at), "{} {} {:?}", &schedule, &offset, expected
+            );
             at = *expected;
         }
     }

@@ -435,3 +435,53 @@ fn parse_everything(text: &str) {
     }
     let _ = styx_core::schedule::ParameterForm::parse_any(text);
 }
+
+/// Some spellings of day fields, many of which match the same days.
+fn days_field(bounds: (u32, u32)) -> impl Strategy<Value = String> {
+    let (first, last) = bounds;
+    let range = (first..=last, first..=last).prop_map(|(a, b)| format!("{}-{}", a.min(b), a.max(b)));
+    let item = prop_oneof![
+        2 => (first..=last).prop_map(|day| day.to_string()),
+        2 => range,
+        1 => Just(format!("{first}-{last}")),
+        1 => Just(format!("{first}-{}", last - 1)),
+        1 => (1..4_u32).prop_map(|step| format!("*/{step}")),
+        1 => Just("*".to_owned()),
+    ];
+    prop_oneof![2 => Just("*".to_owned()), 5 => prop::collection::vec(item, 1..3).prop_map(|items| items.join(","))]
+}
+
+fn day_schedule() -> impl Strategy<Value = Schedule> {
+    let months = prop_oneof![
+        Just("*"),
+        Just("2"),
+        Just("2,4"),
+        Just("4,6,9,11"),
+        Just("1,2"),
+        Just("*/2"),
+        Just("1-12"),
+        Just("FEB,JUN"),
+    ];
+    (days_field((1, 31)), months, days_field((0, 7)))
+        .prop_map(|(days, months, weekdays)| Schedule::parse(&format!("0 0 {days} {months} {weekdays}")).unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// In 28 years each day of a year comes on each day of the week, in leap years too.
+    #[test]
+    fn schedules_mean_the_same_if_they_match_the_same_days(a in day_schedule(), others in prop::collection::vec(day_schedule(), 8)) {
+        let days = |schedule: &Schedule| {
+            let begin: DateTime<Utc> = "2000-12-31T12:00:00Z".parse().unwrap();
+            let instants = std::iter::successors(schedule.next(begin), |at| schedule.next(*at));
+            instants.take_while(|at| *at - begin < TimeDelta::days(10_228)).collect::<Vec<_>>()
+        };
+        let of_a = days(&a);
+        for b in others {
+            // What never matches can't be stored.
+            prop_assert_eq!(a.means_same(&b) || of_a.is_empty(), of_a == days(&b) || of_a.is_empty(), "{} {}", &a, &b);
+            prop_assert_eq!(a.means_same(&b), b.means_same(&a));
+        }
+    }
+}

@@ -144,6 +144,30 @@ fn lists_have_pages_ranges_and_tails() {
     assert_eq!(server.get("/api/v3/workflows/c/once/instances?tail=true&limit=1000000").body, "[]");
 }
 
+#[test]
+fn a_tail_goes_back_in_the_order_in_which_instants_fire() {
+    let (_dir, data) = data();
+    let server = Server::start(&data);
+    // With a month, the 29th to the 31st of January fire on 29 February: those of 06:00 before those of 20:00.
+    let body = r#"{"id":"w","schedule":"0 6,20 * * *","offset":"P1M","docker_image":"a","docker_args":["b"]}"#;
+    assert_eq!(server.post("/api/v3/workflows/c", body).status, 200);
+    for instant in ["28T06", "28T20", "29T06", "29T20", "30T06", "30T20", "31T06", "31T20"] {
+        assert_eq!(server.trigger("c", "w", &format!("2024-01-{instant}:00")).status, 200);
+    }
+    let next =
+        r#"{"next_natural_trigger":"2024-01-30T20:00:00Z","next_natural_offset_trigger":"2100-01-01T00:00:00Z"}"#;
+    assert_eq!(server.ask("PATCH", "/api/v3/workflows/c/w/state", &[], Some(next)).status, 200);
+    let tail = |limit: usize| {
+        let list = server.get(&format!("{LIST}?tail=true&limit={limit}")).json();
+        parameters(&list).into_iter().map(|name| name[8..13].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(tail(0), [""; 0]);
+    assert_eq!(tail(1), ["29T20"]);
+    assert_eq!(tail(2), ["29T20", "31T06"]);
+    assert_eq!(tail(5), ["28T20", "29T06", "29T20", "30T06", "31T06"]);
+    assert_eq!(tail(100), ["28T06", "28T20", "29T06", "29T20", "30T06", "31T06"]);
+}
+
 /// What Styx 2.x answered for histories of all sorts, of which a server tells that has them in its log.
 #[test]
 fn imported_histories_are_told_as_styx_told_them() {

@@ -54,6 +54,12 @@ impl Schedule {
         triggers.after(triggers.led_to(minute), Some(minute)).and_then(|minute| natural(offset, minute))
     }
 
+    /// The trigger before the one with this logical time, in the order of firing; `None` if there is none in the years 0000 to
+    /// 9999.
+    pub fn preceding(&self, offset: &Offset, instant: DateTime<Utc>) -> Option<NaturalTrigger> {
+        self.triggers(offset).before(minute_of(instant)).and_then(|minute| natural(offset, minute))
+    }
+
     pub(super) fn triggers(&self, offset: &Offset) -> Triggers<'_> {
         Triggers { fields: self.fields(), months: offset.months() }
     }
@@ -149,6 +155,38 @@ impl<'a> Triggers<'a> {
             Some((found - day, found))
         };
         days.filter_map(first_of_day).min().map(|(_, found)| found)
+    }
+
+    /// The last instant, in the order of triggers, before that of this minute.
+    fn before(self, minute: i64) -> Option<i64> {
+        if self.months == 0 {
+            return self.fields.at_or_before(minute - 1);
+        }
+        let source = Source::new(parts_of(minute).0, self.months);
+        if minute >= source.late_days()
+            && let Some(found) = self.last_late(source, Some(minute))
+        {
+            return Some(found);
+        }
+        let found = self.fields.at_or_before(minute.min(source.late_days()) - 1)?;
+        // Of the days that may be out of order, the last instant needn't fire last.
+        let source = Source::new(parts_of(found).0, self.months);
+        if found < source.late_days() { Some(found) } else { self.last_late(source, None) }
+    }
+
+    /// The last trigger among a month's last days, which all lead to one day: the latest time of day, then the latest day.
+    /// With `before` only those earlier than that minute's time of day, or of the same on an earlier day.
+    fn last_late(self, source: Source, before: Option<i64>) -> Option<i64> {
+        let days = (source.late_days()..source.end()).step_by(MINUTES_A_DAY as usize);
+        let last_of_day = |day: i64| {
+            let until = before.map_or(day + MINUTES_A_DAY - 1, |minute| {
+                let same = day + minute.rem_euclid(MINUTES_A_DAY);
+                if same < minute { same } else { same - 1 }
+            });
+            let found = self.fields.at_or_before(until).filter(|found| *found >= day)?;
+            Some((found - day, found))
+        };
+        days.filter_map(last_of_day).max().map(|(_, found)| found)
     }
 
     /// Where an instant is led to by the months of the offset.

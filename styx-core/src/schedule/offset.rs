@@ -69,6 +69,12 @@ impl Offset {
         self.amount.add_to(instant)
     }
 
+    /// Whether it has years or months: they cut days to the length of the month that they lead to, so instants may fire in
+    /// another order than their own.
+    pub fn has_months(&self) -> bool {
+        self.amount.months != 0
+    }
+
     /// Years and months, in months.
     pub(super) fn months(&self) -> i64 {
         self.amount.months

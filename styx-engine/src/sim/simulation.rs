@@ -116,7 +116,12 @@ pub(super) struct Simulation {
 impl Simulation {
     pub(super) fn new(seed: u64, options: &Options) -> Self {
         let mut random = Random::new(seed, 0);
-        let now = DateTime::from_timestamp(1_709_251_200 + random.between(0, 30 * 86_400), 0).unwrap_or_default();
+        // Any time of March 2024; often the end of a shorter month, where offsets with months cut days.
+        let march = random.between(1_709_251_200, 1_709_251_200 + 30 * 86_400);
+        let end_of_february = random.between(1_709_078_400, 1_709_251_200);
+        let end_of_april = random.between(1_714_348_800, 1_714_521_600);
+        let begin = *random.pick(&[march, march, end_of_february, end_of_april]);
+        let now = DateTime::from_timestamp(begin, 0).unwrap_or_default();
         let crashes = *random.pick(&[0, 2, 6, 12]);
         Self {
             options: options.clone(),

@@ -246,12 +246,13 @@ impl Workload {
         Request::Trigger { workflow: id, parameter: parameter.into(), parameters, allow_future }
     }
 
-    /// Mostly back, so that instants that have fired come again.
+    /// Mostly back from what fires about now, so that instants that have fired come again.
     fn move_cursor(&mut self, world: &World, id: WorkflowId, wall: DateTime<Utc>) -> Request {
-        let schedule = world.workflows().get(&id).map(|workflow| &workflow.spec.schedule);
-        let table = schedule.and_then(|schedule| Timetable::of(schedule));
-        let from = wall - self.random.seconds(-600, 5_400);
-        let instant = table.map_or(from, |table| table.at_or_before(from));
+        let spec = world.workflows().get(&id).map(|workflow| &workflow.spec);
+        let table = spec.and_then(|spec| Some((Timetable::of(&spec.schedule)?, spec.offset.as_deref())));
+        let back = self.random.seconds(-600, 5_400);
+        let instant =
+            table.map_or(wall - back, |(table, offset)| table.at_or_before(table.offset(offset).before(wall) - back));
         let fires_at = self.random.chance(50).then(|| wall + self.random.seconds(-600, 120));
         Request::PatchWorkflow { id, enabled: None, next_instant: Some(instant), next_fires_at: fires_at }
     }

@@ -133,7 +133,7 @@ impl FiresOnce {
         }
         let next = plan.natural(id);
         let instance = &next.instance;
-        if next.debt != debt || next.following != to {
+        if next.debt != debt || next.following() != to {
             return Err(format!("{instance} is next, owed by {:?}, and another cursor moves", next.debt));
         }
         let due = plan.enabled && self.scheduling && Some(next.cursor.fires_at) <= self.now.natural();
@@ -199,7 +199,7 @@ impl FiresOnce {
         if self.taken.triggered.contains(&taken) && !is_wanted_again {
             return Err(format!("{instance} fires again"));
         }
-        let overtaken = plan.is_overtaken(&next, self.now.present());
+        let overtaken = plan.is_overtaken(&next, self.now.natural().unwrap_or(self.now.at));
         if missed != overtaken {
             return Err(format!("{instance} says missed={missed}, and that it was overtaken is {overtaken}"));
         }

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use styx_core::{
     id::{InstanceId, WorkflowId},
     log::{LogError, LogReader},
-    schedule::Schedule,
+    schedule::{Offset, Schedule},
 };
 
 use super::{
@@ -33,9 +34,11 @@ const MAX_TAIL: i64 = 1_000_000;
 pub(super) async fn list(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
     let limit = limit(call)?;
     let moment = call.moment();
-    let instances = if call.query.is_true("tail") {
-        tail(call, &moment, id, limit).await?
-    } else if let Some(start) = call.query.filter("start") {
+    if call.query.is_true("tail") {
+        let list = tail(call, &moment, id, limit).await?;
+        return pieces::answer(call, moment, list).await;
+    }
+    let instances = if let Some(start) = call.query.filter("start") {
         let range = Instances::from(id, start, usize::MAX);
         call.query.filter("stop").into_iter().fold(range, Instances::up_to)
     } else {
@@ -87,7 +90,7 @@ fn limit(call: &Call) -> Result<i64, ApiError> {
 }
 
 /// The instances of the last periods before the next natural trigger.
-async fn tail(call: &Call, moment: &Moment, id: WorkflowId, limit: i64) -> Result<Instances, ApiError> {
+async fn tail(call: &Call, moment: &Moment, id: WorkflowId, limit: i64) -> Result<List, ApiError> {
     if limit > MAX_TAIL {
         return Err(ApiError::bad_request(format!("limit: {limit} is more than {MAX_TAIL}, the most with tail")));
     }
@@ -95,21 +98,69 @@ async fn tail(call: &Call, moment: &Moment, id: WorkflowId, limit: i64) -> Resul
     let workflow = workflow.ok_or_else(|| ApiError::not_found("Could not find workflow."))?;
     let next = workflows::state(&workflow, call.app.clock.now()).next_natural_trigger;
     let next = next.ok_or_else(|| ApiError::not_found("No next natural trigger for workflow."))?;
-    let schedule = Schedule::parse(&workflow.spec.schedule)
-        .map_err(|error| ApiError::internal(&call.operator.request_id, "Schedule", error))?;
+    let (schedule, offset) =
+        workflow.spec.triggers().map_err(|error| ApiError::internal(&call.operator.request_id, "Schedule", error))?;
+    let at_most = if limit <= 0 { 0 } else { usize::MAX };
     // Some schedules are gone through step by step, which is nothing for a thread that serves others.
-    let bounds = call.read(move |_| {
+    let list = call.read(move |_| {
+        if offset.has_months() {
+            let tail = Tail::new(schedule, offset, next, limit);
+            return Ok(List { tail: Some(tail.clone()), ..List::of(tail.around(id, at_most)) });
+        }
         let first = schedule.moved(next, -limit.max(0));
         // Where the schedule doesn't reach back so far, its first instance is the first of all.
-        Ok((first.map(|first| schedule.parameter(first)).unwrap_or_default(), schedule.parameter(next)))
+        let first = first.map(|first| schedule.parameter(first)).unwrap_or_default();
+        Ok(List::of(Instances::from(id, &first, at_most).up_to(&schedule.parameter(next))))
     });
-    let (first, end) = bounds.await?;
-    Ok(Instances::from(id, &first, if limit <= 0 { 0 } else { usize::MAX }).up_to(&end))
+    list.await
+}
+
+/// The last triggers before one, where they needn't come in the order of their instants.
+#[derive(Clone)]
+struct Tail {
+    schedule: Schedule,
+    offset: Offset,
+    /// The first; `None` where the schedule doesn't reach back so far.
+    first: Option<DateTime<Utc>>,
+    /// The trigger that comes after the last.
+    end: DateTime<Utc>,
+    /// The smallest instant and the greatest.
+    bounds: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+impl Tail {
+    fn new(schedule: Schedule, offset: Offset, end: DateTime<Utc>, limit: i64) -> Self {
+        let (mut first, mut bounds) = (Some(end), None);
+        for _ in 0..limit {
+            first = first.and_then(|at| schedule.preceding(&offset, at)).map(|trigger| trigger.instant);
+            let Some(at) = first else { break };
+            let (least, greatest) = bounds.unwrap_or((at, at));
+            bounds = Some((at.min(least), at.max(greatest)));
+        }
+        Self { schedule, offset, first, end, bounds }
+    }
+
+    /// All instances between the smallest instant and the greatest.
+    fn around(&self, id: WorkflowId, at_most: usize) -> Instances {
+        let Some((least, greatest)) = self.bounds else { return Instances::from(id, "", 0) };
+        let start = self.first.map(|_| self.schedule.parameter(least)).unwrap_or_default();
+        let end = self.schedule.next(greatest).map(|next| self.schedule.parameter(next));
+        end.iter().fold(Instances::from(id, &start, at_most), |instances, end| instances.up_to(end))
+    }
+
+    /// Whether an instance is no later trigger, and none before the first.
+    fn keeps(&self, instance: &InstanceId) -> bool {
+        let Ok(instant) = self.schedule.partition(instance.parameter()) else { return true };
+        let place = |instant| (self.offset.add_to(instant), instant);
+        place(instant) < place(self.end) && self.first.is_none_or(|first| place(first) <= place(instant))
+    }
 }
 
 /// A JSON list of instances with their histories, made piece by piece.
 struct List {
     instances: Instances,
+    /// Which of them are kept; all without it.
+    tail: Option<Tail>,
     waiting: VecDeque<InstanceId>,
     /// Of the instance that is being told.
     history: Option<InstanceHistory>,
@@ -122,7 +173,7 @@ impl List {
     const PAGE: usize = 100;
 
     fn of(instances: Instances) -> Self {
-        Self { instances, waiting: VecDeque::new(), history: None, begun: false, ended: false }
+        Self { instances, tail: None, waiting: VecDeque::new(), history: None, begun: false, ended: false }
     }
 }
 
@@ -140,13 +191,16 @@ impl Pieces for List {
                 }
                 continue;
             }
-            if self.waiting.is_empty() {
-                self.waiting = self.instances.next_page(reader, Self::PAGE)?.into();
-            }
             let Some(instance) = self.waiting.pop_front() else {
-                piece += if self.begun { "]" } else { "[]" };
-                self.ended = true;
-                break;
+                let page = self.instances.next_page(reader, Self::PAGE)?;
+                if page.is_empty() {
+                    piece += if self.begun { "]" } else { "[]" };
+                    self.ended = true;
+                    break;
+                }
+                let keeps = |instance: &InstanceId| self.tail.as_ref().is_none_or(|tail| tail.keeps(instance));
+                self.waiting.extend(page.into_iter().filter(keeps));
+                continue;
             };
             piece.push(if self.begun { ',' } else { '[' });
             self.begun = true;

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use styx_core::{
     id::{InstanceId, Position, WorkflowId},
     record::{Cursor, WorkflowSpec},
     world::MAX_OWED,
 };
 
-use crate::sim::calendar::Timetable;
+use crate::sim::calendar::{Shift, Timetable};
 
 /// An earlier schedule under which instants are owed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Debt {
     pub(super) since: Position,
     pub(super) table: &'static Timetable,
-    pub(super) offset: i64,
+    pub(super) offset: Shift,
     pub(super) next: Cursor,
     pub(super) until: DateTime<Utc>,
 }
@@ -24,15 +24,16 @@ pub(super) struct Debt {
 impl Debt {
     /// Whether an instant is still to be fired.
     pub(super) fn holds(&self, instant: DateTime<Utc>) -> bool {
-        let following = |next: &Cursor| follow(self.table, self.offset, *next, self.until);
-        std::iter::successors(Some(self.next), following).any(|cursor| cursor.instant == instant)
+        let place = |instant| (self.offset.of(instant), instant);
+        let is_left = || place(instant) > place(self.next.instant) && self.offset.of(instant) <= self.until;
+        instant == self.next.instant || (self.table.is_aligned(instant) && is_left())
     }
 }
 
 /// What a workflow should fire next.
 pub(super) struct Plan {
     pub(super) table: &'static Timetable,
-    pub(super) offset: i64,
+    pub(super) offset: Shift,
     pub(super) spec: WorkflowSpec,
     pub(super) enabled: bool,
     pub(super) next: Cursor,
@@ -45,12 +46,22 @@ pub(super) struct Plan {
     pub(super) due: Option<Debt>,
 }
 
-/// The next natural trigger: its cursor, the debt that it is one of, the one after it.
+/// The next natural trigger: its cursor, and the debt that it is one of.
 pub(super) struct Next {
     pub(super) cursor: Cursor,
     pub(super) debt: Option<Position>,
     pub(super) instance: InstanceId,
-    pub(super) following: Option<Cursor>,
+    table: &'static Timetable,
+    offset: Shift,
+    /// What fires later isn't the debt's.
+    until: Option<DateTime<Utc>>,
+}
+
+impl Next {
+    /// The trigger after it.
+    pub(super) fn following(&self) -> Option<Cursor> {
+        follow(self.table, self.offset, self.cursor, self.until)
+    }
 }
 
 impl Plan {
@@ -89,7 +100,7 @@ impl Plan {
         }
         let debt =
             Debt { since: Position(0), table: before.table, offset: before.offset, next: before.next, until: at };
-        let mut due = std::iter::successors(Some(debt.next), |next| follow(debt.table, debt.offset, *next, at));
+        let mut due = std::iter::successors(Some(debt.next), |next| follow(debt.table, debt.offset, *next, Some(at)));
         let open = due.any(|cursor| cursor.fires_at <= at && !is_settled(cursor.instant));
         // A cursor that an operator put off holds back what comes after it.
         let is_due = before.enabled && debt.next.fires_at <= at && open;
@@ -101,49 +112,40 @@ impl Plan {
         let own = (self.next.fires_at, self.next.instant, self.owed.len());
         let places = self.owed.iter().enumerate().map(|(place, debt)| (debt.next.fires_at, debt.next.instant, place));
         let place = places.chain([own]).min().map_or(self.owed.len(), |(_, _, place)| place);
-        let (table, cursor, debt, following) = match self.owed.get(place) {
-            Some(debt) => {
-                (debt.table, debt.next, Some(debt.since), follow(debt.table, debt.offset, debt.next, debt.until))
-            }
-            None => (self.table, self.next, None, Some(self.following())),
+        let (table, offset, cursor, debt, until) = match self.owed.get(place) {
+            Some(debt) => (debt.table, debt.offset, debt.next, Some(debt.since), Some(debt.until)),
+            None => (self.table, self.offset, self.next, None, None),
         };
         let instance = InstanceId::new(id.clone(), table.parameter(cursor.instant));
-        Next { cursor, debt, instance, following }
+        Next { cursor, debt, instance, table, offset, until }
     }
 
     /// Whether the trigger after the next one has fired by then.
     pub(super) fn is_overtaken(&self, next: &Next, at: DateTime<Utc>) -> bool {
         let others = self.owed.iter().filter(|debt| Some(debt.since) != next.debt).map(|debt| debt.next);
         let own = next.debt.is_some().then_some(self.next);
-        next.following.into_iter().chain(others).chain(own).any(|cursor| cursor.fires_at <= at)
+        next.following().into_iter().chain(others).chain(own).any(|cursor| cursor.fires_at <= at)
     }
 
     /// The next one is done.
     pub(super) fn advance(&mut self, next: &Next) {
-        match next.debt {
-            None => self.next = self.following(),
-            Some(since) => match next.following {
-                Some(following) => {
-                    for debt in self.owed.iter_mut().filter(|debt| debt.since == since) {
-                        debt.next = following;
-                    }
+        match (next.debt, next.following()) {
+            (None, Some(following)) => self.next = following,
+            (None, None) => {}
+            (Some(since), Some(following)) => {
+                for debt in self.owed.iter_mut().filter(|debt| debt.since == since) {
+                    debt.next = following;
                 }
-                None => self.owed.retain(|debt| debt.since != since),
-            },
+            }
+            (Some(since), None) => self.owed.retain(|debt| debt.since != since),
         }
-    }
-
-    fn following(&self) -> Cursor {
-        let instant = self.table.after(self.next.instant);
-        Cursor { instant, fires_at: instant + TimeDelta::minutes(self.offset) }
     }
 }
 
 /// The trigger after another, if it fires by then.
-fn follow(table: &Timetable, offset: i64, cursor: Cursor, until: DateTime<Utc>) -> Option<Cursor> {
-    let instant = table.after(cursor.instant);
-    let fires_at = instant + TimeDelta::minutes(offset);
-    (fires_at <= until).then_some(Cursor { instant, fires_at })
+fn follow(table: &Timetable, offset: Shift, cursor: Cursor, until: Option<DateTime<Utc>>) -> Option<Cursor> {
+    let (instant, fires_at) = table.following(offset, cursor.instant);
+    until.is_none_or(|until| fires_at <= until).then_some(Cursor { instant, fires_at })
 }
 
 /// Instants that natural triggers took, and those that they brought to a good end.
