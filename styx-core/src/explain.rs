@@ -97,7 +97,7 @@ pub enum Reason {
         schedule: Arc<str>,
         /// The next instance.
         next: Arc<str>,
-        /// How many instants there are.
+        /// How many instants there are at most: those that were triggered under another schedule are passed over.
         count: u64,
         /// Until when they fired.
         until: DateTime<Utc>,
@@ -282,13 +282,16 @@ impl fmt::Display for Reason {
                 write!(f, "{max} runs that make up for missed instants are active, as many as may be")
             }
             Self::NextTrigger { at } => write!(f, "the next natural trigger fires at {}", Second(*at)),
-            Self::Owed { schedule, next, count, until } => {
-                write!(
-                    f,
-                    "{count} instants of the earlier schedule {schedule} that fired until {} are still owed, next {next}",
-                    Second(*until)
-                )
-            }
+            Self::Owed { schedule, next, count: 1, until } => write!(
+                f,
+                "{next}, an instant of the earlier schedule {schedule} that fired until {}, is still owed",
+                Second(*until)
+            ),
+            Self::Owed { schedule, next, count, until } => write!(
+                f,
+                "up to {count} instants of the earlier schedule {schedule} that fired until {} are still owed, next {next}",
+                Second(*until)
+            ),
             Self::NoInstant => f.write_str("the schedule has no further instant"),
             Self::Skipped { why } => write!(f, "its instants are skipped: {why}"),
             Self::HaltedInstead { why } => write!(f, "will be halted when its turn comes: {why}"),

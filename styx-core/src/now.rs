@@ -2,6 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+/// How far the wall clock may be behind, and new cursors still begin by it. A machine without a battery starts in an earlier
+/// year: a cursor that began there would fire all instants since, as soon as the clock is set.
+pub const MAX_LAG: TimeDelta = TimeDelta::days(1);
+
 /// The present by two readings of the clock. They are the same unless the wall clock was set.
 ///
 /// Whoever makes it keeps `at` from going back, and from lying before a wall clock that is believed. So a wall clock that is
@@ -17,6 +21,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// let wild = Now { at, wall: at + TimeDelta::days(60_000) };
 /// assert_eq!(wild.natural(), None);
 /// assert_eq!(wild.present(), at);
+/// let unset = Now { at, wall: at - TimeDelta::days(20_000) };
+/// assert_eq!((unset.natural(), unset.present()), (Some(unset.wall), at));
 /// assert_eq!(Now::from(at).natural(), Some(at));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +45,11 @@ impl Now {
         self.is_believed().then_some(self.wall)
     }
 
-    /// What schedules take for the present: instants after it lie in the future. It is the wall clock's time, or `at` while
-    /// that isn't believed.
+    /// What schedules take for the present: new cursors begin after it, and later instants lie in the future. It is the wall
+    /// clock's time; it is `at` while the wall clock isn't believed, or is more than [`MAX_LAG`] behind.
     pub fn present(self) -> DateTime<Utc> {
-        self.wall.min(self.at)
+        let lags = self.at - self.wall > MAX_LAG;
+        if lags || !self.is_believed() { self.at } else { self.wall }
     }
 
     /// How far the wall clock is ahead of `at`; negative when it was set back.

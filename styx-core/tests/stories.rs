@@ -2,6 +2,8 @@
 
 #[path = "stories/backfills.rs"]
 mod backfills;
+#[path = "stories/edit_laws.rs"]
+mod edit_laws;
 #[path = "stories/edits.rs"]
 mod edits;
 #[path = "stories/failures.rs"]

@@ -43,13 +43,18 @@ impl Host {
         let mut host = Self { machine, storage, true_time, skew: TimeDelta::zero() };
         let config = Arc::new(Config::default());
         host.step([Input::Start { log_id: Uuid::from_u128(1), root_seed: Uuid::from_u128(2), config }]);
-        let id = WorkflowId::new("c", "w");
-        let mut configuration = WorkflowConfiguration::new("w", "hours");
+        host.begin("w");
+        host
+    }
+
+    /// An hourly workflow is stored and enabled.
+    fn begin(&mut self, name: &str) {
+        let id = WorkflowId::new("c", name);
+        let mut configuration = WorkflowConfiguration::new(name, "hours");
         configuration.docker_image = Some("busybox".to_owned());
         let workflow = Arc::new(StoredWorkflow::new(&configuration, Origin::Api));
-        host.ask(Request::StoreWorkflow { id: id.clone(), workflow });
-        host.ask(Request::PatchWorkflow { id, enabled: Some(true), next_instant: None, next_fires_at: None });
-        host
+        self.ask(Request::StoreWorkflow { id: id.clone(), workflow });
+        self.ask(Request::PatchWorkflow { id, enabled: Some(true), next_instant: None, next_fires_at: None });
     }
 
     fn reading(&self) -> Reading {
@@ -272,4 +277,20 @@ fn the_engines_handle_says_how_the_clock_stands() {
     ask();
     assert_eq!(engine.clock_status(), ClockStatus::Agrees);
     thread.stop().unwrap();
+}
+
+#[test]
+fn a_workflow_that_is_stored_before_the_clock_is_set_fires_nothing_of_the_past() {
+    let mut host = Host::new();
+    host.restart();
+    // A machine without a battery: it starts in 1971.
+    host.skew = TimeDelta::days(-20_000);
+    host.begin("new");
+    host.after(TimeDelta::seconds(20));
+    host.skew = TimeDelta::zero();
+    host.after(TimeDelta::seconds(20));
+    assert_eq!(host.natural(), [""; 0]);
+    host.after(TimeDelta::hours(1));
+    assert_eq!(host.natural(), ["2026-03-29T06", "2026-03-29T06"]);
+    host.replays();
 }

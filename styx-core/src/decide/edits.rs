@@ -10,23 +10,51 @@ use crate::{
     event::Trigger,
     id::WorkflowId,
     record::{Cursor, SkipReason, WorkflowEvent, WorkflowSpec},
+    run::State,
     schedule::{Instants, Offset, Schedule},
-    world::{MAX_OWED, RowKey, TriggerKind, Workflow, World, due},
+    world::{Finished, MAX_OWED, RowKey, TriggerKind, Workflow, World, due},
 };
 
-/// The most instants of an edit that are looked up one by one: in what is more, those that were triggered before aren't
-/// told apart.
-const LOOKED_UP: usize = 64;
+/// The most instants of an edit that are looked up one by one. Of more, those that were triggered before are counted too: a
+/// greater count in a record is an upper bound.
+pub const LOOKED_UP: u64 = 64;
 
 /// The triggers of an old schedule that an edit decides about.
 struct Replaced {
-    schedule: Schedule,
-    offset: Offset,
     cursor: Cursor,
     /// Those that are due.
-    due: Option<Instants>,
+    due: Group,
     /// Those that aren't due, and lie before the first of the new schedule.
-    passed_over: Option<Instants>,
+    passed_over: Group,
+}
+
+/// Some triggers of a schedule.
+#[derive(Default)]
+struct Group {
+    all: Option<Instants>,
+    /// Each of them, in the order of the instants; none when there are more than [`LOOKED_UP`].
+    listed: Vec<DateTime<Utc>>,
+}
+
+impl Group {
+    /// Lists the instants that belong to it, if they are few.
+    fn new(schedule: &Schedule, all: Option<Instants>, belongs: impl Fn(DateTime<Utc>) -> bool) -> Self {
+        let Some(few) = all.filter(|all| all.count <= LOOKED_UP) else { return Self { all, listed: Vec::new() } };
+        let instants = std::iter::successors(Some(few.first), |instant| schedule.next(*instant));
+        let listed = instants.take_while(|instant| *instant <= few.last).filter(|instant| belongs(*instant)).collect();
+        Self { all, listed }
+    }
+
+    /// Those that `keeps` keeps; all of them when they aren't listed.
+    fn only(&self, keeps: impl Fn(DateTime<Utc>) -> bool) -> Option<Instants> {
+        self.all.filter(|all| all.count > LOOKED_UP).or_else(|| self.listed_only(keeps))
+    }
+
+    /// Those of the listed that `keeps` keeps.
+    fn listed_only(&self, keeps: impl Fn(DateTime<Utc>) -> bool) -> Option<Instants> {
+        let kept: Vec<_> = self.listed.iter().copied().filter(|instant| keeps(*instant)).collect();
+        Some(Instants { first: *kept.first()?, last: *kept.last()?, count: kept.len() as u64 })
+    }
 }
 
 impl Replaced {
@@ -34,32 +62,22 @@ impl Replaced {
     fn of(before: &Workflow, first: Cursor, now: DateTime<Utc>) -> Option<Self> {
         let cursor = before.cursor.filter(|_| before.enabled)?;
         let (schedule, offset) = before.spec.triggers().ok()?;
-        let due = due(&schedule, &offset, cursor, now);
-        let pending = match due {
+        let place = |instant| (offset.add_to(instant), instant);
+        let all = due(&schedule, &offset, cursor, now);
+        let pending = match all {
             None => Some(cursor.instant),
             Some(_) => later(&schedule, &offset, cursor, now),
         };
-        let passed_over = pending.and_then(|pending| schedule.passed_over(&offset, pending, first.instant));
-        Some(Self { schedule, offset, cursor, due, passed_over })
-    }
-
-    /// The instants of some that it decides about, if they are few.
-    fn listed(&self, all: Option<Instants>, is_due: bool, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
-        let Some(all) = all.filter(|all| all.count <= LOOKED_UP as u64) else { return Vec::new() };
-        let place = |instant| (self.offset.add_to(instant), instant);
-        let start = place(self.cursor.instant);
-        let instants = std::iter::successors(Some(all.first), |instant| self.schedule.next(*instant));
-        instants
-            .take_while(|instant| *instant <= all.last)
-            .filter(|instant| {
-                let fires_at = if *instant == self.cursor.instant {
-                    Some(self.cursor.fires_at)
-                } else {
-                    self.offset.add_to(*instant)
-                };
-                place(*instant) >= start && fires_at.is_some_and(|at| at <= now) == is_due
-            })
-            .collect()
+        // When the cursor fires is what it says.
+        let due = Group::new(&schedule, all, |instant| {
+            let is_later = place(instant) > place(cursor.instant);
+            instant == cursor.instant || (is_later && offset.add_to(instant).is_some_and(|at| at <= now))
+        });
+        let passed_over = pending.map(|pending| {
+            let all = schedule.passed_over(&offset, pending, first.instant);
+            Group::new(&schedule, all, |instant| place(instant) >= place(pending))
+        });
+        Some(Self { cursor, due, passed_over: passed_over.unwrap_or_default() })
     }
 }
 
@@ -77,10 +95,10 @@ fn later(schedule: &Schedule, offset: &Offset, cursor: Cursor, now: DateTime<Utc
 pub(super) fn replaced(context: Context<'_>, id: &WorkflowId, before: &Workflow, first: Cursor) -> Vec<WorkflowEvent> {
     let now = context.now.present();
     let Some(old) = Replaced::of(before, first, now) else { return Vec::new() };
-    let is_settled = |instant: &DateTime<Utc>| was_triggered(context, id, *instant) || is_owed(before, *instant);
+    let is_open =
+        |instant: DateTime<Utc>| triggered(context, id, instant) == Triggered::No && !is_owed(before, instant);
     let mut events = Vec::new();
-    if let Some(due) = without(old.due, &old.listed(old.due, true, now), is_settled) {
-        let Instants { first, last, count } = due;
+    if let Some(Instants { first, last, count }) = old.due.only(is_open) {
         events.push(if before.owed.len() < MAX_OWED {
             let WorkflowSpec { schedule, offset, .. } = &before.spec;
             let (schedule, offset) = (schedule.clone(), offset.clone());
@@ -89,43 +107,45 @@ pub(super) fn replaced(context: Context<'_>, id: &WorkflowId, before: &Workflow,
             WorkflowEvent::CursorSkipped { first, last, count, reason: SkipReason::TooManyOwed }
         });
     }
-    if let Some(passed_over) = without(old.passed_over, &old.listed(old.passed_over, false, now), is_settled) {
-        let Instants { first, last, count } = passed_over;
+    // An operator wanted them again, and what is owed is triggered once.
+    let wanted =
+        |instant: DateTime<Utc>| triggered(context, id, instant) == Triggered::NotDone && !is_owed(before, instant);
+    let no_longer_wanted = old.due.listed_only(wanted).filter(|_| before.chosen_cursor);
+    for skipped in [no_longer_wanted, old.passed_over.only(is_open)].into_iter().flatten() {
+        let Instants { first, last, count } = skipped;
         events.push(WorkflowEvent::CursorSkipped { first, last, count, reason: SkipReason::Edited });
     }
     events
 }
 
-/// Some instants without those that are settled already; all of them when none are listed.
-fn without(
-    all: Option<Instants>,
-    listed: &[DateTime<Utc>],
-    is_settled: impl Fn(&DateTime<Utc>) -> bool,
-) -> Option<Instants> {
-    if listed.is_empty() {
-        return all;
-    }
-    let left: Vec<_> = listed.iter().filter(|instant| !is_settled(instant)).collect();
-    Some(Instants { first: **left.first()?, last: **left.last()?, count: left.len() as u64 })
+/// What became of an instant's natural trigger.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Triggered {
+    No,
+    /// It is active, or came to a good end.
+    Yes,
+    /// It came to another end.
+    NotDone,
 }
 
-fn was_triggered(context: Context<'_>, id: &WorkflowId, instant: DateTime<Utc>) -> bool {
-    names(id, instant).any(|name| {
+fn triggered(context: Context<'_>, id: &WorkflowId, instant: DateTime<Utc>) -> Triggered {
+    let mut found = Triggered::No;
+    for name in names(id, instant) {
         let run = context.world.runs().get(&name);
-        run.is_some_and(|run| run.trigger == Some(Trigger::Natural))
-            || context.facts.of(&name, TriggerKind::Natural).is_some()
-    })
+        let is_active = run.is_some_and(|run| run.trigger == Some(Trigger::Natural));
+        match context.facts.of(&name, TriggerKind::Natural) {
+            _ if is_active => return Triggered::Yes,
+            Some(Finished(run)) if run.state == State::Done => return Triggered::Yes,
+            Some(_) => found = Triggered::NotDone,
+            None => {}
+        }
+    }
+    found
 }
 
 /// Whether an instant is still to be triggered under an earlier schedule.
 fn is_owed(workflow: &Workflow, instant: DateTime<Utc>) -> bool {
-    workflow.owed.iter().any(|owed| {
-        let Ok((schedule, offset)) = owed.triggers() else { return false };
-        let place = |instant| (offset.add_to(instant), instant);
-        let is_due = || offset.add_to(instant).is_some_and(|at| at <= owed.until);
-        let is_left = || place(instant) >= place(owed.next.instant) && is_due();
-        instant == owed.next.instant || (schedule.is_aligned(instant) && is_left())
-    })
+    workflow.owed.iter().any(|owed| owed.holds(instant))
 }
 
 /// The rows of finished runs that tell what of an edit's instants was triggered before.
@@ -143,8 +163,8 @@ pub(super) fn rows(world: &World, request: &Request, now: DateTime<Utc>) -> Vec<
         };
         let Ok(first) = super::first_cursor(&stored.spec, now) else { continue };
         let Some(old) = Replaced::of(before, first, now) else { continue };
-        let instants = old.listed(old.due, true, now).into_iter().chain(old.listed(old.passed_over, false, now));
-        let instances = instants.flat_map(|instant| names(id, instant));
+        let instants = old.due.listed.iter().chain(&old.passed_over.listed);
+        let instances = instants.flat_map(|instant| names(id, *instant));
         rows.extend(instances.map(|name| RowKey::Finished(name, TriggerKind::Natural)));
     }
     rows.into_iter().collect()

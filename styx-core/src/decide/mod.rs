@@ -24,6 +24,7 @@ use uuid::Uuid;
 use self::plan::Plan;
 pub(crate) use self::plan::{obstacle, unfit};
 pub use self::{
+    edits::LOOKED_UP,
     request::{Refusal, Reply, Request, RuntimePatch, Setting},
     workflows::first_cursor,
 };

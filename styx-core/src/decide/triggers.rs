@@ -48,13 +48,21 @@ pub(super) fn due(context: Context<'_>, out: &mut Decisions) {
     let mut room = Room::new(context);
     for id in context.world.index().natural(until).take(BOUND) {
         if let Some(workflow) = context.world.workflows().get(id) {
-            fire(context, id, workflow, &mut room, out);
+            fire(context, id, workflow, until, &mut room, out);
         }
     }
 }
 
-fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, room: &mut Room<'_>, out: &mut Decisions) {
-    let Context { world, now, .. } = context;
+/// Fires the next natural trigger of a workflow; `until` is the time up to which triggers fire.
+fn fire(
+    context: Context<'_>,
+    id: &WorkflowId,
+    workflow: &Workflow,
+    until: DateTime<Utc>,
+    room: &mut Room<'_>,
+    out: &mut Decisions,
+) {
+    let world = context.world;
     let Some(due) = workflow.next_natural() else { return };
     let triggers = due.owed.map_or_else(|| workflow.spec.triggers(), Owed::triggers);
     let Ok((schedule, offset)) = triggers else {
@@ -76,7 +84,7 @@ fn fire(context: Context<'_>, id: &WorkflowId, workflow: &Workflow, room: &mut R
         return out.draft(moved(id, due, next, why), Cause::Schedule);
     }
     let overtaken_at = next.map(|next| next.fires_at).into_iter().chain(workflow.other_natural_at(due)).min();
-    let missed = overtaken_at.is_some_and(|at| at <= now.present());
+    let missed = overtaken_at.is_some_and(|at| at <= until);
     let trigger = Event::TriggerExecution {
         trigger: Trigger::Natural,
         parameters: TriggerParameters::default(),

@@ -54,6 +54,15 @@ impl Owed {
         following.filter(|following| following.fires_at <= self.until)
     }
 
+    /// Whether an instant is still to be triggered under this schedule, unless it was triggered under another one.
+    pub fn holds(&self, instant: DateTime<Utc>) -> bool {
+        let Ok((schedule, offset)) = self.triggers() else { return false };
+        let place = |instant| (offset.add_to(instant), instant);
+        let is_due = || offset.add_to(instant).is_some_and(|at| at <= self.until);
+        let is_left = || place(instant) > place(self.next.instant) && is_due();
+        instant == self.next.instant || (schedule.is_aligned(instant) && is_left())
+    }
+
     /// What is still owed; some of it may have been triggered under another schedule.
     pub fn instants(&self) -> Option<Instants> {
         let (schedule, offset) = self.triggers().ok()?;
@@ -123,6 +132,22 @@ impl Workflow {
     fn naturals(&self) -> impl Iterator<Item = Natural<'_>> {
         let owed = self.owed.iter().map(|owed| Natural { cursor: owed.next, owed: Some(owed) });
         owed.chain(self.cursor.map(|cursor| Natural { cursor, owed: None }))
+    }
+
+    /// The instants of its own schedule that have fired at `now` and aren't triggered: those that wait for their turn, or that
+    /// passed while it was disabled. Some may have been triggered under another schedule.
+    pub fn overdue(&self, now: DateTime<Utc>) -> Option<Instants> {
+        let (schedule, offset) = self.spec.triggers().ok()?;
+        due(&schedule, &offset, self.cursor?, now)
+    }
+
+    /// The partition that a text names under an earlier schedule which still owes it, and that schedule.
+    pub fn owed_partition(&self, text: &str) -> Option<(String, &Owed)> {
+        self.owed.iter().find_map(|owed| {
+            let (schedule, _) = owed.triggers().ok()?;
+            let instant = schedule.partition(text).ok().filter(|instant| owed.holds(*instant))?;
+            Some((schedule.parameter(instant), owed))
+        })
     }
 
     /// When its next natural trigger fires; `None` while it is disabled.

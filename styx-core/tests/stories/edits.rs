@@ -1,5 +1,6 @@
 //! What an edit of schedule or offset owes and skips (ADR 12).
 
+use chrono::{DateTime, Utc};
 use styx_core::{
     config::Config,
     decide::Request,
@@ -25,7 +26,11 @@ fn catch_up(story: &mut Teller, until: &str) -> Vec<String> {
 }
 
 fn catch_up_with(story: &mut Teller, until: &str, exit: i32) -> Vec<String> {
-    let until = time(&format!("2026-03-29T{until}:00Z"));
+    catch_up_to(story, time(&format!("2026-03-29T{until}:00Z")), exit)
+}
+
+/// The same, up to any time.
+pub(crate) fn catch_up_to(story: &mut Teller, until: DateTime<Utc>, exit: i32) -> Vec<String> {
     let from = story.records().len();
     loop {
         story.settle();
@@ -37,7 +42,7 @@ fn catch_up_with(story: &mut Teller, until: &str, exit: i32) -> Vec<String> {
         match story.world().next_due() {
             // More is due at once.
             Some(due) if due <= story.now() => {}
-            Some(due) if due <= until => story.sleep(&due.to_rfc3339().replace("+00:00", "Z")),
+            Some(due) if due <= until => story.sleep_until(due),
             _ => break,
         }
     }
@@ -53,7 +58,7 @@ fn catch_up_with(story: &mut Teller, until: &str, exit: i32) -> Vec<String> {
 }
 
 fn skipped(story: &Teller) -> Vec<(String, String, u64, SkipReason)> {
-    let shown = |at: &chrono::DateTime<chrono::Utc>| at.format("%dT%H:%M").to_string();
+    let shown = |at: &DateTime<Utc>| at.format("%dT%H:%M").to_string();
     let events = story.records().iter().filter_map(|fact| match fact {
         Fact::Workflow(_, WorkflowEvent::CursorSkipped { first, last, count, reason }) => {
             Some((shown(first), shown(last), *count, *reason))
@@ -165,4 +170,29 @@ fn a_disabled_workflow_owes_nothing() {
     story.store("report", "30 * * * *", None);
     story.enable("report", true);
     assert_eq!(catch_up(&mut story, "04:40"), ["2026-03-29T04:30:00Z"]);
+}
+
+#[test]
+fn an_edit_that_ends_what_an_operator_wanted_again_says_so() {
+    let mut story = away_until("0 * * * *", None, "00:40");
+    assert_eq!(catch_up_with(&mut story, "04:10", 50).len(), 4);
+    let back = Some(time("2026-03-29T01:00:00Z"));
+    story.ask(Request::PatchWorkflow { id: id("report"), enabled: None, next_instant: back, next_fires_at: back });
+    story.settle();
+    story.see("report", "2026-03-29T01:00:00Z", Observed::Exited { code: Some(0) });
+    // 02 to 04 had failed and were wanted again; 05 is the first that is due and new.
+    story.sleep("2026-03-29T05:10:00Z");
+    story.store("report", "30 * * * *", None);
+    assert_eq!(skipped(&story), [("29T02:00".into(), "29T04:00".into(), 3, SkipReason::Edited)]);
+    assert_eq!(catch_up(&mut story, "05:40"), ["2026-03-29T05:00:00Z", "2026-03-29T05:30:00Z"]);
+}
+
+#[test]
+fn what_waits_behind_a_cursor_that_was_put_off_is_counted() {
+    let mut story = away_until("0 * * * *", None, "00:40");
+    let next_fires_at = Some(time("2026-03-29T10:00:00Z"));
+    story.ask(Request::PatchWorkflow { id: id("report"), enabled: None, next_instant: None, next_fires_at });
+    story.sleep("2026-03-29T05:10:00Z");
+    story.store("report", "30 * * * *", None);
+    assert_eq!(skipped(&story), [("29T01:00".into(), "29T05:00".into(), 5, SkipReason::Edited)]);
 }

@@ -38,8 +38,12 @@ pub(crate) struct Teller {
 
 impl Teller {
     pub(crate) fn begin(now: &str, config: Config) -> Self {
+        Self::begin_at(time(now), config)
+    }
+
+    pub(crate) fn begin_at(now: DateTime<Utc>, config: Config) -> Self {
         let world = World::default();
-        let mut story = Self { now: time(now), world, rows: BTreeMap::new(), told: String::new(), records: Vec::new() };
+        let mut story = Self { now, world, rows: BTreeMap::new(), told: String::new(), records: Vec::new() };
         let (log_id, root_seed) = (Uuid::from_u128(1), Uuid::from_u128(2));
         story.take(&Input::Start { log_id, root_seed, config: Arc::new(config) });
         story
@@ -56,7 +60,11 @@ impl Teller {
 
     /// Jumps to a time, and does nothing there.
     pub(crate) fn sleep(&mut self, now: &str) {
-        self.now = time(now);
+        self.sleep_until(time(now));
+    }
+
+    pub(crate) fn sleep_until(&mut self, now: DateTime<Utc>) {
+        self.now = now;
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {

@@ -10,12 +10,16 @@ use super::Reading;
 /// What is no setting of a clock: two clocks that differ by no more are one.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 
+/// How long a start lasts, from when the two clocks first agree: many machines without a battery begin where the clock stood
+/// when they were switched off, and are set right a little later.
+const START: Duration = Duration::from_secs(600);
+
 /// How far the wall clock may be ahead of the time that records carry, and still be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WallLimits {
     /// While the process runs: how far it may jump.
     pub max_jump: TimeDelta,
-    /// At start, and until the two have met once: how long nothing may have been recorded.
+    /// At start, and until the two have agreed for ten minutes: how long nothing may have been recorded.
     pub max_outage: TimeDelta,
 }
 
@@ -79,22 +83,26 @@ pub struct TrustedClock {
     at: Option<DateTime<Utc>>,
     /// The time that had elapsed then; none before the first reading.
     elapsed: Option<Duration>,
-    /// The two clocks have met in this process: from here on the wall clock can only jump.
-    has_met: bool,
+    /// The time that had elapsed when the two clocks first agreed in this process; none before.
+    met: Option<Duration>,
+    /// The start is over: from here on the wall clock can only jump.
+    has_started: bool,
     status: ClockStatus,
 }
 
 impl TrustedClock {
     /// A clock for a log whose last record is from `last`; `None` when it is empty.
     pub fn new(limits: WallLimits, last: Option<DateTime<Utc>>) -> Self {
-        Self { limits, at: last, elapsed: None, has_met: last.is_none(), status: ClockStatus::Agrees }
+        let has_started = last.is_none();
+        Self { limits, at: last, elapsed: None, met: None, has_started, status: ClockStatus::Agrees }
     }
 
     /// The present.
     pub fn now(&mut self, reading: Reading) -> Now {
         let expected = self.expect(reading);
         let ahead = reading.wall - expected;
-        let limit = if self.has_met { self.limits.max_jump } else { self.limits.max_outage };
+        self.has_started |= self.met.is_some_and(|met| reading.elapsed.saturating_sub(met) >= START);
+        let limit = if self.has_started { self.limits.max_jump } else { self.limits.max_outage };
         if ahead > limit {
             return self.disbelieve(reading.wall, expected, limit);
         }
@@ -129,7 +137,8 @@ impl TrustedClock {
     /// The clocks agree. By less than the tolerance the wall clock may be behind: then the other waits for it.
     fn believe(&mut self, wall: DateTime<Utc>) -> Now {
         let at = self.at.map_or(wall, |before| before.max(wall));
-        (self.at, self.has_met, self.status) = (Some(at), true, ClockStatus::Agrees);
+        (self.at, self.status) = (Some(at), ClockStatus::Agrees);
+        self.met = self.met.or(self.elapsed);
         at.trunc_subsecs(3).into()
     }
 

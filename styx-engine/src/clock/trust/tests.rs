@@ -108,8 +108,26 @@ fn a_start_before_the_clock_was_set_waits_for_it() {
     assert_eq!(host.after(TimeDelta::minutes(1)).at, last + TimeDelta::minutes(1));
     let now = host.set(right - DateTime::UNIX_EPOCH);
     assert_eq!(now, Now::from(right + TimeDelta::minutes(1)));
-    // From here on a jump is one.
+    // When the start is over, a jump is one.
+    host.after(TimeDelta::minutes(10));
     assert!(!host.set(TimeDelta::days(3)).is_believed());
+}
+
+#[test]
+fn a_start_where_the_clock_stood_when_the_machine_was_switched_off_waits_for_it() {
+    let start = |minutes: i64| {
+        let mut host = Host::new(None);
+        // The log ends a weekend ago, and the machine begins where it stopped.
+        let outage = TimeDelta::hours(60);
+        let stopped = host.true_time - outage;
+        host.clock = TrustedClock::new(WallLimits::default(), Some(stopped));
+        host.skew = -outage;
+        assert_eq!(host.after(TimeDelta::zero()), Now::from(stopped));
+        host.after(TimeDelta::minutes(minutes));
+        host.set(outage)
+    };
+    assert_eq!(start(3).natural(), Some(start(3).at));
+    assert!(start(9).is_believed() && !start(10).is_believed());
 }
 
 #[test]
