@@ -51,7 +51,9 @@ pub use resource::{Resource, ResourcesPayload};
 pub use service_account::{TestServiceAccountUsageRequest, TestServiceAccountUsageResponse};
 pub use state::{ExecutionDescription, Message, MessageLevel, RunStateData, RunStateDataPayload, StateData};
 pub use trigger::{Trigger, TriggerParameters, TriggerRequest, TriggerResponse};
-pub use workflow::{Workflow, WorkflowState, WorkflowWithState};
+pub use workflow::{
+    OverdueInstants, OwedPayload, OwedSchedule, ScheduleState, Workflow, WorkflowOwes, WorkflowState, WorkflowWithState,
+};
 #[cfg(feature = "http")]
 pub use {
     client::{

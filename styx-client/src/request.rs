@@ -23,6 +23,9 @@ pub(crate) const PARTITION_HEADER: &str = "X-Styx-Partition";
 /// Says why the parameter that was sent names no instance, and which are near.
 pub(crate) const NO_PARTITION_HEADER: &str = "X-Styx-No-Partition";
 
+/// Says how many of the workflows that an answer shows owe instants of earlier schedules; absent when none does.
+pub(crate) const OWED_HEADER: &str = "X-Styx-Owed";
+
 /// Names the first instance that is wanted of a backfill.
 pub(crate) const FROM_HEADER: &str = "X-Styx-From";
 

@@ -47,6 +47,81 @@ pub struct WorkflowWithState {
     pub workflow: Workflow,
     /// Its state.
     pub state: WorkflowState,
+    /// What it owes under earlier schedules. No part of API v3: the client adds it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owed: Vec<OwedSchedule>,
+}
+
+/// Whether a workflow is enabled, when it runs next, and what comes before that: the answer of
+/// `GET /api/v4/workflows/{component}/{workflow}/state`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleState {
+    /// Whether its schedule triggers it.
+    pub enabled: bool,
+    /// The next instant of its schedule.
+    #[serde(default, with = "time::optional_instant")]
+    pub next_natural_trigger: Option<DateTime<Utc>>,
+    /// When that instant will be triggered.
+    #[serde(default, with = "time::optional_instant")]
+    pub next_natural_offset_trigger: Option<DateTime<Utc>>,
+    /// The instants of its schedule that have fired and aren't triggered yet. When it is disabled, enabling skips them.
+    #[serde(default)]
+    pub overdue: Option<OverdueInstants>,
+    /// What it owes under earlier schedules.
+    #[serde(default)]
+    pub owed: Vec<OwedSchedule>,
+}
+
+/// Instants of a schedule that have fired and aren't triggered yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverdueInstants {
+    /// The first.
+    #[serde(with = "time::instant")]
+    pub first: DateTime<Utc>,
+    /// The last.
+    #[serde(with = "time::instant")]
+    pub last: DateTime<Utc>,
+    /// How many there are at most: those that were triggered before are passed over.
+    pub count: u64,
+}
+
+/// What a workflow owes under an earlier schedule: instants that had fired and weren't triggered when schedule or offset were
+/// changed. They are triggered first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwedSchedule {
+    /// The earlier schedule.
+    pub schedule: String,
+    /// Its offset; absent means the schedule's own.
+    #[serde(default)]
+    pub offset: Option<String>,
+    /// The parameter of the next instance.
+    pub next_parameter: String,
+    /// Its instant.
+    #[serde(with = "time::instant")]
+    pub next_natural_trigger: DateTime<Utc>,
+    /// Until when they fired: when the schedule was changed.
+    #[serde(with = "time::instant")]
+    pub until: DateTime<Utc>,
+    /// How many there are at most: those that were triggered under another schedule are passed over.
+    pub count: u64,
+}
+
+/// A workflow that owes instants under an earlier schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkflowOwes {
+    /// The component that the workflow belongs to.
+    pub component_id: String,
+    /// The workflow's id within its component.
+    pub workflow_id: String,
+    /// What it owes.
+    pub owed: Vec<OwedSchedule>,
+}
+
+/// All workflows that owe instants under earlier schedules: the answer of `GET /api/v4/owed`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwedPayload {
+    /// By component and workflow.
+    pub workflows: Vec<WorkflowOwes>,
 }
 
 impl Serialize for Workflow {

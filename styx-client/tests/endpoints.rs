@@ -71,6 +71,8 @@ fn workflows() {
     check(|client| client.workflow(C, "w"), "GET /api/v3/workflows/a%20b/w", "");
     check(|client| client.workflow_with_state(C, "w"), "GET /api/v3/workflows/a%20b/w/full", "");
     check(|client| client.workflow_state(C, "w"), "GET /api/v3/workflows/a%20b/w/state", "");
+    check(|client| client.schedule_state(C, "w"), "GET /api/v4/workflows/a%20b/w/state", "");
+    check(Client::owed, "GET /api/v4/owed", "");
     check(|client| client.delete_workflow(C, "w"), "DELETE /api/v3/workflows/a%20b/w", "");
     let state = WorkflowState { enabled: Some(true), ..WorkflowState::default() };
     let body = r#"{"enabled":true,"next_natural_trigger":null,"next_natural_offset_trigger":null}"#;

@@ -462,8 +462,9 @@ fn day_schedule() -> impl Strategy<Value = Schedule> {
         Just("1-12"),
         Just("FEB,JUN"),
     ];
-    (days_field((1, 31)), months, days_field((0, 7)))
-        .prop_map(|(days, months, weekdays)| Schedule::parse(&format!("0 0 {days} {months} {weekdays}")).unwrap())
+    (days_field((1, 31)), months, days_field((0, 7))).prop_map(|(days, months, weekdays)| {
+        Schedule::parse(&format!("0 0 {days} {months} {weekdays}")).expect("a schedule")
+    })
 }
 
 proptest! {

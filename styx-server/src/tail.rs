@@ -12,10 +12,12 @@ use std::{
 use chrono::{DateTime, SecondsFormat, Utc};
 use styx_core::{
     config::Config,
+    decide::LOOKED_UP,
     id::{Epoch, Position},
     log::{Batch, Log, LogError, LogReader},
-    record::{Fact, Record, SkipReason, WorkflowEvent},
-    world::{Row, RowKey},
+    record::{CursorMove, Fact, Record, SkipReason, WorkflowEvent},
+    schedule::Instants,
+    world::{Owed, Row, RowKey, Workflow},
 };
 use tokio::sync::watch;
 
@@ -85,6 +87,8 @@ impl<L: Log> Log for WatchedLog<L> {
         if defines {
             self.revision.step();
         }
+        let silent = batch.records.iter().filter(|record| passes_over(record));
+        let passed: Vec<String> = silent.filter_map(|record| passed_over(&*self.reader(), record)).collect();
         let began = Instant::now();
         // After an error nothing is read at a revision any more: the process ends.
         let tail = self.log.append(epoch, expected_tail, batch)?;
@@ -92,6 +96,7 @@ impl<L: Log> Log for WatchedLog<L> {
             self.revision.step();
             batch.records.iter().for_each(log_edit);
         }
+        passed.iter().for_each(|text| tracing::info!("{text}"));
         self.metrics.appended(records, began.elapsed());
         self.tail.send_replace(tail);
         let config = batch.rows.iter().find_map(|(key, row)| match (key, row) {
@@ -113,27 +118,86 @@ impl<L: Log> Log for WatchedLog<L> {
     }
 }
 
+/// An instant as in the API.
+fn second(at: &DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// How many instants there are; of many, those that were triggered before are counted too.
+fn instants(count: u64) -> String {
+    match count {
+        1 => "1 instant".to_owned(),
+        count if count > LOOKED_UP => format!("up to {count} instants"),
+        count => format!("{count} instants"),
+    }
+}
+
+/// Whether a record may pass over instants without a record of their own.
+fn passes_over(record: &Record) -> bool {
+    let Fact::Workflow(_, event) = &record.fact else { return false };
+    matches!(
+        event,
+        WorkflowEvent::CursorMoved { why: CursorMove::Enabled | CursorMove::Edited, .. } | WorkflowEvent::Deleted
+    )
+}
+
+/// The instants that a record passes over without a record of their own: those that fired while a workflow was disabled or
+/// before, when it is enabled or edited, and those that a deleted workflow owes.
+fn passed_over(reader: &dyn LogReader, record: &Record) -> Option<String> {
+    let Fact::Workflow(id, event) = &record.fact else { return None };
+    let before = || match reader.get(&RowKey::Workflow(id.clone())) {
+        Ok(Some(Row::Workflow(before))) => Some(before),
+        _ => None,
+    };
+    let overdue = |before: &Workflow| before.overdue(record.now().present());
+    match event {
+        WorkflowEvent::CursorMoved { why: why @ (CursorMove::Enabled | CursorMove::Edited), to, .. } => {
+            let before = before().filter(|before| !before.enabled)?;
+            let Instants { first, last, count } = overdue(&before)?;
+            let what = if *why == CursorMove::Enabled { "enabled" } else { "changed" };
+            let to = to.map_or_else(|| "none".to_owned(), |to| second(&to.instant));
+            let (first, last) = (second(&first), second(&last));
+            Some(format!(
+                "{id}: {what}; skipped: {} from {first} to {last}, which fired while it was disabled or before; the next \
+                 instant is {to}",
+                instants(count)
+            ))
+        }
+        WorkflowEvent::Deleted => {
+            let before = before()?;
+            let owed = before.owed.iter().filter_map(Owed::instants).map(|owed| owed.count).sum::<u64>();
+            let own = overdue(&before).filter(|_| before.enabled).map_or(0, |own| own.count);
+            let count = owed + own;
+            (count > 0).then(|| {
+                format!("{id}: deleted; dropped with it: up to {count} instants that had fired and weren't triggered")
+            })
+        }
+        _ => None,
+    }
+}
+
 /// Logs what an edit of schedule or offset owes and skips.
 fn log_edit(record: &Record) {
     let Fact::Workflow(id, event) = &record.fact else { return };
-    let second = |at: &DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     match event {
         WorkflowEvent::Owed { schedule, offset, next, until, count } => {
             let offset = offset.as_ref().map_or_else(String::new, |offset| format!(" with offset {offset}"));
             tracing::info!(
-                "{id}: schedule or offset changed, and {count} instants that the earlier schedule {schedule}{offset} fired \
-                 until {} are still owed: they are triggered first, from {} on, paced as a catch-up",
+                "{id}: schedule or offset changed; owed under the earlier schedule {schedule}{offset}: {} that fired until {}; \
+                 they are triggered first, from {} on, paced as a catch-up",
+                instants(*count),
                 second(until),
                 second(&next.instant)
             );
         }
         WorkflowEvent::CursorSkipped { first, last, count, reason } => {
             let why = match reason {
-                SkipReason::Edited => "they hadn't fired and lie before the first of the new schedule",
-                SkipReason::TooManyOwed => "instants of as many earlier schedules as may be are owed already",
+                SkipReason::Edited => "the change makes them neither due nor owed",
+                SkipReason::TooManyOwed => "as many earlier schedules as may be are owed already",
             };
             tracing::warn!(
-                "{id}: schedule or offset changed, and {count} instants from {} to {} are skipped: {why}",
+                "{id}: schedule or offset changed; skipped: {} from {} to {}, since {why}",
+                instants(*count),
                 second(first),
                 second(last)
             );

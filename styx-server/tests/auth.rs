@@ -230,6 +230,8 @@ fn without_a_token_reads_hide_the_values_of_environments() {
         ("/api/v3/resources", false),
         ("/api/v4/config", false),
         ("/api/v4/explain/c/w/2024-01-01", false),
+        ("/api/v4/workflows/c/w/state", false),
+        ("/api/v4/owed", false),
         ("/api/v3/workflows", true),
         ("/api/v3/workflows?full", true),
         ("/api/v3/workflows/c", true),

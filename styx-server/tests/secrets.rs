@@ -155,6 +155,8 @@ fn no_secret_gets_where_it_does_not_belong() {
         "/api/v3/resources",
         "/api/v4/config",
         "/api/v4/explain/c/w/2024-01-01",
+        "/api/v4/workflows/c/w/state",
+        "/api/v4/owed",
         "/api/v4/checkpoints",
         "/api/v4/records",
         "/api/v3/no/such",

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use styx_client::time::format_instant;
-use styx_client::{Workflow, WorkflowWithState};
+use styx_client::{OwedSchedule, Workflow, WorkflowWithState};
 
 use super::style::{java_list, java_map, or_empty};
 use styx_host::table::table;
@@ -32,7 +32,7 @@ pub(crate) fn plain_list(workflows: &[Workflow]) -> String {
 
 pub(crate) fn wide_list(workflows: &[WorkflowWithState]) -> String {
     let headers = ["COMPONENT", "WORKFLOW", "ENABLED", "SCHEDULE", "OFFSET", "NEXT TRIGGER", "FIRES", "IMAGE"];
-    let row = |WorkflowWithState { workflow, state }: &WorkflowWithState| {
+    let row = |WorkflowWithState { workflow, state, .. }: &WorkflowWithState| {
         let configuration = &workflow.configuration;
         [
             workflow.component_id.clone(),
@@ -45,7 +45,21 @@ pub(crate) fn wide_list(workflows: &[WorkflowWithState]) -> String {
             or_empty(configuration.docker_image.as_ref()),
         ]
     };
-    table(headers, &workflows.iter().map(row).collect::<Vec<_>>())
+    let mut text = table(headers, &workflows.iter().map(row).collect::<Vec<_>>());
+    for WorkflowWithState { workflow, owed, .. } in workflows {
+        let name = format!("{} {}", workflow.component_id, workflow.workflow_id());
+        text.extend(owed.iter().map(|owed| format!("{}\n", visible(&format!("{name} owes {}", owed_text(owed))))));
+    }
+    text
+}
+
+/// What is owed under an earlier schedule.
+fn owed_text(owed: &OwedSchedule) -> String {
+    let OwedSchedule { schedule, offset, next_parameter, until, count, .. } = owed;
+    let offset = offset.as_ref().map_or_else(String::new, |offset| format!(" with offset {offset}"));
+    let instants = if *count == 1 { "1 instant".to_owned() } else { format!("up to {count} instants") };
+    let until = format_instant(*until);
+    format!("{instants} of the earlier schedule {schedule}{offset} that fired until {until}, next {next_parameter}")
 }
 
 /// As [`pretty`], and what Styx 2.x does not show.
@@ -84,7 +98,8 @@ pub(crate) fn pretty(workflow: &WorkflowWithState) -> String {
         "Next Trigger (offset):",
     ];
     let values = values(workflow, env.join(", "));
-    labels.iter().zip(values).map(|(label, value)| labelled(label, &value)).collect()
+    let shown: String = labels.iter().zip(values).map(|(label, value)| labelled(label, &value)).collect();
+    shown + &workflow.owed.iter().map(|owed| labelled("Owed:", &owed_text(owed))).collect::<String>()
 }
 
 pub(crate) fn plain(workflow: &WorkflowWithState) -> String {
@@ -96,7 +111,7 @@ fn labelled(label: &str, value: &str) -> String {
     format!("{label:23}{}\n", visible(value))
 }
 
-fn values(WorkflowWithState { workflow, state }: &WorkflowWithState, env: String) -> [String; 16] {
+fn values(WorkflowWithState { workflow, state, .. }: &WorkflowWithState, env: String) -> [String; 16] {
     let configuration = &workflow.configuration;
     [
         workflow.component_id.clone(),

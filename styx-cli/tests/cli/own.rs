@@ -196,3 +196,39 @@ fn many_workflows_are_asked_for_in_few_requests_at_once_and_told_in_order() {
     assert_eq!(text(&output.stdout), expected);
     assert_eq!(server.requests().len(), names.len());
 }
+
+#[test]
+fn what_is_owed_under_earlier_schedules_is_shown() {
+    const OWED: &str = r#"[{"schedule":"hours","offset":"PT0S","next_parameter":"2026-03-29T01","next_natural_trigger":"2026-03-29T01:00:00Z","until":"2026-03-29T04:10:00Z","count":4}]"#;
+    fn server(request: &Request) -> Answer {
+        let workflow = r#"{"component_id":"c","workflow_id":"w","configuration":{"id":"w","schedule":"30 * * * *"}}"#;
+        let state = r#"{"enabled":true,"next_natural_trigger":null,"next_natural_offset_trigger":null}"#;
+        let full = format!(r#"{{"workflow":{workflow},"state":{state}}}"#);
+        match request.path.as_str() {
+            "/api/v3/workflows/c/w/full" => Answer::ok(&full).with_header("X-Styx-Owed", "1"),
+            "/api/v3/workflows?full=true" => Answer::ok(&format!("[{full}]")).with_header("X-Styx-Owed", "1"),
+            "/api/v4/workflows/c/w/state" => Answer::ok(&format!(
+                r#"{{"enabled":true,"next_natural_trigger":null,"next_natural_offset_trigger":null,"overdue":null,"owed":{OWED}}}"#
+            )),
+            "/api/v4/owed" => {
+                Answer::ok(&format!(r#"{{"workflows":[{{"component_id":"c","workflow_id":"w","owed":{OWED}}}]}}"#))
+            }
+            _ => Answer::new(404, "Not Found", ""),
+        }
+    }
+    let owed = "up to 4 instants of the earlier schedule hours with offset PT0S that fired until 2026-03-29T04:10:00Z, next \
+                2026-03-29T01\n";
+    let (output, _) = run(&["workflow", "show", "c", "w"], server);
+    let shown = text(&output.stdout);
+    assert!(shown.ends_with(&format!("Owed:                  {owed}")), "{shown}");
+    let (output, _) = run(&["--json", "workflow", "show", "c", "w"], server);
+    let shown = text(&output.stdout);
+    assert!(shown.ends_with(&format!(r#","owed":{OWED}}}{}"#, "\n")), "{shown}");
+    let (output, _) = run(&["workflow", "list", "-o", "wide"], server);
+    let shown = text(&output.stdout);
+    assert!(shown.ends_with(&format!("c w owes {owed}")), "{shown}");
+    // What scripts read stays as it was.
+    let (output, server) = run(&["--plain", "workflow", "show", "c", "w"], server);
+    assert!(!text(&output.stdout).contains("hours"), "{}", text(&output.stdout));
+    assert_eq!(server.requests().len(), 2);
+}

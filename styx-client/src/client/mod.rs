@@ -331,6 +331,8 @@ struct Answer {
     has_no_effect: bool,
     partition: Option<String>,
     no_partition: Option<String>,
+    /// Some of the workflows that it shows owe instants of earlier schedules.
+    owes: bool,
     /// Where the log ends, if the answer says so.
     tail: Option<u64>,
     body: Vec<u8>,
@@ -347,6 +349,7 @@ impl Answer {
             has_no_effect: text(request::EFFECT_HEADER).is_some_and(|effect| effect == "none"),
             partition: text(request::PARTITION_HEADER),
             no_partition: text(request::NO_PARTITION_HEADER),
+            owes: text(request::OWED_HEADER).is_some(),
             method: call.method.to_string(),
             url: call.url.clone(),
             body: body_of(call, response, MAX_ANSWER)?,

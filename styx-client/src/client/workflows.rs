@@ -7,7 +7,7 @@ use styx_core::workflow::WorkflowConfiguration;
 use super::Client;
 use crate::time::format_instant;
 use crate::workflow::AsJson;
-use crate::{Error, Workflow, WorkflowState, WorkflowWithState};
+use crate::{Error, OwedPayload, ScheduleState, Workflow, WorkflowState, WorkflowWithState};
 
 /// Which workflows to list; what is absent lets all pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,14 +50,37 @@ impl Client {
         self.get(&["workflows"], &borrowed(&query))
     }
 
-    /// Workflows, and whether each is enabled and when it runs next.
+    /// Workflows, and whether each is enabled and when it runs next. A second request asks for what they owe, if the server
+    /// says that one owes something.
     ///
     /// # Errors
     /// As all requests.
     pub fn workflows_with_state(&self, filter: &WorkflowFilter) -> Result<Vec<WorkflowWithState>, Error> {
         let mut query = filter.query();
         query.insert(0, ("full", "true".into()));
-        self.get(&["workflows"], &borrowed(&query))
+        let answer = self.send(self.call(Method::GET, &["workflows"], &borrowed(&query)))?;
+        let owes = answer.owes;
+        let mut workflows: Vec<WorkflowWithState> = answer.read()?;
+        if owes {
+            for owing in self.owed()?.workflows {
+                let is_it = |shown: &&mut WorkflowWithState| {
+                    let workflow = &shown.workflow;
+                    (&*workflow.component_id, workflow.workflow_id()) == (&*owing.component_id, &*owing.workflow_id)
+                };
+                if let Some(shown) = workflows.iter_mut().find(is_it) {
+                    shown.owed = owing.owed;
+                }
+            }
+        }
+        Ok(workflows)
+    }
+
+    /// All workflows that owe instants under earlier schedules, and what.
+    ///
+    /// # Errors
+    /// As all requests.
+    pub fn owed(&self) -> Result<OwedPayload, Error> {
+        self.send(self.own_call(Method::GET, &["owed"], &[]))?.read()
     }
 
     /// The workflows of a component. An unknown component has none.
@@ -76,12 +99,27 @@ impl Client {
         self.get(&["workflows", component, workflow], &[])
     }
 
-    /// A workflow, and whether it is enabled and when it runs next.
+    /// A workflow, and whether it is enabled and when it runs next. A second request asks for what it owes, if the server says
+    /// that it owes something.
     ///
     /// # Errors
     /// As all requests; refused with 404 if there is no such workflow.
     pub fn workflow_with_state(&self, component: &str, workflow: &str) -> Result<WorkflowWithState, Error> {
-        self.get(&["workflows", component, workflow, "full"], &[])
+        let answer = self.send(self.call(Method::GET, &["workflows", component, workflow, "full"], &[]))?;
+        let owes = answer.owes;
+        let mut shown: WorkflowWithState = answer.read()?;
+        if owes {
+            shown.owed = self.schedule_state(component, workflow)?.owed;
+        }
+        Ok(shown)
+    }
+
+    /// Whether a workflow is enabled, when it runs next, and what is overdue or owed before that.
+    ///
+    /// # Errors
+    /// As all requests; refused with 404 if there is no such workflow.
+    pub fn schedule_state(&self, component: &str, workflow: &str) -> Result<ScheduleState, Error> {
+        self.send(self.own_call(Method::GET, &["workflows", component, workflow, "state"], &[]))?.read()
     }
 
     /// Whether a workflow is enabled and when it runs next. An unknown workflow is disabled.

@@ -1,6 +1,8 @@
 //! The law of edits: against a search that computes when every instant of a wide window fires, an edit loses nothing, triggers
 //! nothing twice and nothing that wasn't due, and its records count what is owed and skipped.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may panic as the test may")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -91,7 +93,10 @@ fn begin() -> impl Strategy<Value = DateTime<Utc>> {
     })
 }
 
-fn counts(story: &Teller, from: usize) -> (Vec<u64>, Vec<(DateTime<Utc>, DateTime<Utc>, u64)>) {
+/// The first, the last, and how many there are.
+type Skipped = (DateTime<Utc>, DateTime<Utc>, u64);
+
+fn counts(story: &Teller, from: usize) -> (Vec<u64>, Vec<Skipped>) {
     let (mut owed, mut skipped) = (Vec::new(), Vec::new());
     for fact in &story.records()[from..] {
         match fact {
@@ -105,7 +110,7 @@ fn counts(story: &Teller, from: usize) -> (Vec<u64>, Vec<(DateTime<Utc>, DateTim
     (owed, skipped)
 }
 
-fn ends(instants: &BTreeSet<DateTime<Utc>>) -> Option<(DateTime<Utc>, DateTime<Utc>, u64)> {
+fn ends(instants: &BTreeSet<DateTime<Utc>>) -> Option<Skipped> {
     Some((*instants.first()?, *instants.last()?, instants.len() as u64))
 }
 

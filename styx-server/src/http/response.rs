@@ -22,6 +22,8 @@ pub(super) const EFFECT: HeaderName = HeaderName::from_static("x-styx-effect");
 const PARTITION: HeaderName = HeaderName::from_static("x-styx-partition");
 /// Why the parameter that was sent names no instance, and which are near.
 const NO_PARTITION: HeaderName = HeaderName::from_static("x-styx-no-partition");
+/// How many of the workflows that an answer shows owe instants of earlier schedules.
+const OWED: HeaderName = HeaderName::from_static("x-styx-owed");
 /// Where the log ends.
 const TAIL: HeaderName = HeaderName::from_static("x-styx-tail");
 /// The most bytes of a reason phrase.
@@ -150,6 +152,14 @@ pub(super) fn json_lines(lines: String, tail: Position) -> Response {
 /// 200 with a body that is JSON already.
 pub(super) fn ok_raw(json: impl Into<Body>) -> Response {
     with_type(StatusCode::OK, "application/json", json.into())
+}
+
+/// Says how many of the workflows that an answer shows owe instants of earlier schedules; nothing when none does.
+pub(super) fn owing(count: usize, mut response: Response) -> Response {
+    if count > 0 {
+        response.headers_mut().insert(OWED, HeaderValue::from(count));
+    }
+    response
 }
 
 /// 200 with a body of JSON that is made while it is sent; an error cuts it, so that it can't be taken for whole.

@@ -85,6 +85,8 @@ fn fitting() -> impl Strategy<Value = Asked> {
         place(2, "PATCH", "/api/v4/config", CONFIGS),
         place(1, "GET", "/api/v4/config", &[]),
         place(1, "GET", "/api/v4/explain/c/w/2024-01-01", &[]),
+        place(1, "GET", "/api/v4/workflows/c/w/state", &[]),
+        place(1, "GET", "/api/v4/owed", &[]),
         place(1, "POST", "/api/v4/executions/styx-run-1/end", &[]),
         place(1, "POST", "/api/v3/status/testServiceAccountUsageAuthorization", ACCOUNTS),
     ]);
@@ -315,13 +317,15 @@ fn reads_are_answered_while_the_engine_is_busy() {
         "/api/v4/config",
         "/api/v4/records",
         "/api/v4/checkpoints",
+        "/api/v4/workflows/c/w/state",
+        "/api/v4/owed",
         // It runs, was never triggered, belongs to no workflow.
         "/api/v4/explain/c/w/2024-01-01T00",
         "/api/v4/explain/c/w/2024-02-01T00",
         "/api/v4/explain/c/none/2024-01-01",
     ];
     let before = paths.map(get);
-    assert!(before[..20].iter().all(|(status, _)| *status == StatusCode::OK), "{before:?}");
+    assert!(before[..22].iter().all(|(status, _)| *status == StatusCode::OK), "{before:?}");
     let (release, released) = std::sync::mpsc::channel::<()>();
     let (held, is_held) = std::sync::mpsc::channel();
     let look = move |_: &_, _| {

@@ -79,6 +79,10 @@ pub(super) enum Route<'a> {
     ChangeConfig,
     /// Why an instance waits.
     Explain { component: &'a str, workflow: &'a str, parameter: &'a str },
+    /// Whether a workflow is enabled, when it runs next, and what comes before that.
+    ScheduleState { component: &'a str, workflow: &'a str },
+    /// What workflows owe under earlier schedules.
+    Owed,
     /// Declare an execution over.
     EndExecution { id: &'a str },
 }
@@ -117,6 +121,8 @@ impl Route<'_> {
             Self::InjectEvent => "/api/v3/scheduler/events",
             Self::Config | Self::ChangeConfig => "/api/v4/config",
             Self::Explain { .. } => "/api/v4/explain/{component}/{workflow}/{parameter}",
+            Self::ScheduleState { .. } => "/api/v4/workflows/{component}/{workflow}/state",
+            Self::Owed => "/api/v4/owed",
             Self::EndExecution { .. } => "/api/v4/executions/{execution}/end",
         }
     }
@@ -213,6 +219,8 @@ fn v4<'a>(method: &str, segments: &'a [&'a str]) -> Option<Route<'a>> {
         ("GET", ["config"]) => Route::Config,
         ("PATCH", ["config"]) => Route::ChangeConfig,
         ("GET", ["explain", component, workflow, parameter]) => Route::Explain { component, workflow, parameter },
+        ("GET", ["workflows", component, workflow, "state"]) => Route::ScheduleState { component, workflow },
+        ("GET", ["owed"]) => Route::Owed,
         ("POST", ["executions", id, "end"]) => Route::EndExecution { id },
         _ => return None,
     };

@@ -9,21 +9,27 @@ use styx_core::{
 };
 
 /// Finds the instance that was asked for: the one of exactly this name, if it has a run or a history; else the partition of the
-/// same instant, by the workflow's schedule. What no schedule can tell is left as it was sent.
+/// same instant, by an earlier schedule that still owes it, or by the workflow's schedule. What no schedule can tell is left as it
+/// was sent.
 ///
 /// # Errors
 ///
 /// When the log can't be read; inside, when there is neither: why, and which partitions are near.
 pub(crate) fn named(reader: &dyn LogReader, sent: &InstanceId) -> Result<Result<InstanceId, NoPartition>, LogError> {
     let instance = |parameter: String| InstanceId::new(sent.workflow().clone(), parameter);
-    let schedule = match reader.get(&RowKey::Workflow(sent.workflow().clone()))? {
-        Some(Row::Workflow(workflow)) => Schedule::parse(&workflow.spec.schedule).ok(),
-        _ => return Ok(Ok(of_no_workflow(reader, sent)?)),
+    let Some(Row::Workflow(workflow)) = reader.get(&RowKey::Workflow(sent.workflow().clone()))? else {
+        return Ok(Ok(of_no_workflow(reader, sent)?));
     };
-    let Some(schedule) = schedule else { return Ok(Ok(sent.clone())) };
+    let Ok(schedule) = Schedule::parse(&workflow.spec.schedule) else { return Ok(Ok(sent.clone())) };
     let partition = schedule.partition(sent.parameter()).map(|at| instance(schedule.parameter(at)));
     let is_its_name = partition.as_ref().is_ok_and(|partition| partition == sent);
-    Ok(if is_its_name || has_run(reader, sent)? { Ok(sent.clone()) } else { partition })
+    Ok(if is_its_name || has_run(reader, sent)? {
+        Ok(sent.clone())
+    } else if let Some((owed, _)) = workflow.owed_partition(sent.parameter()) {
+        Ok(instance(owed))
+    } else {
+        partition
+    })
 }
 
 /// Of a workflow that is gone, what ran is all that there is to choose from.

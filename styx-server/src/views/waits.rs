@@ -18,6 +18,8 @@ pub(crate) enum Waits {
     InLine,
     /// The run waits for this.
     For(Reason),
+    /// Its instant fired under an earlier schedule and is still to be triggered: what it waits for, in words.
+    Owed(Vec<String>),
     /// There is no run: why, in words.
     NoRun(String),
 }
@@ -29,7 +31,7 @@ pub(crate) enum Waits {
 /// When the log can't be read.
 pub(crate) fn waits(reader: &dyn LogReader, instance: &InstanceId) -> Result<Waits, LogError> {
     let Some(Row::Run(run)) = reader.get(&RowKey::Run(instance.clone()))? else {
-        return no_run(reader, instance).map(Waits::NoRun);
+        return no_run(reader, instance);
     };
     let execution = match run.execution.clone().map(|id| reader.get(&RowKey::Execution(id))).transpose()?.flatten() {
         Some(Row::Execution(execution)) => Some(execution),
@@ -41,19 +43,29 @@ pub(crate) fn waits(reader: &dyn LogReader, instance: &InstanceId) -> Result<Wai
     Ok(reason.map_or(Waits::InLine, Waits::For))
 }
 
-fn no_run(reader: &dyn LogReader, instance: &InstanceId) -> Result<String, LogError> {
+fn no_run(reader: &dyn LogReader, instance: &InstanceId) -> Result<Waits, LogError> {
     let subject = Subject::Run(instance.clone());
     if !reader.history(&subject, Position::FIRST, 1)?.is_empty() {
-        return Ok(format!("{instance} isn't active: its run has ended, its events say how"));
+        return Ok(Waits::NoRun(format!("{instance} isn't active: its run has ended, its events say how")));
     }
     let id = instance.workflow();
     let Some(Row::Workflow(workflow)) = reader.get(&RowKey::Workflow(id.clone()))? else {
-        return Ok(format!("{instance} isn't active: there is no workflow {id}"));
+        return Ok(Waits::NoRun(format!("{instance} isn't active: there is no workflow {id}")));
     };
     let config = config(reader)?;
     let missed = missed(reader, id, config.catch_up.max(1))?;
-    let reasons: Vec<_> = explain_schedule(&config, &workflow, missed).iter().map(ToString::to_string).collect();
-    Ok(format!("{instance} was never triggered; of its workflow: {}", reasons.join("; ")))
+    let mut reasons: Vec<_> = explain_schedule(&config, &workflow, missed).iter().map(ToString::to_string).collect();
+    let owed = workflow.owed_partition(instance.parameter()).filter(|(name, _)| name == instance.parameter());
+    Ok(if let Some((_, owed)) = owed {
+        let schedule = &owed.schedule;
+        reasons.insert(
+            0,
+            format!("is owed: its instant fired under the earlier schedule {schedule} and waits for its turn"),
+        );
+        Waits::Owed(reasons)
+    } else {
+        Waits::NoRun(format!("{instance} was never triggered; of its workflow: {}", reasons.join("; ")))
+    })
 }
 
 fn config(reader: &dyn LogReader) -> Result<Arc<Config>, LogError> {

@@ -2,8 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use styx_client::{WorkflowState, json};
-use styx_core::{decide::first_cursor, id::WorkflowId, world::Workflow};
+use styx_client::{OverdueInstants, OwedSchedule, ScheduleState, WorkflowOwes, WorkflowState, json};
+use styx_core::{
+    decide::first_cursor,
+    id::WorkflowId,
+    schedule::Instants,
+    world::{Owed, Workflow},
+};
 
 /// A Workflow (spec 3). The stored JSON is the wire's form already, so it goes out as it is.
 pub(crate) fn workflow(id: &WorkflowId, stored_json: &str) -> String {
@@ -27,6 +32,33 @@ pub(crate) fn state(row: &Workflow, now: DateTime<Utc>) -> WorkflowState {
         next_natural_trigger: cursor.map(|cursor| cursor.instant),
         next_natural_offset_trigger: cursor.map(|cursor| cursor.fires_at),
     }
+}
+
+/// What [`state`] shows, and what comes before the next trigger.
+pub(crate) fn schedule_state(row: &Workflow, now: DateTime<Utc>) -> ScheduleState {
+    let WorkflowState { next_natural_trigger, next_natural_offset_trigger, .. } = state(row, now);
+    let overdue = row.overdue(now).map(|Instants { first, last, count }| OverdueInstants { first, last, count });
+    let owed = row.owed.iter().filter_map(owed_schedule).collect();
+    ScheduleState { enabled: row.enabled, next_natural_trigger, next_natural_offset_trigger, overdue, owed }
+}
+
+/// A workflow that owes instants under earlier schedules.
+pub(crate) fn owes(id: &WorkflowId, row: &Workflow) -> WorkflowOwes {
+    let owed = row.owed.iter().filter_map(owed_schedule).collect();
+    WorkflowOwes { component_id: id.component().into(), workflow_id: id.workflow().into(), owed }
+}
+
+/// `None` when this version can't read the schedule.
+fn owed_schedule(owed: &Owed) -> Option<OwedSchedule> {
+    let (schedule, _) = owed.triggers().ok()?;
+    Some(OwedSchedule {
+        schedule: owed.schedule.to_string(),
+        offset: owed.offset.as_deref().map(str::to_owned),
+        next_parameter: schedule.parameter(owed.next.instant),
+        next_natural_trigger: owed.next.instant,
+        until: owed.until,
+        count: owed.instants()?.count,
+    })
 }
 
 #[cfg(test)]

@@ -108,6 +108,10 @@ pub(super) async fn answer(call: &Call, route: Route<'_>) -> Result<Response, Ap
         Route::Explain { component, workflow, parameter } => {
             status::explain(call, InstanceId::new(WorkflowId::new(component, workflow), parameter)).await
         }
+        Route::ScheduleState { component, workflow } => {
+            workflows::schedule_state(call, WorkflowId::new(component, workflow))
+        }
+        Route::Owed => workflows::owed(call).await,
         Route::EndExecution { id } => scheduler::end_execution(call, id).await,
     }
 }

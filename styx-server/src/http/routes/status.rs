@@ -111,6 +111,10 @@ pub(super) async fn explain(call: &Call, instance: InstanceId) -> Result<Respons
     }
     match waits {
         Waits::For(reason) => Ok(named.mark(ok(&Explanation { reasons: with_clock(&[reason]) }))),
+        Waits::Owed(reasons) => {
+            let reasons = reasons.into_iter().chain(clock).collect();
+            Ok(named.mark(ok(&Explanation { reasons })))
+        }
         Waits::NoRun(text) => Err(ApiError::not_found(clock.map_or(text.clone(), |clock| format!("{text}; {clock}")))),
         // A run that was triggered again meanwhile.
         Waits::InLine => Ok(named.mark(ok(&Explanation { reasons: vec![Reason::Next.to_string()] }))),

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use axum::{body::Bytes, response::Response};
 use chrono::{DateTime, SubsecRound, Utc};
 use hyper::StatusCode;
-use styx_client::{WorkflowState, json};
+use styx_client::{OwedPayload, WorkflowState, json};
 use styx_core::{
     decide::{Refusal, Reply, Request},
     id::WorkflowId,
@@ -21,7 +21,7 @@ use crate::{
     http::{
         App, Call,
         request::camel_case,
-        response::{ApiError, after, no_content, ok, ok_raw},
+        response::{ApiError, after, no_content, ok, ok_raw, owing},
     },
     views::{self, Descriptions},
 };
@@ -39,20 +39,22 @@ pub(super) async fn list(call: &Call, component: Option<&str>) -> Result<Respons
     let moment = call.moment();
     let scope = RowScope::Workflows { component: component.map(Into::into) };
     let waiting = call.read_at(&moment, move |moment| {
-        let mut found = Vec::new();
-        for_each_row(moment.reader(), &scope, |key, _| {
-            if let RowKey::Workflow(id) = key {
+        let (mut found, mut owing) = (Vec::new(), 0);
+        for_each_row(moment.reader(), &scope, |key, row| {
+            if let (RowKey::Workflow(id), Row::Workflow(workflow)) = (key, row) {
+                owing += usize::from(full && !workflow.owed.is_empty());
                 found.push((id.key(), id));
             }
             Ok(())
         })?;
         found.sort_unstable();
-        Ok(found.into_iter().map(|(_, id)| id).collect())
+        Ok((found.into_iter().map(|(_, id)| id).collect(), owing))
     });
+    let (waiting, count) = waiting.await?;
     let shown_at = full.then(|| call.app.clock.now());
     let app = Arc::clone(&call.app);
-    let list = List { app, waiting: waiting.await?, filter, shown_at, opened: false, begun: false, ended: false };
-    let Some(revision) = revision else { return pieces::answer(call, moment, list).await };
+    let list = List { app, waiting, filter, shown_at, opened: false, begun: false, ended: false };
+    let Some(revision) = revision else { return Ok(owing(count, pieces::answer(call, moment, list).await?)) };
     let (first, list) = pieces::begin(call, &moment, list, MOST_KEPT).await?;
     if !list.ended {
         return Ok(pieces::go_on(call, moment, first, list));
@@ -122,7 +124,8 @@ pub(super) async fn get(call: &Call, id: WorkflowId) -> Result<Response, ApiErro
 pub(super) async fn get_full(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
     let found = find_stored(call, &id)?;
     let (workflow, definition) = found.ok_or_else(|| ApiError::standard(StatusCode::NOT_FOUND))?;
-    Ok(ok_raw(views::workflows::with_state(&id, &definition.stored.json, &workflow, call.app.clock.now())))
+    let shown = views::workflows::with_state(&id, &definition.stored.json, &workflow, call.app.clock.now());
+    Ok(owing(usize::from(!workflow.owed.is_empty()), ok_raw(shown)))
 }
 
 /// E-05.
@@ -158,6 +161,31 @@ pub(super) async fn delete(call: &Call, id: WorkflowId) -> Result<Response, ApiE
 /// E-08: an unknown workflow has a state too (B-2).
 pub(super) async fn state(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
     Ok(ok(&state_of(call, &id)?))
+}
+
+/// What [`state`] shows, and what comes before the next trigger.
+pub(super) fn schedule_state(call: &Call, id: WorkflowId) -> Result<Response, ApiError> {
+    let workflow = find(call, &id)?.ok_or_else(|| ApiError::not_found(format!("there is no workflow {id}")))?;
+    Ok(ok(&views::workflows::schedule_state(&workflow, call.app.clock.now())))
+}
+
+/// All workflows that owe instants under earlier schedules.
+pub(super) async fn owed(call: &Call) -> Result<Response, ApiError> {
+    let scope = RowScope::Workflows { component: None };
+    let owing = call.read(move |reader| {
+        let mut found = Vec::new();
+        for_each_row(reader, &scope, |key, row| {
+            if let (RowKey::Workflow(id), Row::Workflow(workflow)) = (key, row)
+                && !workflow.owed.is_empty()
+            {
+                found.push((id.key(), views::workflows::owes(&id, &workflow)));
+            }
+            Ok(())
+        })?;
+        found.sort_unstable_by(|(key, _), (other, _)| key.cmp(other));
+        Ok(found.into_iter().map(|(_, workflow)| workflow).collect())
+    });
+    Ok(ok(&OwedPayload { workflows: owing.await? }))
 }
 
 /// E-12.
