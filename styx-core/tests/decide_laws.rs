@@ -10,7 +10,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use host::{Definition, Host, SCHEDULES, begin, load, op, resource_id};
+use host::{Definition, Host, Op, SCHEDULES, begin, load, op, resource_id};
 use proptest::prelude::*;
 use styx_core::{
     decide::{Decisions, Draft, Input, Refusal, Reply, Request},
@@ -189,6 +189,12 @@ proptest! {
                 let refused = world.clone().apply(&Record { at: early, ..record.clone() });
                 prop_assert_eq!(refused, Err(RefusedRecord::BackInTime(next)));
             }
+            if let Fact::Run(id, RunEvent::Styx { counter, event: Event::Submitted { execution, .. } }) = &record.fact {
+                let event = Event::Submitted { execution: execution.clone(), runner: Some("other".into()) };
+                let fact = Fact::Run(id.clone(), RunEvent::Styx { counter: *counter, event });
+                let refused = world.clone().apply(&Record { fact, ..record.clone() });
+                prop_assert!(matches!(refused, Err(RefusedRecord::Unfit { .. })), "{:?}", refused);
+            }
             // A decision begins with a record that names its cause, and goes on with records that name the first one.
             let others: &[(Cause, Position)] =
                 &[(Cause::Engine, next.next()), (Cause::Engine, Position(next.0 - 1)), (Cause::Decision, next), (Cause::Decision, next.next())];
@@ -313,8 +319,14 @@ proptest! {
         let other = Input::AskedOnce(request.clone(), Arc::clone(&operator), other);
         let input = Input::AskedOnce(request, operator, key);
         let before = host.log.len();
+        let reply = host.decide(&input).reply;
         host.take(&input);
-        let Some(first) = host.log.get(before).map(|record| record.position) else { return Ok(()) };
+        let Some(first) = host.log.get(before) else { return Ok(()) };
+        // No client loads a file.
+        if !matches!(asked, Op::Load { .. }) {
+            prop_assert_eq!(Some(Reply::of_record(first)), reply);
+        }
+        let first = first.position;
         later.iter().for_each(|op| host.run(op));
         prop_assert_eq!(host.decide(&input).reply, Some(Reply::Repeated { by: first }));
         prop_assert_eq!(host.decide(&input).drafts, []);

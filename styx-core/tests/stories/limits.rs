@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use expect_test::expect;
 use styx_core::{
-    config::{Config, Limit},
+    config::{Config, Limit, Rate},
     decide::{Request, RuntimePatch, Setting},
     event::TriggerParameters,
     executor::{EffectKind, Observed},
@@ -281,6 +281,50 @@ fn a_natural_run_that_waits_is_halted_when_its_workflow_is_disabled() {
         29 06:02:01 timer: 2026-03-29T03 #2 dequeue db
         29 06:02:01   and: 2026-03-29T03 #3 submit
         29 06:02:01 timer: 2026-03-29T05 #2 halt workflow disabled
+    "#]]
+    .assert_eq(&story.told());
+}
+
+#[test]
+fn only_a_dequeue_uses_up_the_rate_and_a_faster_rate_forgets_what_a_slower_one_used() {
+    let per_minute = |count: f64| Rate::per_second(count / 60.0);
+    let mut story = begin(&[], &[("report", &[])]);
+    story.ask(Request::Operate(RuntimePatch {
+        dequeue_rate: Some(Setting::Value(per_minute(1.0).unwrap())),
+        ..RuntimePatch::default()
+    }));
+    story.forget();
+    for hour in ["00", "01", "02", "03"] {
+        trigger(&mut story, "report", hour);
+    }
+    // Its end takes nothing of the next minute's.
+    ends(&mut story, "report", "00");
+    story.pass_seconds(60);
+    // Another setting with the same rate leaves its use as it is.
+    story.ask(Request::SwitchScheduling { enabled: true });
+    story.pass_seconds(1);
+    story.ask(Request::Operate(RuntimePatch {
+        dequeue_rate: Some(Setting::Value(per_minute(60.0).unwrap())),
+        ..RuntimePatch::default()
+    }));
+    story.pass_seconds(2);
+    expect![[r#"
+        29 05:30:00 ann: 2026-03-29T00 #0 triggerExecution adhoc
+        29 05:30:00   and: 2026-03-29T00 #1 dequeue
+        29 05:30:00   and: 2026-03-29T00 #2 submit
+        29 05:30:01 ann: 2026-03-29T01 #0 triggerExecution adhoc
+        29 05:30:02 ann: 2026-03-29T02 #0 triggerExecution adhoc
+        29 05:30:03 ann: 2026-03-29T03 #0 triggerExecution adhoc
+        29 05:30:04 saw Exited { code: Some(0) }: 2026-03-29T00 #3 submitted
+        29 05:30:04   and: 2026-03-29T00 #4 started
+        29 05:30:04   and: 2026-03-29T00 #5 terminate Some(0)
+        29 05:30:04   and: 2026-03-29T00 #6 success
+        29 05:31:05 timer: 2026-03-29T01 #1 dequeue
+        29 05:31:05   and: 2026-03-29T01 #2 submit
+        29 05:31:05 nothing to do
+        29 05:31:06 ann: configured
+        29 05:31:08 timer: 2026-03-29T02 #1 dequeue
+        29 05:31:08   and: 2026-03-29T02 #2 submit
     "#]]
     .assert_eq(&story.told());
 }
