@@ -59,7 +59,9 @@ pub enum Loss {
     /// All names as they are, as a journal may have kept them, but of contents what was synced: a file that was renamed before
     /// it was synced is empty.
     Contents,
-    /// All names as they are, and of what was appended to a file a part: so many thousandths, then zeros in place of the rest.
+    /// All names as they are, and of what was appended to a file the first part: so many thousandths. A file system that keeps the
+    /// new length and leaves zeros in place of the rest isn't tried: RocksDB refuses such a WAL (checksum mismatch), which loses
+    /// nothing, and takes an operator.
     PartOfAppends(u16),
 }
 

@@ -63,7 +63,7 @@ fn content(notes: &Notes<'_>, key: &str, from: &Path) -> Vec<u8> {
         let appended = now.len() - content.len();
         let written = content.len() + appended * usize::from(thousandths) / 1000;
         content = now;
-        content[written..].fill(0);
+        content.truncate(written);
     }
     content
 }
