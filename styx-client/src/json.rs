@@ -4,7 +4,7 @@
 //! round, a bare value is a list of one, unknown fields are ignored and null ones are absent. serde_json itself reads
 //! these types too, but only in the form in which they are written.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -43,16 +43,27 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
 /// ```
 ///
 /// # Errors
-/// When the bytes are not JSON, or a required field is missing or null, or a field is of a kind that cannot be read.
+/// When the bytes are not JSON, or a required field is missing or null, or a field is of a kind that cannot be read. The text
+/// names the field, if it isn't the whole value.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     let first: &RawValue = Deserialize::deserialize(&mut serde_json::Deserializer::from_slice(bytes))?;
-    T::deserialize(Lenient(first))
+    T::deserialize(Lenient(first)).map_err(|error| located::<T>(first, error))
+}
+
+/// The same error with the field that it is about, such as `trigger_parameters.env.MODE`. Only what can't be read is read twice.
+fn located<T: DeserializeOwned>(value: &RawValue, error: serde_json::Error) -> serde_json::Error {
+    match serde_path_to_error::deserialize::<_, T>(Lenient(value)) {
+        Err(located) if located.path().iter().next().is_some() => {
+            serde_json::Error::custom(format!("{error} at `{}`", located.path()))
+        }
+        _ => error,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ExecutionDescription;
+    use crate::{ExecutionDescription, TriggerRequest};
 
     #[test]
     fn durations_keep_every_digit() {
@@ -64,6 +75,18 @@ mod tests {
             let text = to_string(&read).unwrap();
             assert!(text.contains(&format!(r#""running_timeout":{written},"#)), "{text}");
         }
+    }
+
+    #[test]
+    fn an_error_names_the_field() {
+        let json =
+            r#"{"workflow_id":{"component_id":"c","id":"w"},"parameter":"p","trigger_parameters":{"env":{"MODE":{}}}}"#;
+        let text = from_slice::<TriggerRequest>(json.as_bytes()).unwrap_err().to_string();
+        assert!(text.ends_with(" at `trigger_parameters.env.MODE`"), "{text}");
+        let text = from_slice::<TriggerRequest>(br#"{"workflow_id":{"component_id":"c"}}"#).unwrap_err().to_string();
+        assert!(text.starts_with("missing field `id`") && text.ends_with(" at `workflow_id`"), "{text}");
+        let text = from_slice::<TriggerRequest>(b"{}").unwrap_err().to_string();
+        assert_eq!(text, "missing field `workflow_id`");
     }
 
     #[test]
