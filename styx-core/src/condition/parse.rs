@@ -11,9 +11,9 @@ use super::{
     value::{Component, Value},
 };
 
-/// How deep expressions may be nested, where brackets count twice: what a condition of [`MAX_LENGTH`](super::MAX_LENGTH) can't
-/// exceed, and the stack of a thread has room for.
-const MAX_DEPTH: usize = 520;
+/// How deep expressions may be nested, where brackets count twice: no condition of [`MAX_LENGTH`](super::MAX_LENGTH) is deeper, and
+/// the stack of a thread has room for it, even when the compiler optimises nothing.
+const MAX_DEPTH: usize = 260;
 
 /// Reads an expression.
 pub(super) fn parse(text: &str) -> Result<Node, ParseConditionError> {
@@ -528,7 +528,9 @@ mod tests {
         for (text, is_expression) in [
             ("(".repeat(5_000), false),
             ("!".repeat(9_999) + "1", false),
-            (format!("{}1{}", "(".repeat(200), ")".repeat(200)), true),
+            ("!".repeat(255) + "1", true),
+            (format!("{}1{}", "(".repeat(127), ")".repeat(127)), true),
+            (format!("{}1{}", "(".repeat(200), ")".repeat(200)), false),
             ("1+".repeat(4_999) + "1", true),
             ("a".to_owned() + &".b".repeat(4_999), true),
             ("{1,".repeat(2_000), false),
