@@ -236,7 +236,10 @@ pub fn explain_schedule(config: &Config, workflow: &Workflow, missed: u32) -> Ve
             reasons.push(Reason::Owed { schedule, next, count: instants.count, until: owed.until });
         }
     }
-    reasons.push(workflow.cursor.map_or(Reason::NoInstant, |cursor| Reason::NextTrigger { at: cursor.fires_at }));
+    // A disabled workflow has no next trigger: enabling moves a cursor that has passed.
+    if workflow.enabled {
+        reasons.push(workflow.cursor.map_or(Reason::NoInstant, |cursor| Reason::NextTrigger { at: cursor.fires_at }));
+    }
     reasons
 }
 

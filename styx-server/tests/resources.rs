@@ -48,9 +48,7 @@ fn whoever_asks_why_an_instance_waits_that_does_not_is_told_why_not() {
     store(&server, "w", &[], QUICK);
     let explain = |path: &str| server.get(&format!("/api/v4/explain/c/{path}"));
     explain("v/2024-05-06").check(404, "c#v#2024-05-06 isn't active: there is no workflow c#v");
-    let never =
-        "c#w#2024-05-06 was never triggered; of its workflow: the workflow is disabled; the next natural trigger";
-    assert!(explain("w/2024-05-06").body.contains(never), "{}", explain("w/2024-05-06").body);
+    explain("w/2024-05-06").check(404, "c#w#2024-05-06 was never triggered; of its workflow: the workflow is disabled");
     assert_eq!(server.post("/api/v3/scheduler/trigger", &instance("2024-05-06")).status, 200);
     server.wait_for("/api/v3/status/activeStates", |json| json["active_states"].as_array().unwrap().is_empty());
     explain("w/2024-05-06").check(404, "c#w#2024-05-06 isn't active: its run has ended, its events say how");

@@ -42,7 +42,8 @@ fn unread(path: &str) -> Option<FileError> {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     let is_read = !name.starts_with('.') && is_candidate(name);
     let text = "a server doesn't read it: names end in .yaml, .yml or .json and don't begin with a dot";
-    (!is_read).then(|| FileError::whole(path, text))
+    // A folder that can't be listed is an error of its own.
+    (!is_read && !Path::new(path).is_dir()).then(|| FileError::whole(path, text))
 }
 
 /// What a workflow without errors leads to.
