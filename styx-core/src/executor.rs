@@ -10,6 +10,7 @@ use crate::{
     extensions::Extensions,
     id::{ExecutionId, InstanceId},
     record::Origin,
+    workflow::{PodTemplate, Secret},
 };
 
 /// Runs executions somewhere else. What happened comes back as [`Observation`]s, on whatever channel it was built with.
@@ -101,6 +102,8 @@ pub struct Launch {
     pub instance: InstanceId,
     /// The image.
     pub docker_image: String,
+    /// The entry point that is run instead of the image's; none is the image's.
+    pub docker_command: Option<Vec<String>>,
     /// Arguments, with the parameter put in.
     pub docker_args: Vec<String>,
     /// Environment of the workflow and of the trigger; STYX_* variables come on top (spec part (d)).
@@ -115,6 +118,10 @@ pub struct Launch {
     pub commit_sha: Option<String>,
     /// Whether the container reports its exit code in its termination log.
     pub docker_termination_logging: bool,
+    /// A secret to mount.
+    pub secret: Option<Secret>,
+    /// What the pod has beside what Styx puts into it.
+    pub pod: Option<PodTemplate>,
     /// Where the workflow comes from: the local executor runs in the folder of its file.
     pub origin: Origin,
 }

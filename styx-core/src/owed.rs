@@ -64,6 +64,7 @@ pub fn launch(
         execution: id.clone(),
         instance: execution.instance.clone(),
         docker_image: configuration.docker_image.clone().unwrap_or_default(),
+        docker_command: configuration.docker_command.clone(),
         docker_args: filled_in(configuration, execution.instance.parameter()),
         env: environment(configuration, run.parameters.as_ref(), declared_env_only),
         trigger: run.trigger.clone(),
@@ -71,6 +72,8 @@ pub fn launch(
         service_account: configuration.service_account.clone(),
         commit_sha: configuration.commit_sha.clone(),
         docker_termination_logging: configuration.docker_termination_logging,
+        secret: configuration.secret.clone(),
+        pod: configuration.pod.clone(),
         origin: origin.clone(),
     })
 }

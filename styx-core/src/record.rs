@@ -314,6 +314,9 @@ pub struct WorkflowSpec {
 }
 
 impl WorkflowSpec {
+    /// The extension of a workflow that has a pod template, without bytes.
+    const HAS_POD: u32 = 1;
+
     /// What is needed of a configuration.
     pub fn new(configuration: &WorkflowConfiguration, origin: Origin) -> Self {
         let resources: BTreeSet<Arc<str>> = configuration.resources.iter().map(|name| name.as_str().into()).collect();
@@ -331,8 +334,16 @@ impl WorkflowSpec {
             retry_condition: configuration.retry_condition.as_deref().map(Into::into),
             mounts_secret: configuration.secret.is_some(),
             origin,
-            extensions: Extensions::default(),
+            extensions: match configuration.pod {
+                Some(_) => Extensions::new([(Self::HAS_POD, &[])]).expect("one tag is in order"),
+                None => Extensions::default(),
+            },
         }
+    }
+
+    /// Whether it has a pod template: an executor that makes no pods can't run it.
+    pub fn has_pod(&self) -> bool {
+        self.extensions.get(Self::HAS_POD).is_some()
     }
 
     /// When it fires: its schedule, and its own offset or else one period of an alias (T-43).

@@ -21,7 +21,7 @@ use styx_core::{
     executor::Observed,
     explain::{Reason, explain, explain_workflow},
     record::Origin,
-    workflow::{FlyteExecConf, FlyteIdentifier, Secret, WorkflowConfiguration},
+    workflow::{FlyteExecConf, FlyteIdentifier, PodTemplate, Secret, WorkflowConfiguration},
 };
 
 use teller::{Teller, id, instance};
@@ -198,6 +198,10 @@ fn what_no_executor_can_run_is_refused_or_skipped_and_explained() {
         said(explain_workflow(story.world(), &id("report")))[0],
         "its runs are halted: the local executor can't mount a secret"
     );
+    configuration.secret = None;
+    configuration.pod = Some(PodTemplate::from_json(r#"{"spec":{}}"#).unwrap());
+    story.load_configuration("sales.yaml", &configuration);
+    story.ask(trigger("2026-03-28T00"));
     expect![[r#"
         29 00:30:00 refused: Flyte workflows can't be run yet
         29 00:30:00 refused: Flyte workflows can't be run yet
@@ -209,6 +213,8 @@ fn what_no_executor_can_run_is_refused_or_skipped_and_explained() {
         29 02:00:00 schedule: 2026-03-29T01 #0 triggerExecution natural
         29 02:00:00   and: sales#report cursor 29T02:00 fires 29T03:00 (Triggered)
         29 02:00:00   and: 2026-03-29T01 #1 halt the local executor can't mount a secret
+        29 02:00:00 ann: sales#report stored
+        29 02:00:00 refused: the local executor can't use a pod template
     "#]]
     .assert_eq(&story.told());
 }

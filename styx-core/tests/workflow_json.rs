@@ -1,6 +1,6 @@
 //! The JSON form of a workflow's configuration, against what Styx 2.x writes, takes and refuses.
 
-use styx_core::workflow::{DeploymentSource, JsonError, Secret, Span, Strictness, WorkflowConfiguration};
+use styx_core::workflow::{DeploymentSource, JsonError, PodTemplate, Secret, Span, Strictness, WorkflowConfiguration};
 
 const REPORT: &str = r##"{"id":"daily-report","schedule":"days","offset":"P1DT2H","commit_sha":"4f1c9e","docker_image":"registry.example.org/report:7","docker_args":["--day","{}"],"docker_termination_logging":false,"service_account":null,"resources":["warehouse"],"env":{"MODE":"full"},"running_timeout":5400.000000000,"retry_condition":"#tries < 4","flyte_exec_conf":null,"deployment_source":{"repository":"acme/reports","source":"deployer/eu1/reports.yaml"},"deployment_time":"2024-05-06T09:10:11.120Z"}"##;
 const ECHO: &str = r#"{"id":"daily-report","schedule":"days","offset":null,"commit_sha":null,"docker_image":"busybox:1.36","docker_args":["echo","{}"],"docker_termination_logging":false,"service_account":null,"resources":[],"env":{},"running_timeout":null,"retry_condition":null,"flyte_exec_conf":null,"deployment_source":null,"deployment_time":"2024-05-06T09:10:11.120Z"}"#;
@@ -46,9 +46,23 @@ fn a_secret_is_written_last_and_only_if_there_is_one() {
 }
 
 #[test]
+fn fields_of_ours_are_written_last_and_only_if_they_are_set() {
+    let json = PING.replace(
+        "null}",
+        r#"null,"docker_command":["/bin/sh","-c"],"pod":{"spec":{"terminationGracePeriodSeconds":1.50,"a":[{},null]}}}"#,
+    );
+    let configuration = WorkflowConfiguration::from_json(&json).unwrap();
+    assert_eq!(configuration.docker_command.as_deref(), Some(&["/bin/sh".to_owned(), "-c".to_owned()][..]));
+    assert_eq!(configuration.to_json(), json);
+    let twice = read(r#""pod":{"a":1,"b":2,"a":{"c":[3]}}"#).unwrap().pod;
+    assert_eq!(twice, Some(PodTemplate::from_json(r#"{"b":2,"a":{"c":[3]}}"#).unwrap()));
+}
+
+#[test]
 fn null_is_the_same_as_absent() {
     let all_null = r#""offset":null,"docker_args":null,"docker_termination_logging":null,"resources":null,"env":null,
-        "running_timeout":null,"flyte_exec_conf":null,"deployment_source":null,"deployment_time":null,"secret":null"#;
+        "running_timeout":null,"flyte_exec_conf":null,"deployment_source":null,"deployment_time":null,"secret":null,
+        "docker_command":null,"pod":null"#;
     assert_eq!(read(all_null), Ok(WorkflowConfiguration::new("wf", "daily")));
 }
 
@@ -100,6 +114,8 @@ fn what_cannot_be_taken_is_refused_by_name() {
             "flyte_exec_conf.reference_id.project is required",
         ),
         (r#""deployment_source":{}"#, "deployment_source.source is required"),
+        (r#""docker_command":["a",null]"#, "docker_command value cannot be null: 1"),
+        (r#""pod":"spec""#, r#"pod: expected an object, found the text "spec""#),
         (r#""schedule":5"#, "schedule: expected a text, found the number 5"),
         (r#""schedule":null"#, "schedule is required"),
         (r#""id":null"#, "id is required"),

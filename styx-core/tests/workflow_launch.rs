@@ -49,6 +49,11 @@ fn a_program_is_needed_where_the_image_is_not_run() {
         refuse(&workflow, &[("L-4", "docker_args")]);
         assert_eq!(launch_errors("c", &workflow, false), []);
     }
+    let mut command = workflow(&[], &[]);
+    command.docker_command = Some(vec!["echo".into()]);
+    refuse(&command, &[]);
+    command.docker_command = Some(vec!["".into(), "b\0".into()]);
+    refuse(&command, &[("L-1", "docker_command[1]"), ("L-4", "docker_args")]);
     let mut nothing = workflow(&[], &[]);
     (nothing.docker_args, nothing.docker_image) = (None, None);
     refuse(&nothing, &[]);

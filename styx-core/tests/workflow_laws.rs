@@ -7,8 +7,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use styx_core::workflow::{
-    DeploymentSource, FlyteExecConf, FlyteIdentifier, ScheduleText, Secret, Span, Strictness, WorkflowConfiguration,
-    validate,
+    DeploymentSource, FlyteExecConf, FlyteIdentifier, PodTemplate, ScheduleText, Secret, Span, Strictness,
+    WorkflowConfiguration, validate,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -51,6 +51,11 @@ fn flyte() -> impl Strategy<Value = FlyteExecConf> {
     )
 }
 
+fn pod() -> impl Strategy<Value = PodTemplate> {
+    prop::collection::hash_map(text(), json(), 0..3)
+        .prop_map(|members| PodTemplate::from_json(&serde_json::json!(members).to_string()).expect("it is an object"))
+}
+
 fn configuration() -> impl Strategy<Value = WorkflowConfiguration> {
     let names = (text(), schedule(), option::of(text()), option::of(text()), option::of(text()));
     let lists = (option::of(vec(text(), 0..4)), any::<bool>(), option::of(text()), vec(text(), 0..8), texts());
@@ -61,6 +66,8 @@ fn configuration() -> impl Strategy<Value = WorkflowConfiguration> {
         option::of((option::of(text()), text())),
         option::of(instant()),
         option::of((text(), text())),
+        option::of(vec(text(), 0..4)),
+        option::of(pod()),
     );
     (names, lists, rest).prop_map(|(names, lists, rest)| WorkflowConfiguration {
         id: names.0,
@@ -79,6 +86,8 @@ fn configuration() -> impl Strategy<Value = WorkflowConfiguration> {
         deployment_source: rest.3.map(|(repository, source)| DeploymentSource { repository, source }),
         deployment_time: rest.4,
         secret: rest.5.map(|(name, mount_path)| Secret { name, mount_path }),
+        docker_command: rest.6,
+        pod: rest.7,
     })
 }
 
@@ -113,7 +122,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 /// The name of a field that a configuration has.
 fn field() -> impl Strategy<Value = &'static str> {
     let names = "id schedule offset docker_args docker_termination_logging resources env running_timeout \
-                 flyte_exec_conf deployment_source deployment_time secret";
+                 flyte_exec_conf deployment_source deployment_time secret docker_command pod";
     prop::sample::select(names.split_whitespace().collect::<Vec<_>>())
 }
 

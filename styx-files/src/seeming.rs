@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Fields that hold a list of texts, and may be given a single text over the API only.
-const LISTS: [&str; 2] = ["docker_args", "resources"];
+const LISTS: [&str; 3] = ["docker_command", "docker_args", "resources"];
 /// Fields whose absence has an error of its own.
 const REQUIRED: [&str; 11] = [
     "id",
@@ -83,7 +83,7 @@ pub(super) fn kind_hint(path: &str, tree: &Tree, text: &str) -> String {
 
 /// Whether a text belongs at a path.
 fn is_text(path: &str) -> bool {
-    !LISTS.contains(&path) && !["env", "secret", "flyte_exec_conf", "deployment_source"].contains(&path)
+    !LISTS.contains(&path) && !["env", "secret", "pod", "flyte_exec_conf", "deployment_source"].contains(&path)
 }
 
 /// Says why keys and values are one text: `id:a` is no key, `id: a` is.

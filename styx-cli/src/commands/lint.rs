@@ -78,6 +78,9 @@ fn look_ahead(path: &str, workflow: &FileWorkflow, rules: &Rules, now: DateTime<
     if configuration.secret.is_some() && rules.needs_program {
         report.warnings.push(about("secret", "the local executor mounts none: its triggers are refused"));
     }
+    if configuration.pod.is_some() && rules.needs_program {
+        report.warnings.push(about("pod", "the local executor makes no pods: its triggers are refused"));
+    }
     report.workflows.push(Upcoming {
         component_id: id.component().into(),
         workflow_id: id.workflow().into(),

@@ -200,8 +200,15 @@ pub(crate) fn unfit(config: &Config, workflow: &Workflow) -> Option<Refusal> {
         Runs::Nothing => Some(Refusal::NotRunnable),
         Runs::Flyte => Some(Refusal::Flyte),
         Runs::Image => foreign(config, workflow).or_else(|| {
-            let is_unfit = workflow.spec.mounts_secret && !config.executor.mounts_secrets;
-            is_unfit.then(|| Refusal::Secret { runner: Arc::clone(&config.executor.runner) })
+            if config.executor.mounts_secrets {
+                return None;
+            }
+            // What mounts no secrets makes no pods.
+            let runner = Arc::clone(&config.executor.runner);
+            match workflow.spec.mounts_secret {
+                true => Some(Refusal::Secret { runner }),
+                false => workflow.spec.has_pod().then_some(Refusal::Pod { runner }),
+            }
         }),
     }
 }

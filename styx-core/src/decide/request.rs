@@ -288,6 +288,12 @@ pub enum Refusal {
     /// It runs in Flyte.
     #[error("Flyte workflows can't be run yet")]
     Flyte,
+    /// The executor makes no pods, so that it can't use the workflow's pod template.
+    #[error("the {runner} executor can't use a pod template")]
+    Pod {
+        /// The executor.
+        runner: Arc<str>,
+    },
     /// The executor can't mount the workflow's secret.
     #[error("the {runner} executor can't mount a secret")]
     Secret {

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::instant::{instant_after_epoch, parse_instant};
 use super::json::{JsonError, Node, Strictness};
+use super::pod::PodTemplate;
 use super::span::Span;
 use crate::text::shortened;
 
@@ -147,6 +148,22 @@ impl Fields {
             Node::Null => Ok(None),
             Node::Map(members) => Ok(Some(Self { path, members, strictness: self.strictness })),
             node => Err(unexpected(path, "an object", &node)),
+        }
+    }
+
+    /// A pod template: an object.
+    pub(super) fn pod(&mut self, name: &str) -> Result<Option<PodTemplate>, JsonError> {
+        match self.take(name) {
+            Node::Null => Ok(None),
+            node => Self::pod_template(node, &self.path_of(name)).map(Some),
+        }
+    }
+
+    /// The pod template that a value at a path is.
+    pub(super) fn pod_template(node: Node, path: &str) -> Result<PodTemplate, JsonError> {
+        match node {
+            Node::Map(_) => Ok(PodTemplate::new(&node)),
+            node => Err(unexpected(path.into(), "an object", &node)),
         }
     }
 

@@ -27,6 +27,8 @@ impl WorkflowConfiguration {
             deployment_source: fields.object("deployment_source")?.map(DeploymentSource::read).transpose()?,
             deployment_time: fields.instant("deployment_time")?,
             secret: fields.object("secret")?.map(Secret::read).transpose()?,
+            docker_command: fields.texts("docker_command")?,
+            pod: fields.pod("pod")?,
         };
         fields.finish()?;
         Ok(configuration)
@@ -60,6 +62,12 @@ impl WorkflowConfiguration {
         });
         if let Some(secret) = &self.secret {
             object.raw("secret", &secret.write().finish());
+        }
+        if let Some(command) = &self.docker_command {
+            object.texts("docker_command", command);
+        }
+        if let Some(pod) = &self.pod {
+            object.raw("pod", pod.as_json());
         }
         object
     }

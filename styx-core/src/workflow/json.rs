@@ -4,6 +4,8 @@
 //! wanted, and since a duration may have more digits than a float holds. `serde_json` judges what is JSON, and a short
 //! scanner then takes apart what it has accepted.
 
+use std::collections::BTreeMap;
+
 use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Value};
 use thiserror::Error;
@@ -100,8 +102,8 @@ impl WorkflowConfiguration {
         Self::read(Fields::of_configuration(Node::from(value), strictness)?)
     }
 
-    /// Writes the JSON that Styx writes: compact, every field, in its order. A `secret`, which Styx does not know, comes
-    /// last and only if there is one.
+    /// Writes the JSON that Styx writes: compact, every field, in its order. What Styx does not know
+    /// (`secret`, `docker_command`, `pod`) comes last and only if it is set.
     ///
     /// ```
     /// use styx_core::workflow::{FlyteIdentifier, WorkflowConfiguration};
@@ -132,6 +134,33 @@ impl Node {
             Some(Ok(_)) => Scanner { text, at: 0 }.value(DEPTH),
             Some(Err(error)) => Err(syntax(error.to_string())),
             None => Err(syntax("there is no value")),
+        }
+    }
+}
+
+impl Node {
+    /// Writes it, compact. Where a name comes twice in an object, the last one counts.
+    pub(super) fn to_json(&self) -> String {
+        match self {
+            Self::Null => "null".into(),
+            Self::Bool(value) => value.to_string(),
+            Self::Number(number) => number.clone(),
+            Self::Text(text) => quote(text),
+            Self::List(items) => {
+                let items: Vec<String> = items.iter().map(Self::to_json).collect();
+                format!("[{}]", items.join(","))
+            }
+            Self::Map(members) => {
+                let last: BTreeMap<&str, usize> =
+                    members.iter().enumerate().map(|(at, (name, _))| (name.as_str(), at)).collect();
+                let mut object = ObjectWriter::new();
+                for (at, (name, value)) in members.iter().enumerate() {
+                    if last.get(name.as_str()) == Some(&at) {
+                        object.raw(name, &value.to_json());
+                    }
+                }
+                object.finish()
+            }
         }
     }
 }

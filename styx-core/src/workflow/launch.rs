@@ -16,7 +16,7 @@ const PARAMETER: usize = 64;
 const OVERHEAD: usize = 1 + size_of::<u64>();
 
 /// Finds what in a workflow no program could be given (L-1 to L-3), and whether the program is missing (L-4), which there
-/// has to be where `docker_args` are run without the image.
+/// has to be where `docker_command` and `docker_args` are run without the image.
 pub fn launch_errors(component_id: &str, workflow: &WorkflowConfiguration, needs_program: bool) -> Vec<Finding> {
     let mut found = Found(Vec::new());
     // Each of them is the value of a variable.
@@ -30,6 +30,10 @@ pub fn launch_errors(component_id: &str, workflow: &WorkflowConfiguration, needs
     for (field, text) in texts {
         found.text(|| field.into(), text.unwrap_or_default(), 0);
     }
+    let command = workflow.docker_command.as_deref().unwrap_or_default();
+    for (at, text) in command.iter().enumerate() {
+        found.text(|| format!("docker_command[{at}]"), text, 0);
+    }
     let args = workflow.docker_args.as_deref().unwrap_or_default();
     found.args(args);
     found.variables("env", &workflow.env);
@@ -37,6 +41,7 @@ pub fn launch_errors(component_id: &str, workflow: &WorkflowConfiguration, needs
     let texts = args
         .iter()
         .map(|arg| with_parameter(arg))
+        .chain(command.iter().map(String::len))
         .chain(workflow.env.iter().map(|(name, value)| name.len() + 1 + value.len()));
     let total: usize = texts.chain([joined]).map(|bytes| bytes + OVERHEAD).sum();
     if found.0.is_empty() && total > MAX_LAUNCH_BYTES {
@@ -45,7 +50,7 @@ pub fn launch_errors(component_id: &str, workflow: &WorkflowConfiguration, needs
         );
         found.add("L-3", "docker_args".into(), text);
     }
-    let has_program = args.first().is_some_and(|program| !program.is_empty());
+    let has_program = command.iter().chain(args).next().is_some_and(|program| !program.is_empty());
     if needs_program && workflow.docker_image.is_some() && !has_program {
         let text = "is missing or begins with an empty text: the local executor runs it as program and arguments, not the image";
         found.add("L-4", "docker_args".into(), text.into());

@@ -17,6 +17,7 @@ mod image;
 mod instant;
 mod json;
 mod launch;
+mod pod;
 mod schedule_text;
 mod span;
 mod validate;
@@ -30,11 +31,13 @@ pub use check::{Finding, Rules, check};
 pub use instant::{instant_after_epoch, parse_instant};
 pub use json::{JsonError, Strictness};
 pub use launch::{MAX_LAUNCH_BYTES, MAX_TEXT_BYTES, launch_errors, variable_errors};
+pub use pod::PodTemplate;
 pub use schedule_text::ScheduleText;
 pub use span::{ParseSpanError, Span};
 pub use validate::{MAX_ENV_SIZE, MAX_ENV_VARS, MAX_LENGTH, ValidationError, utf16_length, validate};
 
-/// How a workflow is to be run: what Styx 2.x calls its configuration, and the `secret` that earlier versions had.
+/// How a workflow is to be run: what Styx 2.x calls its configuration, the `secret` that earlier versions had, and
+/// fields of ours.
 ///
 /// Nothing is checked when one is made or read; [`validate`] does that.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +74,10 @@ pub struct WorkflowConfiguration {
     pub deployment_time: Option<DateTime<Utc>>,
     /// A secret to mount into the container.
     pub secret: Option<Secret>,
+    /// The entry point that is run instead of the image's, as `command` in Kubernetes.
+    pub docker_command: Option<Vec<String>>,
+    /// What its pod has beside what Styx puts into it.
+    pub pod: Option<PodTemplate>,
 }
 
 impl WorkflowConfiguration {
@@ -93,6 +100,8 @@ impl WorkflowConfiguration {
             deployment_source: None,
             deployment_time: None,
             secret: None,
+            docker_command: None,
+            pod: None,
         }
     }
 }

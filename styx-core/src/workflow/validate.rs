@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use super::email::is_email;
 use super::image::image_errors;
-use super::{FlyteExecConf, Secret, Span, WorkflowConfiguration};
+use super::{FlyteExecConf, PodTemplate, Secret, Span, WorkflowConfiguration};
 use crate::condition::Condition;
 use crate::schedule::{Offset, Schedule};
 
@@ -229,6 +229,11 @@ fn check_bounds(component_id: &str, configuration: &WorkflowConfiguration, error
     let inputs_size = inputs.map(|(key, value)| utf16_length(key) + utf16_length(value)).sum();
     let inputs = "flyte_exec_conf.input_fields";
     errors.at_most("S-3", inputs, &format!("{inputs} too big"), inputs_size, MAX_ENV_SIZE);
+    let command = configuration.docker_command.as_deref().unwrap_or_default();
+    let command_size = command.len() + command.iter().map(|text| utf16_length(text)).sum::<usize>();
+    errors.at_most("S-3", "docker_command", "docker_command too big", command_size, MAX_ARGS_SIZE);
+    let pod_size = configuration.pod.as_ref().map_or(0, |pod| pod.as_json().len());
+    errors.at_most("S-3", "pod", "pod too big", pod_size, PodTemplate::MAX_BYTES);
     for (field, value, limit) in fields {
         errors.at_most("S-3", field, &format!("{field} too long"), value.map_or(0, utf16_length), limit);
     }

@@ -32,14 +32,14 @@ pub(super) enum Unfit {
 
 /// Works out what the shim is asked to do.
 pub(super) fn request(options: &LocalOptions, launch: &Launch, run: &RunFolder) -> Result<Request, Unfit> {
-    let argv = launch.docker_args.clone();
+    let command = launch.docker_command.iter().flatten();
+    let argv: Vec<String> = command.chain(&launch.docker_args).cloned().collect();
     if argv.first().is_none_or(String::is_empty) {
-        let reason =
-            "no program: the local executor runs docker_args as program and arguments, and doesn't use the image";
+        let reason = "no program: the local executor runs docker_command and docker_args as program and arguments, and doesn't use the image";
         return Err(Unfit::Workflow(reason.into()));
     }
     if let Some(place) = argv.iter().position(|argument| argument.contains('\0')) {
-        return Err(Unfit::Workflow(format!("docker_args: the text at place {place} holds a NUL")));
+        return Err(Unfit::Workflow(format!("docker_command and docker_args: the text at place {place} holds a NUL")));
     }
     let env = environment(options, launch, &run.shown());
     check_environment(&env)?;

@@ -132,6 +132,7 @@ pub fn launch(log_id: Uuid, execution: &ExecutionId, argv: &[&str]) -> Launch {
         execution: execution.clone(),
         instance: InstanceId::new(WorkflowId::new("sales", "daily"), "2024-05-06"),
         docker_image: "busybox:1.36".into(),
+        docker_command: None,
         docker_args: argv.iter().map(|&argument| argument.into()).collect(),
         env: std::collections::BTreeMap::new(),
         trigger: Some(Trigger::Natural),
@@ -139,6 +140,8 @@ pub fn launch(log_id: Uuid, execution: &ExecutionId, argv: &[&str]) -> Launch {
         service_account: None,
         commit_sha: None,
         docker_termination_logging: false,
+        secret: None,
+        pod: None,
         origin: Origin::File { path: Arc::from("daily.yaml"), enabled: true },
     }
 }

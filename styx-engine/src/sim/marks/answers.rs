@@ -80,7 +80,7 @@ fn refused(refusal: &Refusal) -> Option<Situation> {
     Some(match refusal {
         Refusal::ApiWorkflow { .. } => Situation::ApiWorkflowRefused,
         Refusal::Flyte => Situation::FlyteRefused,
-        Refusal::Secret { .. } => Situation::SecretRefused,
+        Refusal::Secret { .. } | Refusal::Pod { .. } => Situation::SecretRefused,
         Refusal::OwnedByFile { .. } => Situation::OwnedByFile,
         Refusal::Future => Situation::FutureRefused,
         Refusal::BadParameter { .. } => Situation::BadParameter,
