@@ -195,7 +195,7 @@ fn a_retry_condition_has_the_syntax_of_one() {
     refused(condition(&format!("'{}'", "a".repeat(255))), &[too_long]);
     refused(
         condition(&"(".repeat(257)),
-        &[too_long, "V-17 retry_condition: invalid retry condition: column 258: expected an operand, found the end"],
+        &[too_long, "V-17 retry_condition: invalid retry condition: column 131: it is nested too deep"],
     );
 }
 
