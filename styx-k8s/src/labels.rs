@@ -38,6 +38,18 @@ pub fn normalise(text: &str) -> String {
     label
 }
 
+/// The value of a label for a text that is meant to be one: itself where Kubernetes takes it, else its normal form.
+///
+/// Styx 2.x takes it as it is, and Kubernetes refuses the pod (RW-12).
+pub fn value(text: &str) -> String {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let is_at_end = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    let is_valid =
+        text.len() <= MAX && text.bytes().all(is_inner) && is_at_end(bytes.first()) && is_at_end(bytes.last());
+    if is_valid { text.to_owned() } else { normalise(text) }
+}
+
 /// With a letter at the beginning where there is `-` or `_`.
 fn padded(text: String) -> String {
     if text.starts_with(['-', '_']) { format!("p{text}") } else { text }

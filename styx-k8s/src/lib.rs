@@ -1,15 +1,18 @@
 //! Executions as pods of Kubernetes.
 //!
 //! This crate will hold the executor over pods, the secrets with keys of service accounts, and what a pod's status says
-//! about its execution. So far there are only the names of things in Kubernetes, which are pure functions: [`labels`] and
-//! [`secrets`].
+//! about its execution. So far there are only pure functions: the names of things in Kubernetes ([`labels`], [`secrets`]), the
+//! pod of a launch ([`pod`]) with what templates add to it ([`template`]), and when a pod is removed ([`cleanup`]).
 //!
 //! ```
 //! assert_eq!(styx_k8s::labels::normalise("2016-03-14T15"), "2016-03-14t154bef2ab");
 //! ```
 
+pub mod cleanup;
 pub mod labels;
+pub mod pod;
 pub mod secrets;
+pub mod template;
 
 use sha2::{Digest, Sha256};
 

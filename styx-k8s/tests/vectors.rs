@@ -1,4 +1,4 @@
-//! How Styx 2.x names things in Kubernetes, and how we do. `STYX_VECTORS` names a folder with other files of the same kind.
+//! What Styx 2.x makes in Kubernetes, and what we do. `STYX_VECTORS` names a folder with other files of the same kind.
 
 #[path = "../../styx-core/tests/vectors/harness.rs"]
 mod harness;
@@ -6,8 +6,22 @@ mod harness;
 mod kubernetes;
 #[path = "vectors/normalise.rs"]
 mod normalise;
+#[path = "vectors/pod_cleanup.rs"]
+mod pod_cleanup;
+#[path = "vectors/pod_spec.rs"]
+mod pod_spec;
 
 #[test]
 fn vectors_normalise() {
     harness::run("normalise", normalise::RULES, normalise::check);
+}
+
+#[test]
+fn vectors_pod_spec() {
+    harness::run_with_quirks("pod-spec", pod_spec::RULES, pod_spec::quirks, pod_spec::check);
+}
+
+#[test]
+fn vectors_pod_cleanup() {
+    harness::run("pod-cleanup", pod_cleanup::RULES, pod_cleanup::check);
 }
