@@ -218,7 +218,7 @@ fn a_secret_is_one_that_kubernetes_can_mount() {
             format!("S-2 secret.mount_path: secret mount path must be an absolute path without : and ..: {path}");
         refused(secret("keys", path), &[&text]);
     }
-    for path in ["/etc/styx-wf-sa-keys", "/etc/styx-wf-sa-keys/", "/etc/styx-wf-sa-keys/a"] {
+    for path in ["/etc/styx-wf-sa-keys", "/etc/styx-wf-sa-keys/", "/etc/styx-wf-sa-keys/a", "//etc/./styx-wf-sa-keys"] {
         let text = format!("S-2 secret.mount_path: secret mount path must not be under /etc/styx-wf-sa-keys: {path}");
         refused(secret("keys", path), &[&text]);
     }

@@ -26,7 +26,7 @@ const MAX_TEXT: usize = 1_024;
 /// How many letters of what is wrong are said: it names values of any length.
 const MAX_SAID: usize = 1_024;
 /// Where Styx mounts the keys of service accounts.
-const OWN_KEYS: &str = "/etc/styx-wf-sa-keys";
+const OWN_KEYS: [&str; 2] = ["etc", "styx-wf-sa-keys"];
 const MIN_RUNNING_TIMEOUT: Span = Span::from_seconds(60);
 
 /// A rule that a workflow breaks. It is shown as Styx tells it to its users.
@@ -193,12 +193,18 @@ fn check_secret(secret: &Secret, errors: &mut Errors) {
         );
         errors.add("S-1", "secret.name", text);
     }
-    let is_own = mount_path.strip_prefix(OWN_KEYS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    // However it is written: `//etc/./styx-wf-sa-keys/` leads there as well.
+    let folders: Vec<_> = mount_path.split('/').filter(|folder| !matches!(*folder, "" | ".")).collect();
+    let is_own = folders.starts_with(&OWN_KEYS);
     if !mount_path.starts_with('/') || mount_path.contains(':') || mount_path.split('/').any(|piece| piece == "..") {
         let text = format!("secret mount path must be an absolute path without : and ..: {mount_path}");
         errors.add("S-2", "secret.mount_path", text);
     } else if is_own {
-        errors.add("S-2", "secret.mount_path", format!("secret mount path must not be under {OWN_KEYS}: {mount_path}"));
+        errors.add(
+            "S-2",
+            "secret.mount_path",
+            format!("secret mount path must not be under /{}: {mount_path}", OWN_KEYS.join("/")),
+        );
     }
 }
 
