@@ -1,5 +1,7 @@
 //! Stories: what is decided, record by record, in the situations that the rules are about.
 
+#[path = "stories/accepts.rs"]
+mod accepts;
 #[path = "stories/backfills.rs"]
 mod backfills;
 #[path = "stories/edit_laws.rs"]

@@ -19,7 +19,7 @@ use std::{
 use common::{Answer, LONG, Server, data};
 
 /// Where a secret is planted; each place has its own.
-const PLACES: [&str; 12] = [
+const PLACES: [&str; 13] = [
     "workflow-of-the-api",
     "workflow-of-a-file",
     "trigger",
@@ -32,6 +32,7 @@ const PLACES: [&str; 12] = [
     "refused-trigger",
     "body-that-ends-early",
     "workflow-that-was-replaced",
+    "pod-template",
 ];
 
 fn secret(place: &str) -> String {
@@ -106,6 +107,14 @@ fn no_secret_gets_where_it_does_not_belong() {
     let quoted = |place| format!("\"{}\"", secret(place));
     assert_eq!(workflow("w", &quoted("workflow-that-was-replaced")).status, 200);
     assert_eq!(workflow("w", &quoted("workflow-of-the-api")).status, 200);
+    // Kubernetes' form of an environment: a list of names and values.
+    let pod = format!(
+        r#"{{"spec":{{"initContainers":[{{"name":"init","env":[{{"name":"PASSWORD","value":"{}"}}]}}]}}}}"#,
+        secret("pod-template")
+    );
+    let with_pod = format!(r#"{{"id":"p","schedule":"days","docker_image":"busybox:1.36","pod":{pod}}}"#);
+    let stored = ask("POST", "/api/v3/workflows/c", Some(&with_pod));
+    assert!(stored.status == 200 && stored.body.contains(&secret("pod-template")), "{stored:?}");
     let refused = workflow("x", &format!("[{}]", quoted("value-that-is-a-list-in-a-body")));
     assert_eq!(refused.status, 400, "{refused:?}");
     let body = format!(r#"{{"id":"x","schedule":"days","env":[{}]}}"#, quoted("env-that-is-a-list-in-a-body"));
@@ -144,6 +153,8 @@ fn no_secret_gets_where_it_does_not_belong() {
         "/api/v3/workflows/c",
         "/api/v3/workflows/c/w",
         "/api/v3/workflows/c/w/full",
+        "/api/v3/workflows/c/p",
+        "/api/v3/workflows/c/p/full",
         "/api/v3/workflows/c/w/state",
         "/api/v3/workflows/c/w/instances",
         "/api/v3/workflows/c/w/instances/2024-01-01",
@@ -196,6 +207,8 @@ fn no_secret_gets_where_it_does_not_belong() {
         &["log", "at", &end, "--instance", "c#w#2024-01-01"],
         &["log", "at", &end, "--workflow", "c#w"],
         &["log", "at", &end, "--workflow", "c#w", "--format", "json"],
+        &["log", "at", &end, "--workflow", "c#p"],
+        &["log", "at", &end, "--workflow", "c#p", "--format", "json"],
         &["log", "at", &end, "--backfill", &backfill],
         &["log", "at", &end, "--backfills"],
         &["log", "step", "c", "w", "2024-01-01", "--plain"],
@@ -214,7 +227,7 @@ fn no_secret_gets_where_it_does_not_belong() {
     let shown = all(&tool(&["log", "show", "--format", "json"], &data));
     assert!(shown.contains("***") && shown.contains("PASSWORD"), "{shown}");
     let with_env = all(&tool(&["log", "export", "--with-env"], &data));
-    for place in ["workflow-that-was-replaced", "workflow-of-a-file", "trigger", "backfill"] {
+    for place in ["workflow-that-was-replaced", "workflow-of-a-file", "trigger", "backfill", "pod-template"] {
         assert!(with_env.contains(&secret(place)), "{place}");
     }
     // A configuration with a mistake is told of without what stands beside it.

@@ -267,3 +267,28 @@ fn a_backfill_in_reverse_leaves_its_cursor_where_an_instant_has_a_form() {
     );
     assert_eq!(story.world().backfills().len(), 2, "{told}");
 }
+
+#[test]
+fn a_backfill_of_the_future_needs_leave_and_a_finished_instance_goes_on_counting() {
+    let mut story = begin();
+    let ask = |story: &mut Teller, hours, may| {
+        let mut request = backfill(hours, 1, false);
+        if let Request::CreateBackfill { allow_future, .. } = &mut request {
+            *allow_future = may;
+        }
+        story.forget();
+        story.ask(request);
+        story.told()
+    };
+    // It is 12:30: the partition of 13 is of the future, also as the last of a range.
+    for hours in [13..15, 11..14] {
+        assert!(ask(&mut story, hours.clone(), false).contains("refused: "), "{hours:?}");
+    }
+    assert!(!ask(&mut story, 13..15, true).contains("refused: "));
+    story.ask(trigger("03"));
+    ends(&mut story, "03");
+    assert!(!ask(&mut story, 3..4, false).contains("refused: "));
+    story.settle();
+    let told = story.told();
+    assert!(told.contains("engine: 2026-03-29T03 #7 triggerExecution backfill"), "{told}");
+}

@@ -196,3 +196,50 @@ fn what_waits_behind_a_cursor_that_was_put_off_is_counted() {
     story.store("report", "30 * * * *", None);
     assert_eq!(skipped(&story), [("29T01:00".into(), "29T05:00".into(), 5, SkipReason::Edited)]);
 }
+
+#[test]
+fn what_is_owed_has_its_names_and_bounds() {
+    // 04:00 is due at the moment of the edit.
+    let mut story = away_until("hours", Some("PT0S"), "04:00");
+    story.store("report", "30 * * * *", None);
+    let workflow = &story.world().workflows()[&id("report")];
+    let [owed] = workflow.owed.as_slice() else { panic!("one schedule is owed: {:?}", workflow.owed) };
+    assert_eq!(owed.instants().map(|owed| owed.count), Some(4));
+    let at = |clock: &str| time(&format!("2026-03-29T{clock}:00Z"));
+    let held: Vec<_> =
+        ["00:00", "01:00", "02:00", "02:30", "04:00", "05:00"].into_iter().filter(|it| owed.holds(at(it))).collect();
+    assert_eq!(held, ["01:00", "02:00", "04:00"]);
+    let named = |text: &str| workflow.owed_partition(text).map(|(name, _)| name);
+    assert_eq!(named("2026-03-29T02:00:00Z").as_deref(), Some("2026-03-29T02"));
+    assert_eq!(named("2026-03-29T05"), None);
+    let next = workflow.next_natural().expect("01 is owed");
+    assert_eq!(next.cursor.instant, at("01:00"));
+    assert_eq!(workflow.other_natural_at(next), Some(at("04:30")));
+    // The cursor itself is due at the moment of the edit, and nothing else is.
+    let mut story = away_until("hours", Some("PT0S"), "01:00");
+    story.store("report", "30 * * * *", None);
+    let owed = &story.world().workflows()[&id("report")].owed;
+    assert_eq!(owed.iter().map(|owed| owed.instants().map(|it| it.count)).collect::<Vec<_>>(), [Some(1)]);
+}
+
+#[test]
+fn what_is_owed_once_isn_t_owed_again_and_an_edit_ends_an_operator_s_choice() {
+    let mut story = away_until("hours", Some("PT0S"), "04:10");
+    story.store("report", "0 * * * *", None);
+    story.sleep("2026-03-29T06:10:00Z");
+    // The new schedule is set back behind the edit: 02 to 04 are due by it, too.
+    let back = Some(time("2026-03-29T02:00:00Z"));
+    story.ask(Request::PatchWorkflow { id: id("report"), enabled: None, next_instant: back, next_fires_at: back });
+    assert!(story.world().workflows()[&id("report")].chosen_cursor);
+    story.store("report", "30 * * * *", None);
+    let workflow = &story.world().workflows()[&id("report")];
+    assert!(!workflow.chosen_cursor);
+    let counts = story.records().iter().filter_map(|fact| match fact {
+        Fact::Workflow(_, WorkflowEvent::Owed { count, .. }) => Some(*count),
+        _ => None,
+    });
+    assert_eq!(counts.collect::<Vec<_>>(), [4, 2]);
+    let triggered = catch_up(&mut story, "06:20");
+    let distinct: std::collections::BTreeSet<_> = triggered.iter().map(|name| name[..13].to_owned()).collect();
+    assert_eq!((triggered.len(), distinct.len()), (6, 6), "{triggered:?}");
+}

@@ -328,3 +328,44 @@ fn only_a_dequeue_uses_up_the_rate_and_a_faster_rate_forgets_what_a_slower_one_u
     "#]]
     .assert_eq(&story.told());
 }
+
+/// Workflows that fire at the same moment, under a limit of executions and units of a resource.
+fn fire_together(max_executions: Option<u32>, units: i64) -> Teller {
+    let mut story = Teller::begin("2026-03-29T05:30:00Z", Config { max_executions, ..Config::default() });
+    story.ask(set("db", units));
+    for name in ["a", "b", "c", "d"] {
+        let mut configuration = WorkflowConfiguration::new(name, "hours");
+        configuration.docker_image = Some("busybox".to_owned());
+        configuration.resources = vec!["db".to_owned()];
+        story.store_configuration(&configuration, Origin::Api);
+        story.enable(name, true);
+    }
+    story.until("2026-03-29T06:10:00Z");
+    story
+}
+
+#[test]
+fn runs_that_begin_in_one_decision_take_room_from_each_other() {
+    for (max_executions, units, begun) in
+        [(None, 9, 4), (Some(2), 9, 2), (None, 2, 2), (Some(3), 2, 2), (Some(0), 9, 0)]
+    {
+        let story = fire_together(max_executions, units);
+        let living = story.world().index().living_count();
+        assert_eq!((story.world().runs().len(), living), (4, begun), "{max_executions:?} {units}");
+        // Who waits has no room, whatever else falls due: an hour later the others have fired, too.
+        let queue = story.world().index().queue();
+        assert_eq!(queue.demands(), units > begun as i64 && begun < 4, "{max_executions:?} {units}");
+    }
+    // Without a resource it is the same.
+    let mut story = Teller::begin("2026-03-29T05:30:00Z", Config { max_executions: Some(1), ..Config::default() });
+    for name in ["a", "b"] {
+        story.store(name, "hours", None);
+        assert!(!story.world().index().queue().demands());
+        story.enable(name, true);
+    }
+    story.until("2026-03-29T06:10:00Z");
+    assert!(story.world().index().queue().demands());
+    assert_eq!(story.world().index().living_count(), 1);
+    story.until("2026-03-29T07:10:00Z");
+    assert_eq!((story.world().runs().len(), story.world().index().living_count()), (4, 1));
+}
