@@ -12,11 +12,22 @@ const SHOWN: usize = 60;
 /// Finds it in a workflow; `text` is the one that it stands in.
 pub(super) fn doubts(tree: &Tree, text: &str) -> Vec<FileWarning> {
     let mut found = Vec::new();
-    if let Some(Tree { value: Value::List(args), .. }) = tree.member("docker_args") {
-        for (at, arg) in args.iter().enumerate() {
-            let field = format!("docker_args[{at}]");
-            cut_off(arg, &field, text, &mut found);
-            argument(arg, &field, args.len(), &mut found);
+    let [command, args] = ["docker_command", "docker_args"].map(|name| match tree.member(name) {
+        Some(Tree { value: Value::List(items), .. }) => items.as_slice(),
+        _ => &[],
+    });
+    for (at, item) in command.iter().enumerate() {
+        let field = format!("docker_command[{at}]");
+        cut_off(item, &field, text, &mut found);
+        if command.len() + args.len() > 1 || !command_line(item, &field, &mut found) {
+            placeholder(item, &field, &mut found);
+        }
+    }
+    for (at, arg) in args.iter().enumerate() {
+        let field = format!("docker_args[{at}]");
+        cut_off(arg, &field, text, &mut found);
+        if command.len() + args.len() > 1 || !command_line(arg, &field, &mut found) {
+            argument(arg, &field, &mut found);
         }
     }
     if let Some(Tree { value: Value::Map(variables), .. }) = tree.member("env") {
@@ -41,21 +52,40 @@ fn cut_off(tree: &Tree, field: &str, text: &str, found: &mut Vec<FileWarning>) {
     }
 }
 
-/// An argument that isn't replaced, or a program whose name is a whole command line.
-fn argument(tree: &Tree, field: &str, arguments: usize, found: &mut Vec<FileWarning>) {
-    let Value::Text(arg) = &tree.value else { return };
-    let is_command_line = arguments == 1 && arg.contains(char::is_whitespace) && !arg.contains('\n');
+/// Whether the only text is a whole command line: it would be the program's name.
+fn command_line(tree: &Tree, field: &str, found: &mut Vec<FileWarning>) -> bool {
+    let Value::Text(text) = &tree.value else { return false };
+    let is_command_line = text.contains(char::is_whitespace) && !text.contains('\n');
     if is_command_line {
         let text = format!(
             "the program's name would be {:?}: no shell takes a command line apart, so write each argument as an item",
-            shortened(arg, SHOWN)
+            shortened(text, SHOWN)
         );
         found.push(FileWarning::new(tree, field, text));
-    } else if arg.contains("{}") && arg != "{}" {
+    }
+    is_command_line
+}
+
+/// An argument that isn't replaced.
+fn argument(tree: &Tree, field: &str, found: &mut Vec<FileWarning>) {
+    let Value::Text(arg) = &tree.value else { return };
+    if arg.contains("{}") && arg != "{}" {
         let text = format!(
             "{:?} stays as it is: only an argument that is {{}} and nothing else becomes the partition; a program finds it \
              in STYX_PARAMETER as well",
             shortened(arg, SHOWN)
+        );
+        found.push(FileWarning::new(tree, field, text));
+    }
+}
+
+/// A placeholder in the entry point, where nothing is replaced.
+fn placeholder(tree: &Tree, field: &str, found: &mut Vec<FileWarning>) {
+    let Value::Text(item) = &tree.value else { return };
+    if item.contains("{}") {
+        let text = format!(
+            "{:?} stays as it is: {{}} becomes the partition in docker_args only; a program finds it in STYX_PARAMETER as well",
+            shortened(item, SHOWN)
         );
         found.push(FileWarning::new(tree, field, text));
     }
@@ -105,9 +135,17 @@ mod tests {
         );
         assert_eq!(warnings("  docker_args: ['./r.sh {}']\n"), ["4:17 docker_args[0]"]);
         assert_eq!(warnings("  docker_args: [./r.sh --all]\n"), ["4:17 docker_args[0]"]);
-        for sound in
-            ["  docker_args: [./r, '{}']\n", "  docker_args: [sh, -c, 'echo a b']\n", "  docker_args: ['{}']\n"]
-        {
+        assert_eq!(warnings("  docker_command: [./r.sh --all]\n"), ["4:20 docker_command[0]"]);
+        assert_eq!(warnings("  docker_command: [./r, '{}']\n  docker_args: [a]\n"), ["4:25 docker_command[1]"]);
+        assert_eq!(warnings("  docker_command:\n  - ./r\n  - a #b\n"), ["6:5 docker_command[1]"]);
+        for sound in [
+            "  docker_args: [./r, '{}']\n",
+            "  docker_args: [sh, -c, 'echo a b']\n",
+            "  docker_args: ['{}']\n",
+            // The program is the command's: what follows may be a whole command line.
+            "  docker_command: [sh, -c]\n  docker_args: ['echo a b']\n",
+            "  docker_command: [./r]\n  docker_args: ['{}']\n",
+        ] {
             assert!(warnings(sound).is_empty(), "{sound}: {:?}", warnings(sound));
         }
     }

@@ -99,7 +99,14 @@ pub(crate) fn pretty(workflow: &WorkflowWithState) -> String {
     ];
     let values = values(workflow, env.join(", "));
     let shown: String = labels.iter().zip(values).map(|(label, value)| labelled(label, &value)).collect();
-    shown + &workflow.owed.iter().map(|owed| labelled("Owed:", &owed_text(owed))).collect::<String>()
+    let configuration = &workflow.workflow.configuration;
+    // Fields of ours are shown only if they are set, as they are in JSON.
+    let command = configuration.docker_command.as_ref().map(|command| format!("[{}]", command.join(", ")));
+    let secret = configuration.secret.as_ref().map(|secret| format!("{} in {}", secret.name, secret.mount_path));
+    let pod = configuration.pod.as_ref().map(|pod| pod.as_json().to_owned());
+    let ours = [("Docker Command:", command), ("Secret:", secret), ("Pod:", pod)].into_iter();
+    let ours: String = ours.filter_map(|(label, value)| Some(labelled(label, &value?))).collect();
+    shown + &ours + &workflow.owed.iter().map(|owed| labelled("Owed:", &owed_text(owed))).collect::<String>()
 }
 
 pub(crate) fn plain(workflow: &WorkflowWithState) -> String {

@@ -12,7 +12,8 @@ use styx_core::{
     extensions::Extensions,
     id::{Counter, Epoch, ExecutionId, Position},
     record::{
-        BackfillEvent, BackfillSpec, Cause, Ending, ExecutionEvent, Fact, LogEvent, Record, ResourceEvent, RunEvent,
+        BackfillEvent, BackfillSpec, Cause, ConfigEvent, Ending, ExecutionEvent, Fact, LogEvent, Record, ResourceEvent,
+        RunEvent,
     },
     run::{Rules, Run, State},
     seed::Seed,
@@ -107,6 +108,11 @@ fn a_log_has_the_name_of_its_start_until_it_is_forked_and_starts_once() {
     assert_eq!((forked.log_id(), forked.root_seed()), (Some(log_id), Some(root_seed)));
     let again = refusal(story.world(), Fact::Log(LogEvent::Started { log_id, root_seed }), Cause::Engine);
     assert!(again.ends_with("starts once, with its first record"), "{again}");
+    // Behind another first record it is no start.
+    let config = Fact::Config(ConfigEvent::Set(Arc::new(Config::default())));
+    let world = applied(&World::default(), config, Cause::Engine);
+    let late = refusal(&world, Fact::Log(LogEvent::Started { log_id, root_seed }), Cause::Engine);
+    assert!(late.ends_with("starts once, with its first record"), "{late}");
     let nameless = refusal(&World::default(), Fact::Log(LogEvent::Forked { log_id, root_seed }), Cause::Engine);
     assert!(nameless.ends_with("starts once, with its first record"), "{nameless}");
 }

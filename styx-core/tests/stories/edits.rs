@@ -243,3 +243,31 @@ fn what_is_owed_once_isn_t_owed_again_and_an_edit_ends_an_operator_s_choice() {
     let distinct: std::collections::BTreeSet<_> = triggered.iter().map(|name| name[..13].to_owned()).collect();
     assert_eq!((triggered.len(), distinct.len()), (6, 6), "{triggered:?}");
 }
+
+#[test]
+fn an_active_or_finished_trigger_isn_t_owed_by_an_edit_that_comes_with_a_condition_either() {
+    let edit = || {
+        let mut configuration = styx_core::workflow::WorkflowConfiguration::new("report", "30 * * * *");
+        configuration.docker_image = Some("busybox".to_owned());
+        let workflow = styx_core::record::StoredWorkflow::new(&configuration, styx_core::record::Origin::Api);
+        let store = Request::StoreWorkflow { id: id("report"), workflow: workflow.into() };
+        let instance = crate::teller::instance("report", "2026-03-28T00:00:00Z");
+        [store.clone(), Request::Expecting { instance, counter: None, request: Box::new(store) }]
+    };
+    for (nth, ends) in [(0, false), (1, false), (0, true), (1, true)] {
+        let mut story = away_until("0 * * * *", None, "00:40");
+        story.until("2026-03-29T01:10:00Z");
+        if ends {
+            story.see("report", "2026-03-29T01:00:00Z", Observed::Exited { code: Some(0) });
+        }
+        // An operator sets the cursor back: 01 is due again.
+        let back = Some(time("2026-03-29T01:00:00Z"));
+        story.ask(Request::PatchWorkflow { id: id("report"), enabled: None, next_instant: back, next_fires_at: back });
+        story.forget();
+        let [plain, expecting] = edit();
+        story.ask(if nth == 0 { plain } else { expecting });
+        assert!(!story.told().contains("refused"), "{}", story.told());
+        let workflow = &story.world().workflows()[&id("report")];
+        assert_eq!((&*workflow.spec.schedule, workflow.owed.len()), ("30 * * * *", 0), "{nth} {ends}");
+    }
+}

@@ -123,3 +123,18 @@ fn a_refusal_is_no_failure() {
     lose(&mut story, 1, 1);
     assert_eq!(failures(&story), None);
 }
+
+#[test]
+fn a_delay_lies_between_the_base_and_the_longest_of_styx() {
+    let backoff = Config::default().backoff;
+    for failures in 0..6 {
+        let draws = backoff.draws(failures);
+        let longest = backoff.base * i32::try_from((draws - 1).max(2)).unwrap();
+        for draw in 0..draws {
+            for jitter in [0, 1, u64::from(u32::MAX) / 2, u64::from(u32::MAX)] {
+                let delay = backoff.delay(failures, (jitter << 32) | draw);
+                assert!(backoff.base <= delay && delay <= longest, "{failures} {draw} {jitter}: {delay}");
+            }
+        }
+    }
+}
