@@ -15,7 +15,7 @@ use styx_core::{
         BackfillEvent, BackfillSpec, Cause, ConfigEvent, Ending, ExecutionEvent, Fact, LogEvent, Record, ResourceEvent,
         RunEvent,
     },
-    run::{Rules, Run, State},
+    run::{Rules, Run, State, saturating_add_millis},
     seed::Seed,
     verdict::cost_tenths,
     world::{World, digest},
@@ -408,4 +408,32 @@ fn a_run_is_in_its_state_since_it_came_there_or_was_put_back() {
         let expected = since.into_iter().zip(0..).map(|(since, nth)| (at(since), at(nth * 10)));
         assert!(seen.eq(expected), "{rules:?}");
     }
+}
+
+#[test]
+fn an_execution_ends_once() {
+    let mut story = submitted();
+    let execution = execution_of(&story);
+    let ended = |ending| Fact::Execution(execution.clone(), ExecutionEvent::Ended(ending));
+    let refused = refusal(story.world(), ended(Ending::Lost), Cause::Engine);
+    assert!(refused.ends_with("ends with an event of its run, which follows it"), "{refused}");
+    story.ask(Request::Halt { instance: instance("report", HOUR) });
+    let world = applied(story.world(), ended(Ending::Lost), Cause::Engine);
+    assert_eq!(world.executions()[&execution].phase, Phase::Ended(Ending::Lost));
+    let refused = refusal(&world, ended(Ending::Exit { code: Some(0) }), Cause::Engine);
+    assert!(refused.ends_with("has ended already"), "{refused}");
+    assert!(
+        refusal(story.world(), Fact::Execution(execution.clone(), ExecutionEvent::Cleaned), Cause::Engine)
+            .ends_with("hasn't ended")
+    );
+}
+
+#[test]
+fn a_delay_beyond_the_calendar_ends_at_its_edge_and_resources_are_held_from_the_queue_to_the_end() {
+    let at = time("2026-03-29T00:00:00Z");
+    assert_eq!(saturating_add_millis(at, i64::MAX), chrono::DateTime::<chrono::Utc>::MAX_UTC);
+    assert_eq!(saturating_add_millis(at, i64::MIN), chrono::DateTime::<chrono::Utc>::MIN_UTC);
+    assert_eq!(saturating_add_millis(at, -1_000), time("2026-03-28T23:59:59Z"));
+    let holding: Vec<_> = State::ALL.into_iter().filter(|state| state.consumes_resources()).collect();
+    assert_eq!(holding, [State::Prepare, State::Submitting, State::Submitted, State::Running]);
 }
