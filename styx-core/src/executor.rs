@@ -126,6 +126,32 @@ pub struct Launch {
     pub origin: Origin,
 }
 
+impl Launch {
+    /// The variables of Styx that are the same wherever it runs (scheduler and runner, d: PD-2). An executor adds
+    /// `STYX_ENVIRONMENT` and `STYX_TERMINATION_LOG`, which are its own.
+    ///
+    /// Those of a trigger that isn't known are `None`.
+    pub fn styx_variables(&self) -> [(&'static str, Option<String>); 12] {
+        let text = |text: &str| Some(text.to_owned());
+        let trigger = |part: fn(&Trigger) -> &str| self.trigger.as_ref().map(|trigger| part(trigger).to_owned());
+        let workflow = self.instance.workflow();
+        [
+            ("STYX_COMPONENT_ID", text(workflow.component())),
+            ("STYX_WORKFLOW_ID", text(workflow.workflow())),
+            ("STYX_PARAMETER", text(self.instance.parameter())),
+            ("STYX_COMMIT_SHA", text(self.commit_sha.as_deref().unwrap_or_default())),
+            ("STYX_SERVICE_ACCOUNT", text(self.service_account.as_deref().unwrap_or_default())),
+            ("STYX_DOCKER_ARGS", Some(self.docker_args.join(" "))),
+            ("STYX_DOCKER_IMAGE", text(&self.docker_image)),
+            ("STYX_EXECUTION_ID", Some(self.execution.to_string())),
+            ("STYX_TRIGGER_ID", trigger(Trigger::id)),
+            ("STYX_TRIGGER_TYPE", trigger(|trigger| trigger.kind())),
+            ("STYX_LOGGING", text("structured")),
+            ("STYX_EXECUTION_TRIES", Some(self.tries.to_string())),
+        ]
+    }
+}
+
 /// A fact about an execution, as an executor saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {

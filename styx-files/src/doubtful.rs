@@ -12,22 +12,18 @@ const SHOWN: usize = 60;
 /// Finds it in a workflow; `text` is the one that it stands in.
 pub(super) fn doubts(tree: &Tree, text: &str) -> Vec<FileWarning> {
     let mut found = Vec::new();
-    let [command, args] = ["docker_command", "docker_args"].map(|name| match tree.member(name) {
-        Some(Tree { value: Value::List(items), .. }) => items.as_slice(),
-        _ => &[],
+    let lists = ["docker_command", "docker_args"].map(|name| match tree.member(name) {
+        Some(Tree { value: Value::List(items), .. }) => (name, items.as_slice()),
+        _ => (name, &[][..]),
     });
-    for (at, item) in command.iter().enumerate() {
-        let field = format!("docker_command[{at}]");
-        cut_off(item, &field, text, &mut found);
-        if command.len() + args.len() > 1 || !command_line(item, &field, &mut found) {
-            placeholder(item, &field, &mut found);
-        }
-    }
-    for (at, arg) in args.iter().enumerate() {
-        let field = format!("docker_args[{at}]");
-        cut_off(arg, &field, text, &mut found);
-        if command.len() + args.len() > 1 || !command_line(arg, &field, &mut found) {
-            argument(arg, &field, &mut found);
+    let is_alone = lists.iter().map(|(_, items)| items.len()).sum::<usize>() == 1;
+    for (name, items) in lists {
+        for (at, item) in items.iter().enumerate() {
+            let field = format!("{name}[{at}]");
+            cut_off(item, &field, text, &mut found);
+            if !(is_alone && command_line(item, &field, &mut found)) {
+                placeholder(item, &field, name == "docker_args", &mut found);
+            }
         }
     }
     if let Some(Tree { value: Value::Map(variables), .. }) = tree.member("env") {
@@ -66,27 +62,16 @@ fn command_line(tree: &Tree, field: &str, found: &mut Vec<FileWarning>) -> bool 
     is_command_line
 }
 
-/// An argument that isn't replaced.
-fn argument(tree: &Tree, field: &str, found: &mut Vec<FileWarning>) {
-    let Value::Text(arg) = &tree.value else { return };
-    if arg.contains("{}") && arg != "{}" {
-        let text = format!(
-            "{:?} stays as it is: only an argument that is {{}} and nothing else becomes the partition; a program finds it \
-             in STYX_PARAMETER as well",
-            shortened(arg, SHOWN)
-        );
-        found.push(FileWarning::new(tree, field, text));
-    }
-}
-
-/// A placeholder in the entry point, where nothing is replaced.
-fn placeholder(tree: &Tree, field: &str, found: &mut Vec<FileWarning>) {
+/// A placeholder that isn't replaced: within an argument, or in the entry point.
+fn placeholder(tree: &Tree, field: &str, is_argument: bool, found: &mut Vec<FileWarning>) {
     let Value::Text(item) = &tree.value else { return };
-    if item.contains("{}") {
-        let text = format!(
-            "{:?} stays as it is: {{}} becomes the partition in docker_args only; a program finds it in STYX_PARAMETER as well",
-            shortened(item, SHOWN)
-        );
+    if item.contains("{}") && !(is_argument && item == "{}") {
+        let rule = match is_argument {
+            true => "only an argument that is {} and nothing else becomes the partition",
+            false => "{} becomes the partition in docker_args only",
+        };
+        let shown = shortened(item, SHOWN);
+        let text = format!("{shown:?} stays as it is: {rule}; a program finds it in STYX_PARAMETER as well");
         found.push(FileWarning::new(tree, field, text));
     }
 }

@@ -1,5 +1,7 @@
 //! The keys that a workflow may have, and what was probably meant by another one.
 
+use styx_core::text::nearest;
+
 use crate::{
     error::Problem,
     tree::{Tree, Value},
@@ -87,37 +89,6 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.into() } else { format!("{path}.{name}") }
 }
 
-/// The key that is written almost like this one: at most one letter in three differs, case and separators aside.
-fn nearest(name: &str, keys: &[&'static str]) -> Option<&'static str> {
-    let name = plain(name);
-    let near = keys.iter().map(|key| (distance(&name, &plain(key)), *key));
-    near.filter(|(distance, key)| *distance * 3 <= key.len()).min_by_key(|(distance, _)| *distance).map(|(_, key)| key)
-}
-
-fn plain(name: &str) -> Vec<char> {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// How many letters are to be changed, added, left out or swapped with their neighbour.
-fn distance(from: &[char], to: &[char]) -> usize {
-    let mut before_last = Vec::new();
-    let mut last: Vec<usize> = (0..=to.len()).collect();
-    for (row, &letter) in from.iter().enumerate() {
-        let mut this = vec![row + 1];
-        for (column, &other) in to.iter().enumerate() {
-            let changed = last[column] + usize::from(letter != other);
-            let mut least = changed.min(last[column + 1] + 1).min(this[column] + 1);
-            if row > 0 && column > 0 && letter == to[column - 1] && from[row - 1] == other {
-                let swapped: &Vec<usize> = &before_last;
-                least = least.min(swapped[column - 1] + 1);
-            }
-            this.push(least);
-        }
-        before_last = std::mem::replace(&mut last, this);
-    }
-    last[to.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,15 +111,5 @@ mod tests {
         ] {
             assert_eq!(nearest(name, keys), meant, "{name}");
         }
-    }
-
-    #[test]
-    fn distances() {
-        let distance = |from, to| distance(&plain(from), &plain(to));
-        assert_eq!(distance("abc", "abc"), 0);
-        assert_eq!(distance("abc", "acb"), 1);
-        assert_eq!(distance("abc", "ab"), 1);
-        assert_eq!(distance("", "ab"), 2);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

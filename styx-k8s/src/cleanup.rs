@@ -130,6 +130,6 @@ fn is_ours(pod: &Pod) -> bool {
 
 /// The status of the job's container, which is found by its name.
 fn main_status(pod: &Pod) -> Option<&ContainerStatus> {
-    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-    statuses.into_iter().find(|status| status.name == MAIN_CONTAINER)
+    let mut statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    statuses.find(|status| status.name == MAIN_CONTAINER)
 }

@@ -8,11 +8,14 @@ use k8s_openapi::{
     api::core::v1::{Container, EnvVar, Pod, PodSpec, ResourceRequirements, SecretVolumeSource, Volume, VolumeMount},
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
-use styx_core::{event::Trigger, executor::Launch, workflow::Secret};
+use styx_core::{
+    executor::Launch,
+    workflow::{Secret, is_keys_path},
+};
 
 use crate::{
     labels, secrets,
-    template::{SecretPatterns, Template, TemplateError, check_merged, is_keys_path},
+    template::{SecretPatterns, Template, TemplateError, check_merged},
 };
 
 /// The container that runs the job.
@@ -164,33 +167,16 @@ fn labels_of(launch: &Launch, settings: &PodSettings) -> BTreeMap<String, String
 /// The variables of the job: those of workflow and trigger, those of Styx over them, and the operator's for names that are
 /// free (PD-2, PD-3). A variable of a trigger that isn't known has no value.
 fn environment(launch: &Launch, settings: &PodSettings, has_keys: bool) -> Vec<EnvVar> {
-    let text = |text: Option<&str>| Some(text.unwrap_or_default().to_owned());
-    let trigger = |part: fn(&Trigger) -> &str| launch.trigger.as_ref().map(|trigger| part(trigger).to_owned());
-    let (workflow, parameter) = (launch.instance.workflow(), launch.instance.parameter());
-    let styx = [
-        ("STYX_COMPONENT_ID", text(Some(workflow.component()))),
-        ("STYX_WORKFLOW_ID", text(Some(workflow.workflow()))),
-        ("STYX_PARAMETER", text(Some(parameter))),
-        ("STYX_COMMIT_SHA", text(launch.commit_sha.as_deref())),
-        ("STYX_SERVICE_ACCOUNT", text(launch.service_account.as_deref())),
-        ("STYX_DOCKER_ARGS", Some(launch.docker_args.join(" "))),
-        ("STYX_DOCKER_IMAGE", Some(launch.docker_image.clone())),
-        ("STYX_EXECUTION_ID", Some(launch.execution.to_string())),
-        ("STYX_TERMINATION_LOG", text(Some(TERMINATION_LOG))),
-        ("STYX_TRIGGER_ID", trigger(Trigger::id)),
-        ("STYX_TRIGGER_TYPE", trigger(|trigger| trigger.kind())),
-        ("STYX_ENVIRONMENT", Some(settings.environment.clone())),
-        ("STYX_LOGGING", text(Some("structured"))),
-        ("STYX_EXECUTION_TRIES", Some(launch.tries.to_string())),
-    ];
+    let own = [("STYX_ENVIRONMENT", settings.environment.as_str()), ("STYX_TERMINATION_LOG", TERMINATION_LOG)];
+    let own = own.map(|(name, value)| (name, Some(value.to_owned())));
     let mut env: BTreeMap<String, Option<String>> =
         launch.env.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
-    env.extend(styx.map(|(name, value)| (name.to_owned(), value)));
+    env.extend(launch.styx_variables().into_iter().chain(own).map(|(name, value)| (name.to_owned(), value)));
     for (name, value) in &settings.execution_env {
         env.entry(name.clone()).or_insert_with(|| Some(value.clone()));
     }
     if has_keys {
-        env.insert(CREDENTIALS.into(), text(Some(CREDENTIALS_FILE)));
+        env.insert(CREDENTIALS.into(), Some(CREDENTIALS_FILE.into()));
     }
     env.into_iter().map(|(name, value)| EnvVar { name, value, value_from: None }).collect()
 }

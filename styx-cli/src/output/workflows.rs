@@ -101,7 +101,7 @@ pub(crate) fn pretty(workflow: &WorkflowWithState) -> String {
     let shown: String = labels.iter().zip(values).map(|(label, value)| labelled(label, &value)).collect();
     let configuration = &workflow.workflow.configuration;
     // Fields of ours are shown only if they are set, as they are in JSON.
-    let command = configuration.docker_command.as_ref().map(|command| format!("[{}]", command.join(", ")));
+    let command = configuration.docker_command.as_deref().map(java_list);
     let secret = configuration.secret.as_ref().map(|secret| format!("{} in {}", secret.name, secret.mount_path));
     let pod = configuration.pod.as_ref().map(|pod| pod.as_json().to_owned());
     let ours = [("Docker Command:", command), ("Secret:", secret), ("Pod:", pod)].into_iter();

@@ -199,16 +199,16 @@ pub(crate) fn unfit(config: &Config, workflow: &Workflow) -> Option<Refusal> {
     match workflow.spec.runs {
         Runs::Nothing => Some(Refusal::NotRunnable),
         Runs::Flyte => Some(Refusal::Flyte),
-        Runs::Image => foreign(config, workflow).or_else(|| {
-            if config.executor.mounts_secrets {
-                return None;
-            }
-            // What mounts no secrets makes no pods.
-            let runner = Arc::clone(&config.executor.runner);
-            match workflow.spec.mounts_secret {
-                true => Some(Refusal::Secret { runner }),
-                false => workflow.spec.has_pod().then_some(Refusal::Pod { runner }),
-            }
-        }),
+        Runs::Image => foreign(config, workflow).or_else(|| needs_pods(config, workflow)),
+    }
+}
+
+/// Why an executor that makes no pods can't run a workflow: such a one mounts no secrets.
+fn needs_pods(config: &Config, workflow: &Workflow) -> Option<Refusal> {
+    let runner = || Arc::clone(&config.executor.runner);
+    match (config.executor.mounts_secrets, workflow.spec.mounts_secret) {
+        (true, _) => None,
+        (false, true) => Some(Refusal::Secret { runner: runner() }),
+        (false, false) => workflow.spec.has_pod().then(|| Refusal::Pod { runner: runner() }),
     }
 }

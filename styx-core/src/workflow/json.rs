@@ -136,9 +136,7 @@ impl Node {
             None => Err(syntax("there is no value")),
         }
     }
-}
 
-impl Node {
     /// Writes it, compact. Where a name comes twice in an object, the last one counts.
     pub(super) fn to_json(&self) -> String {
         match self {

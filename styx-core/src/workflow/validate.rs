@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 use super::email::is_email;
 use super::image::image_errors;
+use super::mount_path::is_keys_path;
 use super::{FlyteExecConf, PodTemplate, Secret, Span, WorkflowConfiguration};
 use crate::condition::Condition;
 use crate::schedule::{Offset, Schedule};
@@ -25,8 +26,6 @@ const MAX_SECRET_NAME: usize = 253;
 const MAX_TEXT: usize = 1_024;
 /// How many letters of what is wrong are said: it names values of any length.
 const MAX_SAID: usize = 1_024;
-/// Where Styx mounts the keys of service accounts.
-const OWN_KEYS: [&str; 2] = ["etc", "styx-wf-sa-keys"];
 const MIN_RUNNING_TIMEOUT: Span = Span::from_seconds(60);
 
 /// A rule that a workflow breaks. It is shown as Styx tells it to its users.
@@ -148,12 +147,16 @@ fn check_execution(configuration: &WorkflowConfiguration, errors: &mut Errors) {
     if configuration.flyte_exec_conf.is_some() && has_docker {
         errors.add("V-18", "flyte_exec_conf", "configuration cannot specify both docker and flyte parameters");
     }
-    let args = configuration.docker_args.as_deref().unwrap_or_default();
-    let args_size = args.len() + args.iter().map(|arg| utf16_length(arg)).sum::<usize>();
+    let args_size = size_of_texts(configuration.docker_args.as_deref());
     errors.at_most("V-19", "docker_args", "docker args is too large", args_size, MAX_ARGS_SIZE);
     for reason in configuration.docker_image.as_deref().map(image_errors).unwrap_or_default() {
         errors.add("V-20", "docker_image", format!("invalid image: {reason}"));
     }
+}
+
+/// How Styx counts a list: its texts in UTF-16 units, and one more for each.
+fn size_of_texts(texts: Option<&[String]>) -> usize {
+    texts.unwrap_or_default().iter().map(|text| utf16_length(text) + 1).sum()
 }
 
 fn check_flyte(flyte: &FlyteExecConf, errors: &mut Errors) {
@@ -193,18 +196,12 @@ fn check_secret(secret: &Secret, errors: &mut Errors) {
         );
         errors.add("S-1", "secret.name", text);
     }
-    // However it is written: `//etc/./styx-wf-sa-keys/` leads there as well.
-    let folders: Vec<_> = mount_path.split('/').filter(|folder| !matches!(*folder, "" | ".")).collect();
-    let is_own = folders.starts_with(&OWN_KEYS);
     if !mount_path.starts_with('/') || mount_path.contains(':') || mount_path.split('/').any(|piece| piece == "..") {
         let text = format!("secret mount path must be an absolute path without : and ..: {mount_path}");
         errors.add("S-2", "secret.mount_path", text);
-    } else if is_own {
-        errors.add(
-            "S-2",
-            "secret.mount_path",
-            format!("secret mount path must not be under /{}: {mount_path}", OWN_KEYS.join("/")),
-        );
+    } else if is_keys_path(mount_path) {
+        let text = format!("secret mount path must not be under /etc/styx-wf-sa-keys: {mount_path}");
+        errors.add("S-2", "secret.mount_path", text);
     }
 }
 
@@ -235,8 +232,7 @@ fn check_bounds(component_id: &str, configuration: &WorkflowConfiguration, error
     let inputs_size = inputs.map(|(key, value)| utf16_length(key) + utf16_length(value)).sum();
     let inputs = "flyte_exec_conf.input_fields";
     errors.at_most("S-3", inputs, &format!("{inputs} too big"), inputs_size, MAX_ENV_SIZE);
-    let command = configuration.docker_command.as_deref().unwrap_or_default();
-    let command_size = command.len() + command.iter().map(|text| utf16_length(text)).sum::<usize>();
+    let command_size = size_of_texts(configuration.docker_command.as_deref());
     errors.at_most("S-3", "docker_command", "docker_command too big", command_size, MAX_ARGS_SIZE);
     let pod_size = configuration.pod.as_ref().map_or(0, |pod| pod.as_json().len());
     errors.at_most("S-3", "pod", "pod too big", pod_size, PodTemplate::MAX_BYTES);

@@ -22,7 +22,10 @@ use styx_core::{
 };
 use uuid::Uuid;
 
-use crate::teller::{Teller, id, instance, time};
+use crate::{
+    backfills::between,
+    teller::{Teller, id, instance, time},
+};
 
 const HOUR: &str = "2026-03-29T00";
 
@@ -272,18 +275,7 @@ fn the_first_record_of_a_decision_tells_what_was_answered() {
     let record = next(story.world(), stored, Cause::Engine);
     assert!(matches!(Reply::of_record(&record), Reply::Stored(stored) if stored.json.contains("report")));
     let (start, end) = (time("2026-03-28T00:00:00Z"), time("2026-03-28T02:00:00Z"));
-    let (concurrency, reverse, description, parameters) = (1, false, None, None);
-    let workflow = id("report");
-    story.ask(Request::CreateBackfill {
-        workflow,
-        start,
-        end,
-        concurrency,
-        reverse,
-        description,
-        parameters,
-        allow_future: false,
-    });
+    story.ask(between(start, end, 1, false));
     let made = story.records().iter().find(|fact| matches!(fact, Fact::Backfill(..))).expect("it was made").clone();
     let record = next(story.world(), made, Cause::Engine);
     let (name, _) = story.world().backfills().first_key_value().expect("there is one");
@@ -366,10 +358,6 @@ fn triggers_by_hand_have_ids_of_their_own() {
 #[test]
 fn a_request_that_expects_a_counter_is_refused_where_the_instance_has_gone_on() {
     let mut story = submitted();
-    let trigger = |hour: &str| {
-        let (workflow, parameter) = (id("report"), hour.into());
-        Request::Trigger { workflow, parameter, parameters: TriggerParameters::default(), allow_future: false }
-    };
     let expecting = |name: &str, counter: Option<u64>, request| {
         let request = Box::new(request);
         Request::Expecting { instance: instance("report", name), counter: counter.map(Counter), request }
@@ -383,10 +371,13 @@ fn a_request_that_expects_a_counter_is_refused_where_the_instance_has_gone_on() 
     assert!(refused(&mut story, expecting(HOUR, Some(1), halt())));
     story.see("report", HOUR, Observed::Exited { code: Some(0) });
     // It has finished: what the row of its end says counts, and it goes on from there.
-    assert!(refused(&mut story, expecting(HOUR, None, trigger(HOUR))));
-    assert!(refused(&mut story, expecting(HOUR, Some(5), trigger(HOUR))));
-    assert!(refused(&mut story, expecting("2026-03-28T23", None, trigger(HOUR))), "another instance than is asked for");
-    assert!(!refused(&mut story, expecting(HOUR, Some(6), trigger(HOUR))));
+    assert!(refused(&mut story, expecting(HOUR, None, crate::trigger(HOUR))));
+    assert!(refused(&mut story, expecting(HOUR, Some(5), crate::trigger(HOUR))));
+    assert!(
+        refused(&mut story, expecting("2026-03-28T23", None, crate::trigger(HOUR))),
+        "another instance than is asked for"
+    );
+    assert!(!refused(&mut story, expecting(HOUR, Some(6), crate::trigger(HOUR))));
     assert_eq!(story.world().runs()[&instance("report", HOUR)].counter, Some(Counter(9)));
     // What isn't about an instance is held against the finished run as well.
     story.see("report", HOUR, Observed::Exited { code: Some(0) });

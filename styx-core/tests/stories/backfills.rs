@@ -28,7 +28,7 @@ fn backfill(hours: std::ops::Range<u32>, concurrency: u32, reverse: bool) -> Req
     between(at(hours.start), at(hours.end), concurrency, reverse)
 }
 
-fn between(start: DateTime<Utc>, end: DateTime<Utc>, concurrency: u32, reverse: bool) -> Request {
+pub(crate) fn between(start: DateTime<Utc>, end: DateTime<Utc>, concurrency: u32, reverse: bool) -> Request {
     let env = BTreeMap::from([("MODE".to_owned(), "again".to_owned())]);
     let parameters = Some(TriggerParameters { env: Arc::new(env) });
     let (workflow, description, allow_future) = (id("report"), None, true);

@@ -6,10 +6,10 @@ use styx_core::{
     decide::Request,
     event::{Event, Trigger},
     executor::Observed,
-    record::{Fact, RunEvent, SkipReason, WorkflowEvent},
+    record::{Fact, Origin, RunEvent, SkipReason, WorkflowEvent},
 };
 
-use crate::teller::{Teller, id, time};
+use crate::teller::{Teller, id, instance, time, workflow};
 
 /// An hourly workflow that was enabled at 00:30, fired by its first hour, and then was away until this time of the day.
 fn away_until(schedule: &str, offset: Option<&str>, until: &str) -> Teller {
@@ -247,11 +247,9 @@ fn what_is_owed_once_isn_t_owed_again_and_an_edit_ends_an_operator_s_choice() {
 #[test]
 fn an_active_or_finished_trigger_isn_t_owed_by_an_edit_that_comes_with_a_condition_either() {
     let edit = || {
-        let mut configuration = styx_core::workflow::WorkflowConfiguration::new("report", "30 * * * *");
-        configuration.docker_image = Some("busybox".to_owned());
-        let workflow = styx_core::record::StoredWorkflow::new(&configuration, styx_core::record::Origin::Api);
-        let store = Request::StoreWorkflow { id: id("report"), workflow: workflow.into() };
-        let instance = crate::teller::instance("report", "2026-03-28T00:00:00Z");
+        let workflow = workflow("report", "30 * * * *", None, Origin::Api);
+        let store = Request::StoreWorkflow { id: id("report"), workflow };
+        let instance = instance("report", "2026-03-28T00:00:00Z");
         [store.clone(), Request::Expecting { instance, counter: None, request: Box::new(store) }]
     };
     for (nth, ends) in [(0, false), (1, false), (0, true), (1, true)] {

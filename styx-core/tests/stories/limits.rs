@@ -18,7 +18,11 @@ use crate::teller::{Teller, id, instance};
 
 /// A story with resources, and workflows that need them.
 fn begin(resources: &[(&str, i64)], workflows: &[(&str, &[&str])]) -> Teller {
-    let mut story = Teller::begin("2026-03-29T05:30:00Z", Config::default());
+    begin_with(Config::default(), resources, workflows)
+}
+
+fn begin_with(config: Config, resources: &[(&str, i64)], workflows: &[(&str, &[&str])]) -> Teller {
+    let mut story = Teller::begin("2026-03-29T05:30:00Z", config);
     for (id, concurrency) in resources {
         story.ask(set(id, *concurrency));
     }
@@ -331,13 +335,10 @@ fn only_a_dequeue_uses_up_the_rate_and_a_faster_rate_forgets_what_a_slower_one_u
 
 /// Workflows that fire at the same moment, under a limit of executions and units of a resource.
 fn fire_together(max_executions: Option<u32>, units: i64) -> Teller {
-    let mut story = Teller::begin("2026-03-29T05:30:00Z", Config { max_executions, ..Config::default() });
-    story.ask(set("db", units));
-    for name in ["a", "b", "c", "d"] {
-        let mut configuration = WorkflowConfiguration::new(name, "hours");
-        configuration.docker_image = Some("busybox".to_owned());
-        configuration.resources = vec!["db".to_owned()];
-        story.store_configuration(&configuration, Origin::Api);
+    let workflows = ["a", "b", "c", "d"].map(|name| (name, &["db"][..]));
+    let config = Config { max_executions, ..Config::default() };
+    let mut story = begin_with(config, &[("db", units)], &workflows);
+    for (name, _) in workflows {
         story.enable(name, true);
     }
     story.until("2026-03-29T06:10:00Z");

@@ -214,7 +214,7 @@ impl Teller {
     }
 }
 
-fn workflow(name: &str, schedule: &str, offset: Option<&str>, origin: Origin) -> Arc<StoredWorkflow> {
+pub(crate) fn workflow(name: &str, schedule: &str, offset: Option<&str>, origin: Origin) -> Arc<StoredWorkflow> {
     let mut configuration = WorkflowConfiguration::new(name, schedule);
     configuration.offset = offset.map(Into::into);
     configuration.docker_image = Some("busybox".to_owned());

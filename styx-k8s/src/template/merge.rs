@@ -4,8 +4,9 @@ use k8s_openapi::{
     DeepMerge,
     api::core::v1::{Container, EnvVar, Pod, PodSpec, PodTemplateSpec, Volume},
 };
+use styx_core::workflow::folders_of;
 
-use super::{Template, error::TemplateError, rules::normal_path};
+use super::{Template, error::TemplateError};
 use crate::pod::MAIN_CONTAINER;
 
 /// Merges a template over a pod.
@@ -59,10 +60,10 @@ pub fn check_merged(base: &Pod, template: &Template) -> Vec<TemplateError> {
         }
     }
     let taken = base.containers.iter().flat_map(|container| container.volume_mounts.iter().flatten());
-    let taken: Vec<_> = taken.map(|mount| normal_path(&mount.mount_path)).collect();
+    let taken: Vec<_> = taken.map(|mount| folders_of(&mount.mount_path)).collect();
     for (place, container) in spec.containers.iter().enumerate().filter(|(_, one)| one.name == MAIN_CONTAINER) {
         for (at, mount) in container.volume_mounts.iter().flatten().enumerate() {
-            if taken.contains(&normal_path(&mount.mount_path)) {
+            if taken.contains(&folders_of(&mount.mount_path)) {
                 let path = format!("spec.containers[{place}].volumeMounts[{at}].mountPath");
                 let text = format!(
                     "{:?} is where the workflow's own secret is mounted: choose another path",

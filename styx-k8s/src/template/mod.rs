@@ -6,7 +6,6 @@
 
 mod error;
 mod merge;
-mod nearest;
 mod refs;
 mod rules;
 mod typed;
@@ -18,7 +17,6 @@ use styx_core::workflow::PodTemplate;
 pub use error::TemplateError;
 pub use merge::check_merged;
 pub use refs::SecretPatterns;
-pub(crate) use rules::is_keys_path;
 
 /// A pod template that keeps the rules.
 ///

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
+use styx_core::workflow::is_keys_path;
 
 use super::error::{TemplateError, member};
 use crate::pod::{KEEPALIVE_CONTAINER, MAIN_CONTAINER};
@@ -52,24 +53,6 @@ pub(super) fn check(template: &Value) -> Vec<TemplateError> {
         }
     }
     found.0
-}
-
-/// Whether a path in a container is that of the keys of a service account, or below it, however it is written.
-pub(crate) fn is_keys_path(path: &str) -> bool {
-    normal_path(path).starts_with(&["etc", crate::secrets::PREFIX])
-}
-
-/// The folders of a path from the root on, without what leads nowhere.
-pub(crate) fn normal_path(path: &str) -> Vec<&str> {
-    let mut folders = Vec::new();
-    for folder in path.split('/') {
-        match folder {
-            "" | "." => {}
-            ".." => _ = folders.pop(),
-            folder => folders.push(folder),
-        }
-    }
-    folders
 }
 
 struct Found(Vec<TemplateError>);
@@ -194,26 +177,4 @@ fn objects<'a>(
     let path = member(path, list);
     let items = object.get(list).and_then(Value::as_array).into_iter().flatten().enumerate();
     items.filter_map(move |(at, item)| Some((format!("{path}[{at}]"), item.as_object()?)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_of_the_keys() {
-        for path in [
-            "/etc/styx-wf-sa-keys",
-            "/etc/styx-wf-sa-keys/",
-            "//etc/./styx-wf-sa-keys/a",
-            "/var/../etc/styx-wf-sa-keys",
-        ] {
-            assert!(is_keys_path(path), "{path}");
-        }
-        for path in
-            ["/etc", "/etc/styx-wf-sa-keys-of-mine", "/etc/styx-wf-sa-keys/../mine", "/a/etc/styx-wf-sa-keys", ""]
-        {
-            assert!(!is_keys_path(path), "{path}");
-        }
-    }
 }

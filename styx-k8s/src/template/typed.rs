@@ -14,11 +14,12 @@ use k8s_openapi::{
     },
 };
 use serde_json::Value;
+use styx_core::text::nearest;
 
-use super::{
-    error::{TemplateError, member},
-    nearest::nearest,
-};
+use super::error::{TemplateError, member};
+
+/// What is expected where a text belongs.
+const TEXT: &str = "a text";
 
 /// Reads a template, and adds what is wrong; `None` if a field has a wrong type.
 pub(super) fn read(value: &Value, errors: &mut Vec<TemplateError>) -> Option<PodTemplateSpec> {
@@ -36,24 +37,23 @@ struct Typed<'a> {
 }
 
 impl<'a> Typed<'a> {
-    /// What another type was expected in place of; the value isn't repeated.
-    fn unexpected(&self, expected: &dyn de::Expected) -> Wrong {
-        let (found, hint) = match self.value {
-            Value::Null => ("null", ""),
-            Value::Bool(_) => ("true or false", "; a text needs quotes"),
-            Value::Number(_) => ("a number", "; a text needs quotes"),
-            Value::String(_) => ("a text", ""),
-            Value::Array(_) => ("a list", ""),
-            Value::Object(_) => ("an object", ""),
-        };
-        let expected = expected.to_string();
-        let hint = if expected.contains("string") || expected.contains("text") { hint } else { "" };
-        Wrong(TemplateError::new(self.path.clone(), format!("expected {expected}, found {found}{hint}")))
+    /// Reads it as what is expected, if it is that.
+    fn read_as<V: Visitor<'a>>(self, expected: &str, is_that: bool, visitor: V) -> Result<V::Value, Wrong> {
+        if is_that { self.deserialize_any(visitor) } else { Err(self.unexpected(expected)) }
     }
 
-    /// Where in the template an error without a place happened.
-    fn placed(&self, wrong: Wrong) -> Wrong {
-        if wrong.0.path.is_empty() { Wrong(TemplateError::new(self.path.clone(), wrong.0.text)) } else { wrong }
+    /// What another type was expected in place of; the value isn't repeated.
+    fn unexpected(&self, expected: &str) -> Wrong {
+        let (found, is_unquoted) = match self.value {
+            Value::Null => ("null", false),
+            Value::Bool(_) => ("true or false", true),
+            Value::Number(_) => ("a number", true),
+            Value::String(_) => ("a text", false),
+            Value::Array(_) => ("a list", false),
+            Value::Object(_) => ("an object", false),
+        };
+        let hint = if is_unquoted && expected == TEXT { "; a text needs quotes" } else { "" };
+        Wrong(TemplateError::new(self.path.clone(), format!("expected {expected}, found {found}{hint}")))
     }
 
     fn find_unknown(&self, fields: &[&'static str]) {
@@ -72,25 +72,23 @@ impl<'de> Deserializer<'de> for Typed<'de> {
     type Error = Wrong;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        // The visitor says what it expected when it is given something else.
-        match self.value {
+        let Self { value, path, unknown } = self;
+        let read: Result<V::Value, Wrong> = match value {
             Value::Object(members) => {
-                let (path, unknown) = (self.path.clone(), self.unknown);
-                visitor.visit_map(Members { members: members.iter(), value: None, path, unknown })
+                return visitor.visit_map(Members { members: members.iter(), value: None, path, unknown });
             }
-            Value::Array(items) => {
-                let (path, unknown) = (self.path.clone(), self.unknown);
-                visitor.visit_seq(Items { items: items.iter().enumerate(), path, unknown })
-            }
+            Value::Array(items) => return visitor.visit_seq(Items { items: items.iter().enumerate(), path, unknown }),
             Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-                (Some(whole), _, _) => visitor.visit_i64(whole).map_err(|wrong| self.placed(wrong)),
-                (None, Some(whole), _) => visitor.visit_u64(whole).map_err(|wrong| self.placed(wrong)),
-                (None, None, float) => visitor.visit_f64(float.unwrap_or_default()).map_err(|wrong| self.placed(wrong)),
+                (Some(whole), _, _) => visitor.visit_i64(whole),
+                (None, Some(whole), _) => visitor.visit_u64(whole),
+                (None, None, float) => visitor.visit_f64(float.unwrap_or_default()),
             },
-            Value::String(text) => visitor.visit_str(text).map_err(|wrong| self.placed(wrong)),
-            Value::Bool(flag) => visitor.visit_bool(*flag).map_err(|wrong| self.placed(wrong)),
-            Value::Null => visitor.visit_unit().map_err(|wrong| self.placed(wrong)),
-        }
+            Value::String(text) => visitor.visit_str(text),
+            Value::Bool(flag) => visitor.visit_bool(*flag),
+            Value::Null => visitor.visit_unit(),
+        };
+        // The visitor says what it expected when it is given something else, and doesn't know where.
+        read.map_err(|wrong| Wrong(TemplateError::new(path, wrong.0.text)))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
@@ -110,23 +108,23 @@ impl<'de> Deserializer<'de> for Typed<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Wrong> {
-        if !self.value.is_object() {
-            return Err(self.unexpected(&"an object"));
-        }
         self.find_unknown(fields);
-        self.deserialize_any(visitor)
+        self.deserialize_map(visitor)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        if self.value.is_object() { self.deserialize_any(visitor) } else { Err(self.unexpected(&"an object")) }
+        let is_that = self.value.is_object();
+        self.read_as("an object", is_that, visitor)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        if self.value.is_array() { self.deserialize_any(visitor) } else { Err(self.unexpected(&"a list")) }
+        let is_that = self.value.is_array();
+        self.read_as("a list", is_that, visitor)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        if self.value.is_string() { self.deserialize_any(visitor) } else { Err(self.unexpected(&"a text")) }
+        let is_that = self.value.is_string();
+        self.read_as(TEXT, is_that, visitor)
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
@@ -134,16 +132,18 @@ impl<'de> Deserializer<'de> for Typed<'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        if self.value.is_boolean() { self.deserialize_any(visitor) } else { Err(self.unexpected(&"true or false")) }
+        let is_that = self.value.is_boolean();
+        self.read_as("true or false", is_that, visitor)
     }
 
     fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        let fits = self.value.as_i64().is_some_and(|number| i32::try_from(number).is_ok());
-        if fits { self.deserialize_any(visitor) } else { Err(self.unexpected(&"a whole number of 32 bits")) }
+        let is_that = self.value.as_i64().is_some_and(|number| i32::try_from(number).is_ok());
+        self.read_as("a whole number of 32 bits", is_that, visitor)
     }
 
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        if self.value.is_i64() { self.deserialize_any(visitor) } else { Err(self.unexpected(&"a whole number")) }
+        let is_that = self.value.is_i64();
+        self.read_as("a whole number", is_that, visitor)
     }
 
     forward_to_deserialize_any! {
