@@ -91,7 +91,7 @@ pub fn build(launch: &Launch, settings: &PodSettings, key_secret: Option<&str>) 
     }
     if key_secret.is_some() {
         // The keys are the account's that the workflow names, so this one wins over everybody's, as in Styx 2.x.
-        set_variable(&mut pod, CREDENTIALS, CREDENTIALS_FILE);
+        restore_credentials(&mut pod);
     }
     Ok(pod)
 }
@@ -181,13 +181,15 @@ fn environment(launch: &Launch, settings: &PodSettings, has_keys: bool) -> Vec<E
     env.into_iter().map(|(name, value)| EnvVar { name, value, value_from: None }).collect()
 }
 
-/// Gives the job's container a variable, in the place of one of that name.
-fn set_variable(pod: &mut Pod, name: &str, value: &str) {
+/// Undoes what a template made of the path of the keys, in its place: a variable may only refer to those before it.
+fn restore_credentials(pod: &mut Pod) {
     let containers = pod.spec.iter_mut().flat_map(|spec| &mut spec.containers);
-    for container in containers.filter(|container| container.name == MAIN_CONTAINER) {
-        let env = container.env.get_or_insert_default();
-        env.retain(|variable| variable.name != name);
-        env.push(EnvVar { name: name.into(), value: Some(value.into()), value_from: None });
+    let main = containers.filter(|container| container.name == MAIN_CONTAINER);
+    for variable in main.flat_map(|container| container.env.iter_mut().flatten()) {
+        if variable.name == CREDENTIALS {
+            variable.value = Some(CREDENTIALS_FILE.into());
+            variable.value_from = None;
+        }
     }
 }
 

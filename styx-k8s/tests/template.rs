@@ -295,6 +295,9 @@ proptest! {
         for variable in bare_main["env"].as_array().unwrap().iter().filter(|one| one["name"] != "MODE") {
             prop_assert_eq!(find(&main["env"], &variable["name"]), [variable.clone()]);
         }
+        // In its place each: a variable may refer to those before it.
+        let names = |env: &Value| env.as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>();
+        prop_assert!(names(&main["env"]).starts_with(&names(&bare_main["env"])), "{}", main["env"]);
         for (list, of, bare) in [("volumeMounts", main, bare_main), ("volumes", &pod["spec"], &bare["spec"])] {
             for item in bare[list].as_array().unwrap() {
                 prop_assert!(of[list].as_array().unwrap().contains(item), "{}", item);
