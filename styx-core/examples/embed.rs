@@ -8,10 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     config::Config,
     decide::{Draft, Facts, Input, Request, decide, needs},
+    effects::desired,
     executor::{EffectKind, Observation, Observed},
     extensions::Extensions,
     id::{Epoch, ExecutionId, WorkflowId},
-    owed::owed,
     record::{Operator, Origin, Record, StoredWorkflow},
     seed::Seed,
     workflow::WorkflowConfiguration,
@@ -40,7 +40,7 @@ impl Store {
         for draft in decisions.drafts {
             keys.extend(self.append(draft, now));
         }
-        let mut effects: Vec<_> = keys.iter().filter_map(|key| owed(&self.world, key)).collect();
+        let mut effects: Vec<_> = keys.iter().filter_map(|key| desired(&self.world, key)).collect();
         effects.dedup();
         if decisions.again {
             effects.extend(self.take(&Input::Due, now));

@@ -9,6 +9,7 @@
 pub mod condition;
 pub mod config;
 pub mod decide;
+pub mod effects;
 pub mod event;
 pub mod execution;
 pub mod executor;
@@ -18,7 +19,6 @@ pub mod history;
 pub mod id;
 pub mod log;
 pub mod now;
-pub mod owed;
 pub mod record;
 pub mod run;
 pub mod schedule;

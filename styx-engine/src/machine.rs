@@ -8,11 +8,11 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     decide::{Facts, Input, Reply, Request, RuntimePatch, decide, needs},
+    effects,
     executor::{Effect, EffectKind, Observation, Observed},
     id::{Epoch, ExecutionId, Position},
     log::{Batch, Log, LogError, LogReader, for_each_row, stored_workflow},
     now::Now,
-    owed,
     record::{Origin, Record},
     seed::Seed,
     workflow::WorkflowConfiguration,
@@ -393,14 +393,14 @@ impl Machine {
             keys.insert(RowKey::Execution(id));
         }
         for key in keys {
-            if let Some(at) = owed::due(&self.world, &key).filter(|at| *at > now)
-                && let Some((id, _)) = owed::owed(&self.world, &key)
+            if let Some(at) = effects::retry_at(&self.world, &key).filter(|at| *at > now)
+                && let Some((id, _)) = effects::desired(&self.world, &key)
             {
                 self.asked.remove(&id);
                 self.relaunch.insert((at, id));
                 continue;
             }
-            match owed::owed(&self.world, &key) {
+            match effects::desired(&self.world, &key) {
                 Some((id, _)) if !self.is_reachable(&id) => outputs.foreign.push(id),
                 Some((id, kind)) => outputs.effects.extend(self.ask_once(id, kind)?),
                 None => {
@@ -443,12 +443,12 @@ impl Machine {
     }
 
     fn launch(&mut self, execution: &ExecutionId) -> Result<Option<styx_core::executor::Launch>, MachineError> {
-        let Some(position) = owed::configuration_of(&self.world, execution) else {
+        let Some(position) = effects::definition_of(&self.world, execution) else {
             return Ok(None);
         };
         let definition = self.definition(position)?;
         let Definition { configuration, origin } = definition.as_ref();
-        Ok(owed::launch(&self.world, execution, configuration, origin, self.options.declared_env_only))
+        Ok(effects::launch(&self.world, execution, configuration, origin, self.options.declared_env_only))
     }
 
     fn definition(&mut self, position: Position) -> Result<Arc<Definition>, MachineError> {

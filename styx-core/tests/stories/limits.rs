@@ -5,10 +5,10 @@ use expect_test::expect;
 use styx_core::{
     config::{Config, Limit, Rate},
     decide::{Request, RuntimePatch, Setting},
+    effects::desired,
     event::TriggerParameters,
     executor::{EffectKind, Observed},
     explain::explain,
-    owed::owed,
     record::Origin,
     workflow::WorkflowConfiguration,
     world::RowKey,
@@ -230,7 +230,7 @@ fn what_is_left_of_an_execution_is_kept_while_debug_is_on() {
     trigger(&mut story, "report", "04");
     ends(&mut story, "report", "04");
     let id = story.world().executions().keys().next().expect("it isn't cleaned up yet").clone();
-    let kind = |story: &Teller| owed(story.world(), &RowKey::Execution(id.clone())).map(|(_, kind)| kind);
+    let kind = |story: &Teller| desired(story.world(), &RowKey::Execution(id.clone())).map(|(_, kind)| kind);
     assert_eq!(kind(&story), Some(EffectKind::CleanUp));
     story.ask(debug(true));
     assert_eq!(kind(&story), None);

@@ -77,7 +77,7 @@ pub(crate) fn check(case: &mut Case) {
             let configuration = configuration(case);
             let mut env = configuration.env.clone();
             env.extend(texts(&case.member("trigger_parameters")["env"]));
-            let args = styx_core::owed::filled_in(&configuration, instance(case).parameter());
+            let args = styx_core::effects::filled_in(&configuration, instance(case).parameter());
             let (trigger, execution) = (case.member("trigger"), case.text("execution_id"));
             let mut launch = launch(case, &execution, &trigger);
             launch.docker_image = configuration.docker_image.clone().unwrap_or_default();

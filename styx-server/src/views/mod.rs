@@ -15,11 +15,11 @@ use std::ops::ControlFlow;
 
 use styx_client::{ExecutionDescription, FlyteExecConf, Message, MessageLevel, Trigger, json};
 use styx_core::{
+    effects::{environment, filled_in},
     event::{self, Description, TriggerParameters},
     history::Ran,
     id::{InstanceId, Position},
     log::{LogError, LogReader},
-    owed::{environment, filled_in},
     record::{Record, Subject},
     workflow::{Span, WorkflowConfiguration},
 };

@@ -7,10 +7,10 @@ use std::{
 
 use serde_json::Value;
 use styx_core::{
+    effects::desired,
     explain::{explain, explain_workflow},
     id::{ExecutionId, InstanceId, Position, WorkflowId},
     log::stored_workflow,
-    owed::owed,
     record::Subject,
     world::RowKey,
 };
@@ -115,7 +115,7 @@ pub(super) fn execution(
     let mut object = View::from_iter([("execution".to_owned(), Value::from(id.to_string()))]);
     object.extend(view::execution(execution));
     object.insert("followed_by_its_run".into(), past.world.is_followed(id).into());
-    let owed = owed(past.world, &RowKey::Execution(id.clone())).map(|(_, what)| format!("{what:?}").to_lowercase());
+    let owed = desired(past.world, &RowKey::Execution(id.clone())).map(|(_, what)| format!("{what:?}").to_lowercase());
     object.insert("owed".into(), owed.into());
     write(object, args, out)
 }

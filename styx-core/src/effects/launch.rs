@@ -1,46 +1,18 @@
-//! What the world owes to the outside: a function of the world, asked for what a batch changed, and once at start for all.
+//! From a decided execution to what an executor needs for it.
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-
 use crate::{
     event::{Description, TriggerParameters},
-    execution::Phase,
-    executor::{EffectKind, Launch},
+    executor::Launch,
     id::{ExecutionId, Position},
     record::Origin,
     workflow::WorkflowConfiguration,
-    world::{RowKey, World},
+    world::World,
 };
 
-/// The effect that a key owes: about which execution, and what. At most one at a time.
-pub fn owed(world: &World, key: &RowKey) -> Option<(ExecutionId, EffectKind)> {
-    let id = execution_of(world, key)?;
-    let execution = world.executions().get(id)?;
-    let followed = world.is_followed(id);
-    let kind = match execution.phase {
-        Phase::Launching { .. } if followed => EffectKind::Launch,
-        Phase::Launched | Phase::Running if followed => EffectKind::Adopt,
-        Phase::Launching { .. } | Phase::Launched | Phase::Running => EffectKind::Stop,
-        // What is left outside is kept, to be looked at (CL-6).
-        Phase::Ended(_) if world.config().runtime.debug => return None,
-        Phase::Ended(_) => EffectKind::CleanUp,
-    };
-    Some((id.clone(), kind))
-}
-
-/// When the effect that a key owes is to be asked for again, if its executor has refused it for now.
-pub fn due(world: &World, key: &RowKey) -> Option<DateTime<Utc>> {
-    let id = execution_of(world, key)?;
-    match world.executions().get(id)?.phase {
-        Phase::Launching { retry_at } if world.is_followed(id) => retry_at,
-        _ => None,
-    }
-}
-
-/// The record that holds the configuration of what is to be launched.
-pub fn configuration_of(world: &World, id: &ExecutionId) -> Option<Position> {
+/// The record that holds the definition of the workflow that is to be launched.
+pub fn definition_of(world: &World, id: &ExecutionId) -> Option<Position> {
     let execution = world.executions().get(id)?;
     match world.runs().get(&execution.instance)?.description.as_ref()? {
         Description::Stored(position) => Some(*position),
@@ -48,7 +20,7 @@ pub fn configuration_of(world: &World, id: &ExecutionId) -> Option<Position> {
     }
 }
 
-/// All that a launch needs; `configuration` and `origin` are those of the record at [`configuration_of`], whatever became of
+/// All that a launch needs; `configuration` and `origin` are those of the record at [`definition_of`], whatever became of
 /// the workflow since. What `declared_env_only` means is said at [`environment`].
 pub fn launch(
     world: &World,
@@ -100,13 +72,4 @@ pub fn environment(
 pub fn filled_in(configuration: &WorkflowConfiguration, parameter: &str) -> Vec<String> {
     let arguments = configuration.docker_args.iter().flatten();
     arguments.map(|argument| if argument == "{}" { parameter.to_owned() } else { argument.clone() }).collect()
-}
-
-fn execution_of<'a>(world: &'a World, key: &'a RowKey) -> Option<&'a ExecutionId> {
-    match key {
-        RowKey::Execution(id) => Some(id),
-        // A run that moves on or ends leaves its execution to be stopped.
-        RowKey::Run(instance) => world.index().living(instance),
-        _ => None,
-    }
 }
