@@ -1,14 +1,13 @@
 //! Styx's sixteen events: what can happen to a run, under the names that clients and dashboards know.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
+pub use crate::graph::EventKind;
 use crate::{
     extensions::Extensions,
     id::{ExecutionId, Position},
-    run::State,
-    text::HumanSpan,
 };
 
 /// One fact in the life of a run (spec SM §7), with what only ours records beside Styx's own fields.
@@ -105,78 +104,6 @@ pub enum Event {
     },
     /// Historic: back to PREPARE without a delay.
     Retry,
-}
-
-/// The name of an [`Event`], for tables and messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each is the event of the same name")]
-pub enum EventKind {
-    TriggerExecution,
-    Info,
-    Dequeue,
-    Submit,
-    Submitted,
-    Started,
-    Terminate,
-    RunError,
-    Success,
-    RetryAfter,
-    Stop,
-    Timeout,
-    Halt,
-    TimeTrigger,
-    Created,
-    Retry,
-}
-
-impl EventKind {
-    /// All of them, in the order of the specification.
-    pub const ALL: [Self; 16] = [
-        Self::TriggerExecution,
-        Self::Info,
-        Self::Dequeue,
-        Self::Submit,
-        Self::Submitted,
-        Self::Started,
-        Self::Terminate,
-        Self::RunError,
-        Self::Success,
-        Self::RetryAfter,
-        Self::Stop,
-        Self::Timeout,
-        Self::Halt,
-        Self::TimeTrigger,
-        Self::Created,
-        Self::Retry,
-    ];
-
-    /// Styx's name of the event, as in its JSON (`@type`).
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::TriggerExecution => "triggerExecution",
-            Self::Info => "info",
-            Self::Dequeue => "dequeue",
-            Self::Submit => "submit",
-            Self::Submitted => "submitted",
-            Self::Started => "started",
-            Self::Terminate => "terminate",
-            Self::RunError => "runError",
-            Self::Success => "success",
-            Self::RetryAfter => "retryAfter",
-            Self::Stop => "stop",
-            Self::Timeout => "timeout",
-            Self::Halt => "halt",
-            Self::TimeTrigger => "timeTrigger",
-            Self::Created => "created",
-            Self::Retry => "retry",
-        }
-    }
-}
-
-impl fmt::Display for EventKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 impl Event {
@@ -325,50 +252,4 @@ pub enum FailureClass {
     User,
     /// The machine's, the cluster's or the executor's: costs nothing and backs off on its own.
     Infrastructure,
-}
-
-/// What the last events left for the reader: the run's message, kept as the fact it comes from (spec SM §6).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Note {
-    /// An execution ended with this code.
-    Exit(Option<i32>),
-    /// A `runError` said this.
-    Error(Arc<str>),
-    /// An `info` said this.
-    Said(Message),
-    /// The run was in `state` for too long (ours, W-2).
-    TimedOut {
-        /// The state it was in.
-        state: State,
-        /// When it had entered it.
-        since: DateTime<Utc>,
-        /// When it was given up.
-        at: DateTime<Utc>,
-    },
-}
-
-impl Note {
-    /// The message that clients see.
-    pub fn message(&self) -> Message {
-        match self {
-            Self::Exit(code) => {
-                let level = match code {
-                    Some(0) => MessageLevel::Info,
-                    Some(20) => MessageLevel::Warning,
-                    _ => MessageLevel::Error,
-                };
-                let line = match code {
-                    Some(code) => format!("Exit code: {code}"),
-                    None => "Exit code: -".to_owned(),
-                };
-                Message { level, line: line.into() }
-            }
-            Self::Error(line) => Message { level: MessageLevel::Error, line: Arc::clone(line) },
-            Self::Said(message) => message.clone(),
-            Self::TimedOut { state, since, at } => {
-                let line = format!("Timed out in {state} after {}", HumanSpan(*at - *since));
-                Message { level: MessageLevel::Error, line: line.into() }
-            }
-        }
-    }
 }

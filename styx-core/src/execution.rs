@@ -5,10 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::{
-    id::{InstanceId, Position},
-    record::Ending,
-};
+use crate::id::{InstanceId, Position};
 
 /// One try of a run. It begins with `submit`, ends with `terminate` or `ended`, and is gone after `cleaned`.
 ///
@@ -47,6 +44,22 @@ pub enum Phase {
     Running,
     /// It has ended; what is left outside is to be removed.
     Ended(Ending),
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It ran to its end.
+    Exit {
+        /// The exit code, if one is known.
+        code: Option<i32>,
+    },
+    /// It never started and never will.
+    NeverStarted,
+    /// The executor lost it.
+    Lost,
+    /// An operator declared it over.
+    Operator,
 }
 
 impl Execution {

@@ -1,15 +1,14 @@
 //! The contract of an executor: what it is asked for, and what it reports.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+pub use crate::observation::{Observation, Observed};
 use crate::{
     event::Trigger,
-    extensions::Extensions,
     id::{ExecutionId, InstanceId},
-    record::Origin,
+    stored_workflow::Origin,
     workflow::{PodTemplate, Secret},
 };
 
@@ -150,57 +149,4 @@ impl Launch {
             ("STYX_EXECUTION_TRIES", Some(self.tries.to_string())),
         ]
     }
-}
-
-/// A fact about an execution, as an executor saw it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observation {
-    /// Which execution.
-    pub execution: ExecutionId,
-    /// Who saw it.
-    pub runner: Arc<str>,
-    /// What was seen.
-    pub what: Observed,
-    /// When it happened there, if that is known.
-    pub observed_at: Option<DateTime<Utc>>,
-    /// The raw observation as valid JSON, shortened by the executor to
-    /// [`Cause::MAX_EVIDENCE`](crate::record::Cause::MAX_EVIDENCE) bytes; longer evidence is dropped.
-    pub evidence: Arc<[u8]>,
-    /// Later fields.
-    pub extensions: Extensions,
-}
-
-/// What an executor saw.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Observed {
-    /// It is taken: the answer to a launch.
-    Launched,
-    /// It can't be taken now; ask again.
-    Refused {
-        /// When to ask again.
-        retry_at: DateTime<Utc>,
-        /// Why.
-        reason: Arc<str>,
-    },
-    /// It can't be started at all, and never will be under this id: the workflow's fault, e.g. no such program.
-    NotLaunchable {
-        /// Why.
-        reason: Arc<str>,
-    },
-    /// It runs.
-    Started,
-    /// It ended by itself or by a stop.
-    Exited {
-        /// The exit code, if one is known.
-        code: Option<i32>,
-    },
-    /// It was taken, is gone, and nobody knows how it ended.
-    Lost {
-        /// What is known.
-        reason: Arc<str>,
-    },
-    /// It never started and never will: the answer to a stop that came first.
-    NeverStarted,
-    /// Nothing is left of it outside.
-    Cleaned,
 }

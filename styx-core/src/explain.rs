@@ -9,9 +9,10 @@ use crate::{
     decide::{obstacle, unfit},
     event::Trigger,
     execution::{Execution, Phase},
+    graph::State,
     id::{ExecutionId, InstanceId, WorkflowId},
-    record::Runs,
-    run::{Run, State},
+    run::Run,
+    stored_workflow::Runs,
     world::{Ahead, Backfill, Workflow, World},
 };
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     id::{Epoch, Position},
-    record::{Fact, Record, StoredWorkflow, Subject, WorkflowEvent},
+    record::{Fact, Record, Subject, WorkflowEvent},
+    stored_workflow::StoredWorkflow,
     world::{Row, RowKey, RowScope},
 };
 

@@ -1,139 +1,20 @@
-//! The run graph: Styx's states, and which event leads from which to which.
+//! Runs: the fold of an instance's events.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use crate::graph::{IllegalTransition, Rules, State};
 use crate::{
-    event::{Description, Event, EventKind, ExecutionDescription, FailureClass, Note, Trigger, TriggerParameters},
+    event::{
+        Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Trigger, TriggerParameters,
+    },
+    exit::{EXIT_MISSING_DEPENDENCIES, EXIT_SUCCESS, cost_tenths},
     extensions::Extensions,
+    graph::EventKind,
     id::{Counter, ExecutionId},
-    verdict::{EXIT_MISSING_DEPENDENCIES, EXIT_SUCCESS, cost_tenths},
+    text::HumanSpan,
 };
-
-/// Where a run is: the nodes of Styx's graph (spec SM §2), nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each is the state of the same name")]
-pub enum State {
-    New,
-    Queued,
-    Prepare,
-    Submitting,
-    Submitted,
-    Running,
-    Terminated,
-    Failed,
-    Error,
-    Done,
-}
-
-impl State {
-    /// All of them, in the order of the graph.
-    pub const ALL: [Self; 10] = [
-        Self::New,
-        Self::Queued,
-        Self::Prepare,
-        Self::Submitting,
-        Self::Submitted,
-        Self::Running,
-        Self::Terminated,
-        Self::Failed,
-        Self::Error,
-        Self::Done,
-    ];
-
-    /// Styx's name of the state, upper case (SM-8).
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "NEW",
-            Self::Queued => "QUEUED",
-            Self::Prepare => "PREPARE",
-            Self::Submitting => "SUBMITTING",
-            Self::Submitted => "SUBMITTED",
-            Self::Running => "RUNNING",
-            Self::Terminated => "TERMINATED",
-            Self::Failed => "FAILED",
-            Self::Error => "ERROR",
-            Self::Done => "DONE",
-        }
-    }
-
-    /// The state of this name, in either case.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str().eq_ignore_ascii_case(name))
-    }
-
-    /// Whether a run ends here.
-    pub fn is_terminal(self) -> bool {
-        matches!(self, Self::Error | Self::Done)
-    }
-
-    /// Whether a run here holds a unit of each of its resources (SM-7).
-    pub fn consumes_resources(self) -> bool {
-        matches!(self, Self::Prepare | Self::Submitting | Self::Submitted | Self::Running)
-    }
-
-    /// Where `event` leads from here; `None` where the graph has no such edge (spec SM §9).
-    pub fn next(self, event: EventKind, rules: Rules) -> Option<Self> {
-        use EventKind as E;
-        let next = match (self, event) {
-            (Self::New, E::TriggerExecution) => Self::Queued,
-            (Self::Queued, E::Info) => Self::Queued,
-            (Self::Queued, E::Dequeue) => Self::Prepare,
-            (Self::Prepare, E::Submit) => Self::Submitting,
-            (Self::Submitting, E::Submitted) => Self::Submitted,
-            (Self::Submitted, E::Started) => Self::Running,
-            (Self::Running, E::Terminate) => Self::Terminated,
-            (Self::Queued | Self::Prepare | Self::Submitting | Self::Submitted | Self::Running, E::RunError) => {
-                Self::Failed
-            }
-            (Self::Terminated, E::Success) => Self::Done,
-            (Self::Queued | Self::Terminated | Self::Failed, E::RetryAfter) => Self::Queued,
-            (Self::Terminated | Self::Failed, E::Stop) => Self::Error,
-            (state, E::Timeout) if state.is_active() => Self::Failed,
-            (state, E::Halt) if state.is_active() => Self::Error,
-            (state, event) if rules == Rules::Styx2 => return state.next_in_old_histories(event),
-            _ => return None,
-        };
-        Some(next)
-    }
-
-    /// The edges that only imported histories may take: deprecated events, shortcuts, and events after the end.
-    fn next_in_old_histories(self, event: EventKind) -> Option<Self> {
-        use EventKind as E;
-        let next = match (self, event) {
-            (_, E::Timeout) => Self::Failed,
-            (_, E::Halt) => Self::Error,
-            (Self::Queued, E::Submit) => Self::Submitting,
-            (Self::Prepare, E::Started) => Self::Running,
-            (Self::New, E::TimeTrigger) => Self::Submitted,
-            (Self::Queued | Self::Prepare, E::Created) => Self::Submitted,
-            (Self::Queued | Self::Terminated | Self::Failed, E::Retry) => Self::Prepare,
-            _ => return None,
-        };
-        Some(next)
-    }
-
-    /// Whether a run is stored as active here (SM-6).
-    pub fn is_active(self) -> bool {
-        self != Self::New && !self.is_terminal()
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Which graph and which bookkeeping a record is folded under; fixed by the record's cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rules {
-    /// The strict graph with our improvements.
-    Ours,
-    /// All that Styx 2.x accepts, as it counted it: for imported histories.
-    Styx2,
-}
 
 /// The fold of one run's events so far: flat and compact, since a million of them are in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -410,13 +291,48 @@ pub fn saturating_add_millis(at: DateTime<Utc>, millis: i64) -> DateTime<Utc> {
     TimeDelta::try_milliseconds(millis).and_then(|delay| at.checked_add_signed(delay)).unwrap_or(edge)
 }
 
-/// The graph has no such edge: nothing changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("received {event} while in {state}")]
-#[non_exhaustive]
-pub struct IllegalTransition {
-    /// Where the run is.
-    pub state: State,
-    /// What it was to take.
-    pub event: EventKind,
+/// What the last events left for the reader: the run's message, kept as the fact it comes from (spec SM §6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// An execution ended with this code.
+    Exit(Option<i32>),
+    /// A `runError` said this.
+    Error(Arc<str>),
+    /// An `info` said this.
+    Said(Message),
+    /// The run was in `state` for too long (ours, W-2).
+    TimedOut {
+        /// The state it was in.
+        state: State,
+        /// When it had entered it.
+        since: DateTime<Utc>,
+        /// When it was given up.
+        at: DateTime<Utc>,
+    },
+}
+
+impl Note {
+    /// The message that clients see.
+    pub fn message(&self) -> Message {
+        match self {
+            Self::Exit(code) => {
+                let level = match code {
+                    Some(0) => MessageLevel::Info,
+                    Some(20) => MessageLevel::Warning,
+                    _ => MessageLevel::Error,
+                };
+                let line = match code {
+                    Some(code) => format!("Exit code: {code}"),
+                    None => "Exit code: -".to_owned(),
+                };
+                Message { level, line: line.into() }
+            }
+            Self::Error(line) => Message { level: MessageLevel::Error, line: Arc::clone(line) },
+            Self::Said(message) => message.clone(),
+            Self::TimedOut { state, since, at } => {
+                let line = format!("Timed out in {state} after {}", HumanSpan(*at - *since));
+                Message { level: MessageLevel::Error, line: line.into() }
+            }
+        }
+    }
 }

@@ -1,24 +1,7 @@
 //! What a run does after an execution has ended: done, given up, or tried again, and when.
 
-use chrono::TimeDelta;
-
-use crate::{config::Backoff, run::State};
-
-/// The exit code of a run that is done.
-pub const EXIT_SUCCESS: i32 = 0;
-/// The exit code that says: what I need isn't there yet.
-pub const EXIT_MISSING_DEPENDENCIES: i32 = 20;
-/// The exit code that says: trying again is useless.
-pub const EXIT_UNRECOVERABLE: i32 = 50;
-
-/// What a try that ended so costs, in tenths (spec SM §17): missing dependencies a tenth, every other failure one.
-pub fn cost_tenths(exit_code: Option<i32>) -> u32 {
-    match exit_code {
-        Some(EXIT_SUCCESS) => 0,
-        Some(EXIT_MISSING_DEPENDENCIES) => 1,
-        _ => 10,
-    }
-}
+pub use crate::exit::{EXIT_MISSING_DEPENDENCIES, EXIT_SUCCESS, EXIT_UNRECOVERABLE, cost_tenths};
+use crate::graph::State;
 
 /// What the verdict rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,34 +92,4 @@ pub fn verdict(ended: &Ended, max_cost_tenths: u32) -> Option<Verdict> {
         _ => return None,
     };
     Some(verdict)
-}
-
-impl Backoff {
-    /// How many values Styx draws the multiplier from: 2 to the number of failures, up to the limit.
-    pub fn draws(&self, failures: u32) -> u64 {
-        1 << failures.min(self.max_exponent).min(Self::MAX_EXPONENT)
-    }
-
-    /// Styx's multiplier of the base for a draw from `0..draws(failures)` (spec SM §20): zero counts as one.
-    pub fn multiplier(draw: u64) -> u64 {
-        draw.max(1)
-    }
-
-    /// How long to wait after that many failures: Styx's delay with jitter on it, so that what failed together
-    /// doesn't come back together (W-16).
-    ///
-    /// `random` decides all. The result lies between the base and Styx's longest delay for as many failures, or
-    /// twice the base where that is more.
-    pub fn delay(&self, failures: u32, random: u64) -> TimeDelta {
-        // The low bits draw Styx's multiplier (a power of two divides evenly), the high ones the jitter.
-        let multiplier = Self::multiplier(random % self.draws(failures));
-        let base = self.base.num_milliseconds().max(0);
-        let jitter = (i128::from(base) * i128::from(random >> 32)) >> 32;
-        let millis = match multiplier {
-            1 => i128::from(base) + jitter,
-            m => i128::from(base) * i128::from(m) - jitter,
-        };
-        let millis = i64::try_from(millis).unwrap_or(i64::MAX);
-        TimeDelta::try_milliseconds(millis).unwrap_or(TimeDelta::MAX)
-    }
 }

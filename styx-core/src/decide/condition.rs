@@ -49,8 +49,9 @@ mod tests {
         decide::{Facts, Input, Request, decide},
         event::{Description, ExecutionDescription},
         id::{Epoch, Position, WorkflowId},
-        record::{Operator, Origin, StoredWorkflow},
+        record::Operator,
         seed::Seed,
+        stored_workflow::{Origin, StoredWorkflow},
         workflow::WorkflowConfiguration,
     };
 

@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use super::{Context, Request, triggers::names};
 use crate::{
     event::Trigger,
+    graph::State,
     id::WorkflowId,
-    record::{Cursor, SkipReason, WorkflowEvent, WorkflowSpec},
-    run::State,
+    record::{Cursor, SkipReason, WorkflowEvent},
     schedule::{Instants, Offset, Schedule},
+    stored_workflow::WorkflowSpec,
     world::{Finished, MAX_OWED, RowKey, TriggerKind, Workflow, World, due},
 };
 

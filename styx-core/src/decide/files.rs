@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     id::WorkflowId,
-    record::{Cause, CursorMove, Fact, Origin, StoredWorkflow, WorkflowEvent},
+    record::{Cause, CursorMove, Fact, WorkflowEvent},
+    stored_workflow::{Origin, StoredWorkflow},
 };
 
 /// What a file says, as [`Request::LoadFile`](super::Request::LoadFile) has it.

@@ -30,9 +30,9 @@ pub use self::{
 };
 use crate::{
     config::Config,
-    executor::Observation,
     id::{Counter, Epoch, InstanceId},
     now::Now,
+    observation::Observation,
     record::{Cause, ConfigEvent, Fact, IdempotencyKey, LogEvent, Operator, Record},
     seed::Seed,
     world::{Answered, Finished, Row, RowKey, TriggerKind, World},

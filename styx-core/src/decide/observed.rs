@@ -7,10 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Context, Decisions, Plan};
 use crate::{
     event::{Event, FailureClass},
-    executor::{Observation, Observed},
+    execution::Ending,
+    graph::State,
     now::Now,
-    record::{Cause, Ending, ExecutionEvent, Fact},
-    run::State,
+    observation::{Observation, Observed},
+    record::{Cause, ExecutionEvent, Fact},
 };
 
 /// Folds an observation into run and execution. What is late, doubled or about nobody changes nothing.

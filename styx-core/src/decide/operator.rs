@@ -3,8 +3,9 @@
 use super::{Context, Decisions, Plan, Refusal, Reply};
 use crate::{
     event::{Event, FailureClass},
+    execution::Ending,
     id::{ExecutionId, InstanceId},
-    record::{Cause, Ending, ExecutionEvent, Fact},
+    record::{Cause, ExecutionEvent, Fact},
 };
 
 /// Ends an active run. Of an inactive one nothing happens (W-10).

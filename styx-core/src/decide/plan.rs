@@ -8,10 +8,13 @@ use super::{Context, Decisions, Refusal, condition::unmet, workflows::foreign};
 use crate::{
     config::Config,
     event::{Description, Event, FailureClass, Trigger},
+    execution::Ending,
     extensions::Extensions,
+    graph::{IllegalTransition, Rules, State},
     id::{Counter, ExecutionId, InstanceId},
-    record::{Cause, Ending, ExecutionEvent, Fact, RunEvent, Runs},
-    run::{IllegalTransition, Rules, Run, State},
+    record::{Cause, ExecutionEvent, Fact, RunEvent},
+    run::Run,
+    stored_workflow::Runs,
     verdict::{Delay, Ended, StopReason, Verdict, verdict},
     world::{Workflow, World},
 };

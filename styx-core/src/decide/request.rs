@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use crate::{
     config::{Config, Limit, Rate},
     event::{Event, TriggerParameters},
+    graph::IllegalTransition,
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId, number},
-    record::{BackfillEvent, Fact, OutOfBounds, Record, RunEvent, StoredWorkflow, WorkflowEvent},
-    run::IllegalTransition,
+    record::{BackfillEvent, Fact, OutOfBounds, Record, RunEvent, WorkflowEvent},
     schedule::Nearest,
+    stored_workflow::StoredWorkflow,
 };
 
 /// What can be asked for.

@@ -12,11 +12,12 @@ use super::{
 use crate::{
     event::{Event, Trigger, TriggerParameters},
     extensions::Extensions,
+    graph::State,
     id::{InstanceId, WorkflowId, generated_id},
     now::Now,
-    record::{Cause, Cursor, CursorMove, Fact, Runs, WorkflowEvent},
-    run::State,
+    record::{Cause, Cursor, CursorMove, Fact, WorkflowEvent},
     schedule::{Nearest, Offset, Schedule},
+    stored_workflow::Runs,
     world::{Natural, Owed, RowKey, TriggerKind, Workflow, World},
 };
 

@@ -9,8 +9,9 @@ use crate::{
     config::Config,
     extensions::Extensions,
     id::WorkflowId,
-    record::{Bounds, Cause, Cursor, CursorMove, Fact, Origin, StoredWorkflow, WorkflowEvent, WorkflowSpec},
+    record::{Bounds, Cause, Cursor, CursorMove, Fact, WorkflowEvent},
     schedule::Schedule,
+    stored_workflow::{Origin, StoredWorkflow, WorkflowSpec},
     world::{Workflow, digest},
 };
 

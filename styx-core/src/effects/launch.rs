@@ -6,7 +6,7 @@ use crate::{
     event::{Description, TriggerParameters},
     executor::Launch,
     id::{ExecutionId, Position},
-    record::Origin,
+    stored_workflow::Origin,
     workflow::WorkflowConfiguration,
     world::World,
 };

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
-use crate::verdict::{EXIT_MISSING_DEPENDENCIES, EXIT_SUCCESS};
+use crate::exit::{EXIT_MISSING_DEPENDENCIES, EXIT_SUCCESS};
 
 /// What was known of an execution at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,10 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{
-    event::Event,
-    run::{Rules, Run},
-};
+use crate::{event::Event, graph::Rules, run::Run};
 
 /// The run that a trigger began, as its events left it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     event::{Description, Event},
-    executor::Observed,
+    observation::Observed,
 };
 
 /// The largest numbers (positions, epochs, counters) that a record may hold.

@@ -12,9 +12,10 @@ use crate::{
     config::Config,
     event::Trigger,
     execution::Execution,
+    graph::State,
     id::{ExecutionId, InstanceId, WorkflowId},
     now::Now,
-    run::{Run, State},
+    run::Run,
 };
 
 /// Sets derived from the world, each kept by the record that changes it. Equal worlds have equal indexes.

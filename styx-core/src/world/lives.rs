@@ -12,11 +12,12 @@ use super::{
 };
 use crate::{
     config::Config,
-    event::{Description, Event, EventKind, Trigger},
-    execution::{Execution, Phase},
+    event::{Description, Event, Trigger},
+    execution::{Ending, Execution, Phase},
+    graph::{EventKind, Rules, State},
     id::{Counter, ExecutionId, InstanceId, WorkflowId},
-    record::{Ending, ExecutionEvent, Record, RunEvent},
-    run::{Rules, Run, State},
+    record::{ExecutionEvent, Record, RunEvent},
+    run::Run,
 };
 
 /// A finished run, as [`Changes`] hand it out.

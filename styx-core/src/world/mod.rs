@@ -29,10 +29,12 @@ pub use self::{
 use crate::{
     config::{Config, Runtime},
     execution::Execution,
+    graph::IllegalTransition,
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId, number},
     now::Now,
-    record::{Cause, ConfigEvent, Cursor, Fact, IdempotencyKey, LogEvent, Origin, Record, WorkflowEvent, WorkflowSpec},
-    run::{IllegalTransition, Run},
+    record::{Cause, ConfigEvent, Cursor, Fact, IdempotencyKey, LogEvent, Record, WorkflowEvent},
+    run::Run,
+    stored_workflow::{Origin, WorkflowSpec},
 };
 
 /// The fold of a log: workflows, active runs, live executions, backfills, resources, configuration.

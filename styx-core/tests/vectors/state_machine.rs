@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use styx_core::{
     event::{
-        Description, Event, EventKind, ExecutionDescription, FailureClass, Message, MessageLevel, Note, Trigger,
+        Description, Event, EventKind, ExecutionDescription, FailureClass, Message, MessageLevel, Trigger,
         TriggerParameters,
     },
     extensions::Extensions,
     id::{Counter, ExecutionId, Position},
-    run::{Rules, Run, State},
+    run::{Note, Rules, Run, State},
     workflow::Span,
 };
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bincode::{BorrowDecode, Encode};
 use styx_core::{
-    event::{Note, TriggerParameters},
+    event::TriggerParameters,
     execution::{Execution, Phase},
     id::{Counter, Position},
-    run::Run,
+    run::{Note, Run},
     world::{Answered, Finished, LogRow, Owed, Row, Workflow},
 };
 use uuid::Uuid;

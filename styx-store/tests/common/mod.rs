@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     config::{Config, Limit, Rate, Runtime},
     event::{
-        Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Note, Trigger, TriggerParameters,
+        Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Trigger, TriggerParameters,
     },
     execution::{Execution, Phase},
     executor::Observed,
@@ -21,7 +21,7 @@ use styx_core::{
         Fact, IdempotencyKey, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, SkipReason,
         StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
-    run::{Run, State},
+    run::{Note, Run, State},
     world::{Answered, Backfill, Finished, LogRow, Owed, Resource, Row, Workflow},
 };
 use uuid::Uuid;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use styx_core::{
     config::{Backoff, Config, ExecutorCapabilities, FailureLimit, Limit, Rate, Runtime, Timeouts},
     event::{
-        Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Note, Trigger, TriggerParameters,
+        Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Trigger, TriggerParameters,
     },
     execution::{Execution, Phase},
     executor::Observed,
@@ -20,7 +20,7 @@ use styx_core::{
         Fact, IdempotencyKey, LogEvent, Operator, Origin, Record, ResourceEvent, RunEvent, Runs, SkipReason,
         StoredWorkflow, WorkflowEvent, WorkflowSpec,
     },
-    run::{Run, State},
+    run::{Note, Run, State},
     world::{Answered, Backfill, Finished, LogRow, Owed, Resource, Row, Workflow},
 };
 use uuid::Uuid;

@@ -1,5 +1,7 @@
 //! What all decisions depend on besides the runs: limits, delays, time-outs, switches. A record sets it, the world holds it.
 
+mod backoff;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroU32,
@@ -8,7 +10,8 @@ use std::{
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::{extensions::Extensions, run::State};
+pub use self::backoff::Backoff;
+use crate::{extensions::Extensions, graph::State};
 
 /// The configuration that decisions follow; changed only by a record, so that a replay knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,20 +154,6 @@ impl Rate {
     pub fn after_one(self, used: DateTime<Utc>, at: DateTime<Utc>) -> DateTime<Utc> {
         used.max(at).checked_add_signed(self.interval()).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
-}
-
-/// Exponential back-off with a random multiplier (spec SM §20).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backoff {
-    /// The shortest delay.
-    pub base: TimeDelta,
-    /// The multiplier stays below 2 to this power.
-    pub max_exponent: u32,
-}
-
-impl Backoff {
-    /// The largest exponent that counts.
-    pub const MAX_EXPONENT: u32 = 30;
 }
 
 /// When failures that cost nothing end a run: more than so many in a row, that last longer than this.
