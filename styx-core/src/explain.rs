@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     config::Config,
-    decide::{obstacle, unfit},
+    eligibility::{run_obstacle, workflow_obstacle},
     event::Trigger,
     execution::{Execution, Phase},
     graph::State,
@@ -133,7 +133,7 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
     }
     let mut reasons = Vec::new();
     let workflow = world.workflows().get(instance.workflow());
-    if let Some(why) = obstacle(world, run, workflow) {
+    if let Some(why) = run_obstacle(world, run, workflow) {
         reasons.push(Reason::HaltedInstead { why });
     }
     let since = run.eligible_at.unwrap_or(run.since);
@@ -225,7 +225,7 @@ pub fn explain_schedule(config: &Config, workflow: &Workflow, missed: u32) -> Ve
     if missed >= config.catch_up.max(1) {
         reasons.push(Reason::CatchUp { max: config.catch_up });
     }
-    if let Some(refusal) = unfit(config, workflow) {
+    if let Some(refusal) = workflow_obstacle(config, workflow) {
         let why = refusal.to_string().into();
         let is_skipped = workflow.spec.runs != Runs::Image;
         reasons.push(if is_skipped { Reason::Skipped { why } } else { Reason::Halted { why } });

@@ -1,7 +1,10 @@
 //! The contract of a log: a total order of records, and beside it the rows that are folded from them.
 
+mod definitions;
+
 use std::sync::Arc;
 
+pub use self::definitions::{Definition, Definitions};
 use crate::{
     id::{Epoch, Position},
     record::{Fact, Record, Subject, WorkflowEvent},

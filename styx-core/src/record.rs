@@ -2,6 +2,7 @@
 
 mod backfill;
 mod bounds;
+mod name;
 
 use std::{fmt, sync::Arc};
 

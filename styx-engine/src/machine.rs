@@ -11,11 +11,10 @@ use styx_core::{
     effects,
     executor::{Effect, EffectKind, Observation, Observed},
     id::{Epoch, ExecutionId, Position},
-    log::{Batch, Log, LogError, LogReader, for_each_row, stored_workflow},
+    log::{Batch, Definitions, Log, LogError, LogReader, for_each_row},
     now::Now,
-    record::{Origin, Record},
+    record::Record,
     seed::Seed,
-    workflow::WorkflowConfiguration,
     world::{Row, RowKey, RowScope, World},
 };
 use uuid::Uuid;
@@ -44,8 +43,8 @@ pub struct Machine {
     fresh: bool,
     /// Executions of an earlier process that haven't reported yet, and until when nothing falls due because of that.
     settling: Option<Settling>,
-    /// Definitions by the record that holds them, as launches need them.
-    definitions: BTreeMap<Position, Arc<Definition>>,
+    /// What launches need of workflows.
+    definitions: Definitions,
     /// Whether executions that ended were kept at the end of the last step.
     kept: bool,
 }
@@ -54,12 +53,6 @@ pub struct Machine {
 struct Settling {
     awaited: BTreeSet<ExecutionId>,
     until: DateTime<Utc>,
-}
-
-/// What a launch needs of a stored workflow.
-struct Definition {
-    configuration: WorkflowConfiguration,
-    origin: Origin,
 }
 
 /// How long a start waits for the living executions to report.
@@ -161,7 +154,7 @@ impl Machine {
             opened_at: tail,
             fresh: true,
             settling: None,
-            definitions: BTreeMap::new(),
+            definitions: Definitions::default(),
             kept: false,
         })
     }
@@ -446,25 +439,12 @@ impl Machine {
         let Some(position) = effects::definition_of(&self.world, execution) else {
             return Ok(None);
         };
-        let definition = self.definition(position)?;
-        let Definition { configuration, origin } = definition.as_ref();
-        Ok(effects::launch(&self.world, execution, configuration, origin, self.options.declared_env_only))
-    }
-
-    fn definition(&mut self, position: Position) -> Result<Arc<Definition>, MachineError> {
-        const REMEMBERED: usize = 1_024;
-        if let Some(definition) = self.definitions.get(&position) {
-            return Ok(Arc::clone(definition));
-        }
-        let stored = stored_workflow(self.reader.as_ref(), position)?;
-        let configuration = WorkflowConfiguration::from_json(&stored.json)
+        let definition = self.definitions.get(self.reader.as_ref(), position)?;
+        let configuration = definition
+            .configuration()
             .map_err(|error| LogError::at_record(position, &format!("the workflow's JSON can't be read: {error}")))?;
-        if self.definitions.len() >= REMEMBERED {
-            self.definitions.clear();
-        }
-        let definition = Arc::new(Definition { configuration, origin: stored.spec.origin.clone() });
-        self.definitions.insert(position, Arc::clone(&definition));
-        Ok(definition)
+        let origin = &definition.stored.spec.origin;
+        Ok(effects::launch(&self.world, execution, configuration, origin, self.options.declared_env_only))
     }
 }
 

@@ -3,7 +3,6 @@
 mod auth;
 mod checkpoints;
 mod cli;
-mod definitions;
 mod deploy;
 mod disk;
 mod executor;

@@ -68,6 +68,26 @@ fn records_have_the_text_that_they_always_had() {
     assert_eq!(there, names, "what was written once stays");
 }
 
+/// The JSON of a fact names its event as [`Fact::name`] does, and the list of names has all of them, each once.
+#[test]
+fn events_have_one_name() {
+    let listed: Vec<&str> = Fact::names().collect();
+    let mut found = BTreeSet::new();
+    for (sample, record) in common::records() {
+        let name = record.fact.name();
+        found.insert(name);
+        let json: serde_json::Value = serde_json::from_str(&record_to_json(&record)).unwrap();
+        let subject = json["fact"].as_object().unwrap().values().next().unwrap();
+        let event = if subject["event"].is_null() { subject } else { &subject["event"] };
+        let in_json = event.as_str().or_else(|| event.as_object()?.keys().next().map(String::as_str));
+        if name != "ignored" {
+            assert_eq!(in_json, Some(name), "{sample}: {json}");
+        }
+    }
+    assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), found);
+    assert_eq!(listed.len(), found.len());
+}
+
 #[test]
 fn an_error_names_the_member_the_value_and_the_rule() {
     let (_, submit) = common::records().into_iter().find(|(name, _)| name == "run-submit").unwrap();

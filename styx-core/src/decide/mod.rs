@@ -10,7 +10,6 @@ mod files;
 mod observed;
 mod operator;
 mod plan;
-mod request;
 mod resources;
 mod timeouts;
 mod triggers;
@@ -22,12 +21,8 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use self::plan::Plan;
-pub(crate) use self::plan::{obstacle, unfit};
-pub use self::{
-    edits::LOOKED_UP,
-    request::{Refusal, Reply, Request, RuntimePatch, Setting},
-    workflows::first_cursor,
-};
+pub use self::{edits::LOOKED_UP, workflows::first_cursor};
+pub use crate::request::{Refusal, Reply, Request, RuntimePatch, Setting};
 use crate::{
     config::Config,
     id::{Counter, Epoch, InstanceId},

@@ -4,19 +4,18 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::SecondsFormat;
 
-use super::{Context, Decisions, Refusal, condition::unmet, workflows::foreign};
+use super::{Context, Decisions, condition::unmet};
 use crate::{
-    config::Config,
-    event::{Description, Event, FailureClass, Trigger},
+    eligibility::run_obstacle,
+    event::{Description, Event, FailureClass},
     execution::Ending,
     extensions::Extensions,
     graph::{IllegalTransition, Rules, State},
     id::{Counter, ExecutionId, InstanceId},
     record::{Cause, ExecutionEvent, Fact, RunEvent},
     run::Run,
-    stored_workflow::Runs,
     verdict::{Delay, Ended, StopReason, Verdict, verdict},
-    world::{Workflow, World},
+    world::Workflow,
 };
 
 /// The resource that stands for the limit on executions (spec SC-5).
@@ -85,7 +84,7 @@ impl<'a> Plan<'a> {
     ///
     /// Returns whether it began an execution.
     pub(super) fn admit(&mut self, workflow: Option<&Workflow>) -> bool {
-        let obstacle = obstacle(self.context.world, &self.run, workflow);
+        let obstacle = run_obstacle(self.context.world, &self.run, workflow);
         let (Some(workflow), None) = (workflow, &obstacle) else {
             self.push(Event::Halt { reason: obstacle });
             return false;
@@ -184,34 +183,5 @@ impl<'a> Plan<'a> {
         for fact in self.facts {
             out.draft(fact, std::mem::replace(&mut cause, Cause::Decision));
         }
-    }
-}
-
-/// Why a queued run may never run as things stand, so that it is halted instead of admitted (spec SM §16.3).
-pub(crate) fn obstacle(world: &World, run: &Run, workflow: Option<&Workflow>) -> Option<Arc<str>> {
-    let natural = run.trigger == Some(Trigger::Natural);
-    match workflow {
-        None => Some("workflow deleted".into()),
-        Some(workflow) if natural && !workflow.enabled => Some("workflow disabled".into()),
-        Some(workflow) => unfit(world.config(), workflow).map(|refusal| refusal.to_string().into()),
-    }
-}
-
-/// Why no execution of a workflow may begin, whoever asks for it: it runs nothing, or nothing that the executor runs.
-pub(crate) fn unfit(config: &Config, workflow: &Workflow) -> Option<Refusal> {
-    match workflow.spec.runs {
-        Runs::Nothing => Some(Refusal::NotRunnable),
-        Runs::Flyte => Some(Refusal::Flyte),
-        Runs::Image => foreign(config, workflow).or_else(|| needs_pods(config, workflow)),
-    }
-}
-
-/// Why an executor that makes no pods can't run a workflow: such a one mounts no secrets.
-fn needs_pods(config: &Config, workflow: &Workflow) -> Option<Refusal> {
-    let runner = || Arc::clone(&config.executor.runner);
-    match (config.executor.mounts_secrets, workflow.spec.mounts_secret) {
-        (true, _) => None,
-        (false, true) => Some(Refusal::Secret { runner: runner() }),
-        (false, false) => workflow.spec.has_pod().then(|| Refusal::Pod { runner: runner() }),
     }
 }

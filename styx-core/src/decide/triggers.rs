@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use super::{
     BOUND, Context, Decisions, Plan, Refusal, Reply,
     admission::{self, Room},
-    finished_rows, unfit,
+    finished_rows,
 };
 use crate::{
+    eligibility::workflow_obstacle,
     event::{Event, Trigger, TriggerParameters},
     extensions::Extensions,
     graph::State,
@@ -154,7 +155,7 @@ pub(super) fn asked(
 ) -> Result<Reply, Refusal> {
     let Context { world, facts, now, seed } = context;
     let workflow = world.workflows().get(asked.workflow).ok_or(Refusal::TriggerOfUnknownWorkflow)?;
-    if let Some(refusal) = unfit(world.config(), workflow) {
+    if let Some(refusal) = workflow_obstacle(world.config(), workflow) {
         return Err(refusal);
     }
     let bad = |reason: String| Refusal::BadParameter { parameter: Arc::clone(asked.parameter), reason };

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Context, Decisions, Refusal, Reply, backfills, edits, unfit};
+use super::{Context, Decisions, Refusal, Reply, backfills, edits};
 use crate::{
-    config::Config,
+    eligibility::workflow_obstacle,
     extensions::Extensions,
     id::WorkflowId,
     record::{Bounds, Cause, Cursor, CursorMove, Fact, WorkflowEvent},
     schedule::Schedule,
-    stored_workflow::{Origin, StoredWorkflow, WorkflowSpec},
+    stored_workflow::{StoredWorkflow, WorkflowSpec},
     world::{Workflow, digest},
 };
 
@@ -71,17 +71,6 @@ fn not_of_a_file(context: Context<'_>, id: &WorkflowId) -> Result<(), Refusal> {
     }
 }
 
-/// Why the executor doesn't run the workflow, because of where it comes from.
-pub(super) fn foreign(config: &Config, workflow: &Workflow) -> Option<Refusal> {
-    let runner = || Arc::clone(&config.executor.runner);
-    match &workflow.spec.origin {
-        _ if config.executor.runs_api_workflows => None,
-        Origin::File { .. } => None,
-        Origin::Api => Some(Refusal::ApiWorkflow { runner: runner() }),
-        Origin::RemovedFile { path } => Some(Refusal::RemovedFile { path: Arc::clone(path), runner: runner() }),
-    }
-}
-
 /// Removes a workflow, unless a file defines it; its active runs stay.
 pub(super) fn delete(
     context: Context<'_>,
@@ -117,7 +106,8 @@ pub(super) fn patch(
     let workflow = context.world.workflows().get(id).ok_or(Refusal::UnknownWorkflow)?;
     let enables = patch.enabled == Some(true) && !workflow.enabled;
     // One that runs nothing may be enabled: its instants are skipped (TR-15).
-    let refusal = unfit(context.world.config(), workflow).filter(|refusal| *refusal != Refusal::NotRunnable);
+    let refusal =
+        workflow_obstacle(context.world.config(), workflow).filter(|refusal| *refusal != Refusal::NotRunnable);
     if let Some(refusal) = refusal.filter(|_| enables) {
         return Err(refusal);
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{WorkflowConfiguration, launch::launch_errors, validate};
 use crate::{
-    decide::Refusal,
+    request::Refusal,
     schedule::{Offset, Schedule},
 };
 

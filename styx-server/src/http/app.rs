@@ -4,21 +4,18 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use styx_client::Readiness;
-use styx_core::{id::WorkflowId, log::LogReader, workflow::Rules};
+use styx_core::{
+    id::WorkflowId,
+    log::{Definition, Definitions, LogReader},
+    workflow::Rules,
+};
 use styx_engine::{clock::Clock, engine::EngineHandle};
 use tokio::sync::{Semaphore, watch};
 
 use super::{Aside, Guard, revised::Revised};
 use crate::{
-    auth::Access,
-    checkpoints::Checkpoints,
-    definitions::{Definition, Definitions},
-    disk::Disk,
-    health::Health,
-    metrics::Metrics,
-    settings::HttpSettings,
-    tail::Watched,
-    views::Descriptions,
+    auth::Access, checkpoints::Checkpoints, disk::Disk, health::Health, metrics::Metrics, settings::HttpSettings,
+    tail::Watched, views::Descriptions,
 };
 
 /// What requests are answered with: the parts of a server, and what is kept between requests.

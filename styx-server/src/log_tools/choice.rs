@@ -6,46 +6,10 @@ use clap::Args;
 use styx_core::{
     event::EventKind,
     id::{ExecutionId, InstanceId, Position, WorkflowId},
-    record::Subject,
+    record::{Fact, Subject},
 };
 
 use super::facets::{CauseKind, Facets, Said};
-
-/// The names of all events, as `log show` writes them.
-pub(super) const EVENTS: [&str; 32] = [
-    "triggerExecution",
-    "info",
-    "dequeue",
-    "submit",
-    "submitted",
-    "started",
-    "terminate",
-    "runError",
-    "success",
-    "retryAfter",
-    "stop",
-    "timeout",
-    "halt",
-    "timeTrigger",
-    "created",
-    "retry",
-    "ignored",
-    "ended",
-    "cleaned",
-    "refused",
-    "stored",
-    "deleted",
-    "fileRemoved",
-    "switched",
-    "cursorMoved",
-    "set",
-    "schedulingSwitched",
-    "operated",
-    "edited",
-    "advanced",
-    "halted",
-    "forked",
-];
 
 /// Filters of records. Those of one kind add up, those of several kinds must all agree.
 #[derive(Debug, Clone, Default, Args)]
@@ -72,7 +36,7 @@ pub struct ChoiceArgs {
     #[arg(long, value_name = "NAME")]
     pub actor: Option<String>,
     /// Only these events
-    #[arg(long, value_name = "EVENT", value_parser = clap::builder::PossibleValuesParser::new(EVENTS), value_delimiter = ',', ignore_case = true)]
+    #[arg(long, value_name = "EVENT", value_parser = clap::builder::PossibleValuesParser::new(Fact::names()), value_delimiter = ',', ignore_case = true)]
     pub event: Vec<String>,
 }
 

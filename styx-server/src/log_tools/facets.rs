@@ -80,7 +80,7 @@ impl<'a> Facets<'a> {
             begins,
             backfill,
             turns: event.is_some_and(|event| TURNS.contains(&event.kind())),
-            event: wording::name(&record.fact),
+            event: record.fact.name(),
         }
     }
 

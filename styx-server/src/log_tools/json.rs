@@ -21,7 +21,7 @@ use super::{redact, wording};
 /// A record; `output` is where the execution's output is, if this record begins one and there is any.
 pub(super) fn record(record: &Record, output: Option<String>) -> Value {
     let mut event = Map::new();
-    event.insert("name".into(), wording::name(&record.fact).into());
+    event.insert("name".into(), record.fact.name().into());
     event.insert("info".into(), wording::info(record).into());
     if let Value::Object(fields) = fields(&record.fact) {
         event.extend(fields);

@@ -152,11 +152,6 @@ fn output(command: &LogCommand) -> Box<dyn Write> {
     }
 }
 
-/// The name of what a record says.
-pub(crate) fn record_name(fact: &styx_core::record::Fact) -> &'static str {
-    wording::name(fact)
-}
-
 /// A record as a line of `log show --format json`, without the line's end.
 pub(crate) fn json_line(record: &styx_core::record::Record) -> String {
     json::record(record, None).to_string()

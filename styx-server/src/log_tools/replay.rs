@@ -228,7 +228,7 @@ fn text(difference: &Difference, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn line(record: &Record) -> String {
-    let (name, info) = (wording::name(&record.fact), wording::info(record));
+    let (name, info) = (record.fact.name(), wording::info(record));
     if info.is_empty() { name.to_owned() } else { format!("{name}  {info}") }
 }
 

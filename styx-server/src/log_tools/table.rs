@@ -63,7 +63,7 @@ impl Line {
             Fact::Run(_, RunEvent::Styx { event: Event::Terminate { exit_code }, .. }) => *exit_code,
             _ => None,
         };
-        let event = wording::name(&record.fact);
+        let event = record.fact.name();
         Self {
             position: record.position,
             decision: record.decision,

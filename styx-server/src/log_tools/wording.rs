@@ -1,4 +1,4 @@
-//! What a record says, in words: Styx's event names, and for a run's events the info texts of Styx's tools (SM §26).
+//! What a record says, in words: for a run's events the info texts of Styx's tools (SM §26).
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
@@ -15,37 +15,6 @@ use styx_core::{
 use styx_host::text::visible;
 
 use super::redact;
-
-/// The name of what happened.
-pub(super) fn name(fact: &Fact) -> &'static str {
-    match fact {
-        Fact::Log(LogEvent::Started { .. }) => "started",
-        Fact::Log(LogEvent::Forked { .. }) => "forked",
-        Fact::Config(ConfigEvent::Set(_)) => "set",
-        Fact::Config(ConfigEvent::SchedulingSwitched { .. }) => "schedulingSwitched",
-        Fact::Config(ConfigEvent::Operated(_)) => "operated",
-        Fact::Config(ConfigEvent::ClockAccepted) => "clockAccepted",
-        Fact::Workflow(_, WorkflowEvent::Stored(_)) => "stored",
-        Fact::Workflow(_, WorkflowEvent::Deleted) => "deleted",
-        Fact::Workflow(_, WorkflowEvent::FileRemoved { .. }) => "fileRemoved",
-        Fact::Workflow(_, WorkflowEvent::Switched { .. }) => "switched",
-        Fact::Workflow(_, WorkflowEvent::CursorMoved { .. }) => "cursorMoved",
-        Fact::Workflow(_, WorkflowEvent::CursorSkipped { .. }) => "cursorSkipped",
-        Fact::Workflow(_, WorkflowEvent::Owed { .. }) => "owed",
-        Fact::Workflow(_, WorkflowEvent::OwedMoved { .. }) => "owedMoved",
-        Fact::Run(_, RunEvent::Styx { event, .. }) => event.kind().as_str(),
-        Fact::Run(_, RunEvent::Ignored { .. }) => "ignored",
-        Fact::Execution(_, ExecutionEvent::Ended(_)) => "ended",
-        Fact::Execution(_, ExecutionEvent::Cleaned) => "cleaned",
-        Fact::Execution(_, ExecutionEvent::Refused { .. }) => "refused",
-        Fact::Backfill(_, BackfillEvent::Created(_)) => "created",
-        Fact::Backfill(_, BackfillEvent::Edited { .. }) => "edited",
-        Fact::Backfill(_, BackfillEvent::Advanced { .. }) => "advanced",
-        Fact::Backfill(_, BackfillEvent::Halted { .. }) => "halted",
-        Fact::Resource(_, ResourceEvent::Set { .. }) => "set",
-        Fact::Resource(_, ResourceEvent::Deleted) => "deleted",
-    }
-}
 
 /// The details of what happened, on one line; often empty.
 pub(super) fn info(record: &Record) -> String {

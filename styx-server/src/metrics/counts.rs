@@ -19,7 +19,6 @@ use styx_core::{
 };
 
 use super::{Labels, Spans, tally::trigger_of};
-use crate::log_tools;
 
 /// Counters and histograms of records; they begin at zero with the process.
 #[derive(Debug)]
@@ -77,9 +76,7 @@ impl Counts {
 
     /// Counts a record that is about to be folded into `world`.
     pub(super) fn before(&self, record: &Record, world: &World) {
-        self.records
-            .get_or_create(&[("subject", subject(&record.fact)), ("event", log_tools::record_name(&record.fact))])
-            .inc();
+        self.records.get_or_create(&[("subject", subject(&record.fact)), ("event", record.fact.name())]).inc();
         if let Cause::Executor { what, .. } = &record.cause {
             self.observed(what);
         }

@@ -255,7 +255,7 @@ mod tests {
         extensions::Extensions,
         history::{History, PastTrigger},
         id::{Counter, ExecutionId, WorkflowId},
-        log::{Batch, Log},
+        log::{Batch, Definitions, Log},
         record::{Cause, Operator, Origin, StoredWorkflow},
         workflow::WorkflowConfiguration,
     };
@@ -264,7 +264,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{definitions::Definitions, views::events::Events};
+    use crate::views::events::Events;
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()

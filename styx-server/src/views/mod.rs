@@ -19,12 +19,10 @@ use styx_core::{
     event::{self, Description, TriggerParameters},
     history::Ran,
     id::{InstanceId, Position},
-    log::{LogError, LogReader},
+    log::{Definition, Definitions, LogError, LogReader},
     record::{Record, Subject},
     workflow::{Span, WorkflowConfiguration},
 };
-
-use crate::definitions::{Definition, Definitions};
 
 /// Spells out what executions run, from the workflow records that their `submit` names.
 pub(crate) struct Descriptions<'a> {

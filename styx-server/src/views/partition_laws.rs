@@ -12,7 +12,7 @@ use styx_core::{
     executor::{Effect, Observation, Observed},
     extensions::Extensions,
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId},
-    log::{Batch, Log},
+    log::{Batch, Definitions, Log},
     record::{BackfillSpec, Cause, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow, Subject},
     run::Run,
     workflow::WorkflowConfiguration,
@@ -27,7 +27,6 @@ use super::{
     counting::Counting,
     partitions::{Partitions, RUN_PAGE},
 };
-use crate::definitions::Definitions;
 
 /// A server without its threads; its executor is told how executions end.
 struct Host {

@@ -9,6 +9,7 @@ use styx_core::{
     decide::{Refusal, Reply, Request},
     event::TriggerParameters,
     id::{ExecutionId, InstanceId, WorkflowId},
+    log::Definition,
     record::Runs,
     schedule::Schedule,
     workflow::{Rules, variable_errors},
@@ -18,12 +19,9 @@ use super::{
     named::Named,
     workflows::{find, find_definition, launchable},
 };
-use crate::{
-    definitions::Definition,
-    http::{
-        Call, bounds,
-        response::{ApiError, about, after, empty, no_content, ok},
-    },
+use crate::http::{
+    Call, bounds,
+    response::{ApiError, about, after, empty, no_content, ok},
 };
 
 /// E-26.

@@ -9,7 +9,7 @@ use styx_client::{OwedPayload, WorkflowState, json};
 use styx_core::{
     decide::{Refusal, Reply, Request},
     id::WorkflowId,
-    log::{LogError, LogReader, for_each_row},
+    log::{Definition, LogError, LogReader, for_each_row},
     record::{Origin, Runs, StoredWorkflow},
     workflow::{Finding, JsonError, WorkflowConfiguration, check, launch_errors, parse_instant},
     world::{Row, RowKey, RowScope, Workflow},
@@ -17,7 +17,6 @@ use styx_core::{
 
 use super::pieces::{self, PIECE, Pieces};
 use crate::{
-    definitions::Definition,
     http::{
         App, Call,
         request::camel_case,

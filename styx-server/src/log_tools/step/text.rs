@@ -39,7 +39,7 @@ pub(super) fn lines(step: &Step, number: usize, of: usize, evidence: Evidence) -
         format!("record {}  {}  ({number} of {of})", record.position, view::time(record.at)),
     );
     let info = wording::info(record);
-    lines.field("event", &format!("{}  {info}", wording::name(&record.fact)), Style::new().bold());
+    lines.field("event", &format!("{}  {info}", record.fact.name()), Style::new().bold());
     if let Fact::Execution(id, _) = &record.fact {
         lines.field("of", &format!("execution {id}"), Style::new());
     }

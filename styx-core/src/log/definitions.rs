@@ -1,21 +1,22 @@
-//! Stored workflows as requests need them again and again: a record never changes, so what it stores is read once.
+//! Stored workflows as launches and requests need them again and again: a record never changes, so what it stores is read once.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use styx_core::{
+use super::{LogError, LogReader, stored_workflow};
+use crate::{
     id::{Position, WorkflowId},
-    log::{LogError, LogReader, stored_workflow},
-    record::StoredWorkflow,
+    stored_workflow::StoredWorkflow,
     workflow::{Rules, WorkflowConfiguration, check},
 };
 
 /// What a record stores.
-pub(crate) struct Definition {
+#[derive(Debug)]
+pub struct Definition {
     /// As the record has it.
-    pub(crate) stored: Arc<StoredWorkflow>,
+    pub stored: Arc<StoredWorkflow>,
     configuration: OnceLock<Result<WorkflowConfiguration, String>>,
     /// All that is wrong with it, with commas.
     errors: OnceLock<String>,
@@ -27,7 +28,7 @@ impl Definition {
     /// # Errors
     ///
     /// When the JSON of the record can't be read: why.
-    pub(crate) fn configuration(&self) -> Result<&WorkflowConfiguration, &str> {
+    pub fn configuration(&self) -> Result<&WorkflowConfiguration, &str> {
         let read = || WorkflowConfiguration::from_json(&self.stored.json).map_err(|error| error.to_string());
         self.configuration.get_or_init(read).as_ref().map_err(String::as_str)
     }
@@ -37,7 +38,7 @@ impl Definition {
     /// # Errors
     ///
     /// All that is wrong with it, with commas.
-    pub(crate) fn valid(&self, id: &WorkflowId, rules: &Rules) -> Result<&WorkflowConfiguration, &str> {
+    pub fn valid(&self, id: &WorkflowId, rules: &Rules) -> Result<&WorkflowConfiguration, &str> {
         let configuration = self.configuration()?;
         let errors = self.errors.get_or_init(|| {
             let errors = check(id.component(), id.workflow(), configuration, rules);
@@ -47,11 +48,11 @@ impl Definition {
     }
 }
 
-/// Definitions by the record that holds them.
-#[derive(Default)]
-pub(crate) struct Definitions(Mutex<Kept>);
+/// Definitions by the record that holds them. It may be shared between threads: no lock is held while a record is read.
+#[derive(Debug, Default)]
+pub struct Definitions(Mutex<Kept>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Kept {
     by_position: BTreeMap<Position, Arc<Definition>>,
     bytes: usize,
@@ -66,7 +67,7 @@ impl Definitions {
     /// # Errors
     ///
     /// When the log can't be read, or no workflow is stored there.
-    pub(crate) fn get(&self, reader: &dyn LogReader, position: Position) -> Result<Arc<Definition>, LogError> {
+    pub fn get(&self, reader: &dyn LogReader, position: Position) -> Result<Arc<Definition>, LogError> {
         if let Some(definition) = self.kept().by_position.get(&position) {
             return Ok(Arc::clone(definition));
         }
