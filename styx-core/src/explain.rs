@@ -68,7 +68,9 @@ pub enum Reason {
     Launch,
     /// The executor has refused to launch its execution for now.
     Refused {
-        /// When it is asked again.
+        /// When it was asked first.
+        since: DateTime<Utc>,
+        /// When it was to be asked again, at the first refusal for this reason; later ones have no record.
         retry_at: DateTime<Utc>,
         /// What it said.
         reason: Arc<str>,
@@ -184,11 +186,11 @@ pub fn explain_without_line(
         State::Queued => None,
         State::Submitting => {
             let refused = execution.and_then(|execution| match execution.phase {
-                Phase::Launching { retry_at } => Some((retry_at?, execution.refusal.clone()?)),
+                Phase::Launching { retry_at } => Some((execution.since, retry_at?, execution.refusal.clone()?)),
                 _ => None,
             });
             Some(match refused {
-                Some((retry_at, reason)) => Reason::Refused { retry_at, reason },
+                Some((since, retry_at, reason)) => Reason::Refused { since, retry_at, reason },
                 None => Reason::Launch,
             })
         }
@@ -270,13 +272,12 @@ impl fmt::Display for Reason {
             Self::Next => f.write_str("is next"),
             Self::Halting { backfill } => write!(f, "is halted with its backfill {backfill}"),
             Self::Launch => f.write_str("waits for the executor to take it"),
-            Self::Refused { retry_at, reason } => {
-                write!(
-                    f,
-                    "was refused by the executor for now ({reason}), which is asked again at {}",
-                    Second(*retry_at)
-                )
-            }
+            Self::Refused { since, retry_at, reason } => write!(
+                f,
+                "has waited since {} for the executor, which refuses it for now ({reason}); it is requested again from {} on",
+                Second(*since),
+                Second(*retry_at)
+            ),
             Self::Execution { state: State::Submitted, until } => {
                 write!(f, "waits for its execution to start, until {}", Second(*until))
             }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{extensions::Extensions, id::ExecutionId};
+use crate::{extensions::Extensions, id::ExecutionId, now::Now};
 
 /// A fact about an execution, as an executor saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,23 @@ pub struct Observation {
     pub evidence: Arc<[u8]>,
     /// Later fields.
     pub extensions: Extensions,
+}
+
+impl Observation {
+    /// When a refused launch may be requested again at the earliest, as records have time; `None` when this is no refusal.
+    ///
+    /// The executor names it by the wall clock. If that was set since the executor read it, what counts is how long it wanted
+    /// to wait.
+    pub fn retry_at(&self, now: Now) -> Option<DateTime<Utc>> {
+        let Observed::Refused { retry_at, .. } = &self.what else {
+            return None;
+        };
+        let by_clock = retry_at.checked_sub_signed(now.wall_offset()).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let by_delay = self.observed_at.and_then(|observed_at| now.at.checked_add_signed(*retry_at - observed_at));
+        let retry_at = by_delay.map_or(by_clock, |by_delay| by_delay.min(by_clock));
+        // In the future, however late the refusal comes: what is requested again at once was never refused.
+        Some(retry_at.max(now.at + TimeDelta::milliseconds(1)))
+    }
 }
 
 /// What an executor saw.

@@ -1,6 +1,8 @@
 //! Laws of fold and decision, on worlds that random requests, observations and the passing of time have made.
 #![cfg(test)]
 
+#[path = "decide_laws/effects.rs"]
+mod effects;
 #[path = "decide_laws/host.rs"]
 mod host;
 

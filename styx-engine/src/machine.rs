@@ -8,8 +8,8 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     decide::{Facts, Input, Reply, Request, RuntimePatch, decide, needs},
-    effects,
-    executor::{Effect, EffectKind, Observation, Observed},
+    effects::{self, EffectTracker, TrackerOptions},
+    executor::{Effect, EffectKind},
     id::{Epoch, ExecutionId, Position},
     log::{Batch, Definitions, Log, LogError, LogReader, for_each_row},
     now::Now,
@@ -33,20 +33,14 @@ pub struct Machine {
     options: MachineOptions,
     clock: TrustedClock,
     open: OpenStep,
-    /// Effects that the executor was asked for in this process and hasn't answered for good.
-    asked: BTreeMap<ExecutionId, EffectKind>,
-    /// Launches that were refused for now, by when they are asked for again.
-    relaunch: BTreeSet<(DateTime<Utc>, ExecutionId)>,
+    /// What the executor was asked for in this process, and what it is asked for again when.
+    tracker: EffectTracker,
     /// Where the log ended when it was opened.
     opened_at: Position,
-    /// Nothing was asked for yet: the first step asks for all that is owed.
-    fresh: bool,
     /// Executions of an earlier process that haven't reported yet, and until when nothing falls due because of that.
     settling: Option<Settling>,
     /// What launches need of workflows.
     definitions: Definitions,
-    /// Whether executions that ended were kept at the end of the last step.
-    kept: bool,
 }
 
 /// A start after an outage: how the living executions stand comes first, so that what ended well meanwhile isn't timed out.
@@ -68,11 +62,18 @@ pub struct MachineOptions {
     pub max_records: usize,
     /// How far the wall clock is believed.
     pub wall_limits: WallLimits,
+    /// How long a refused launch waits until it is asked for again.
+    pub tracker: TrackerOptions,
 }
 
 impl Default for MachineOptions {
     fn default() -> Self {
-        Self { declared_env_only: false, max_records: 2_000, wall_limits: WallLimits::default() }
+        Self {
+            declared_env_only: false,
+            max_records: 2_000,
+            wall_limits: WallLimits::default(),
+            tracker: TrackerOptions::default(),
+        }
     }
 }
 
@@ -88,6 +89,13 @@ impl MachineOptions {
     #[must_use]
     pub fn wall_limits(mut self, limits: WallLimits) -> Self {
         self.wall_limits = limits;
+        self
+    }
+
+    /// Sets [`tracker`](Self::tracker).
+    #[must_use]
+    pub fn tracker(mut self, options: TrackerOptions) -> Self {
+        self.tracker = options;
         self
     }
 }
@@ -149,13 +157,10 @@ impl Machine {
             options,
             clock: TrustedClock::new(options.wall_limits, last),
             open: OpenStep::default(),
-            asked: BTreeMap::new(),
-            relaunch: BTreeSet::new(),
+            tracker: EffectTracker::new(options.tracker),
             opened_at: tail,
-            fresh: true,
             settling: None,
             definitions: Definitions::default(),
-            kept: false,
         })
     }
 
@@ -211,8 +216,7 @@ impl Machine {
         let now = self.now(reading);
         if let Input::Observed(observation) = input {
             self.settle(&observation.execution);
-            let effect = self.effect_on_unknown(observation);
-            self.open.effects.extend(effect);
+            self.tracker.observe(&self.world, observation, now);
         }
         let reply = match acceptance(input) {
             Some(_) if self.clock.status().holds() => self.accept_clock(reading, input)?,
@@ -247,12 +251,11 @@ impl Machine {
                 break;
             }
         }
-        let OpenStep { answers, effects, records, dirty, others } = std::mem::take(&mut self.open);
-        let mut outputs = Outputs { answers, effects, appended: records.len(), ..Outputs::default() };
+        let OpenStep { answers, records, dirty, others } = std::mem::take(&mut self.open);
+        let mut outputs = Outputs { answers, appended: records.len(), ..Outputs::default() };
         self.commit(records, &dirty, others)?;
         self.collect_effects(now.at, dirty, &mut outputs)?;
-        let relaunch = self.relaunch.first().map(|(at, _)| *at);
-        outputs.wake = [relaunch, self.next_due(now)].into_iter().flatten().min();
+        outputs.wake = [self.tracker.next_wake(), self.next_due(now)].into_iter().flatten().min();
         Ok(outputs)
     }
 
@@ -279,7 +282,7 @@ impl Machine {
     }
 
     fn is_due(&self, now: Now) -> bool {
-        !self.is_new() && !self.fresh && self.next_due(now).is_some_and(|due| due <= now.at)
+        !self.is_new() && self.tracker.has_begun() && self.next_due(now).is_some_and(|due| due <= now.at)
     }
 
     /// When something falls due; not before the living executions have reported, or had the time to.
@@ -295,20 +298,6 @@ impl Machine {
             if settling.awaited.is_empty() {
                 self.settling = None;
             }
-        }
-    }
-
-    /// What runs under our log's name and isn't in the world any more is stopped and cleaned up.
-    fn effect_on_unknown(&self, observation: &Observation) -> Option<Effect> {
-        let log_id = self.world.log_id()?;
-        let execution = observation.execution.clone();
-        if self.world.executions().contains_key(&execution) {
-            return None;
-        }
-        match observation.what {
-            Observed::Launched | Observed::Started => Some(Effect::Stop { log_id, execution }),
-            Observed::Cleaned | Observed::Refused { .. } => None,
-            _ => Some(Effect::CleanUp { log_id, execution }),
         }
     }
 
@@ -357,82 +346,41 @@ impl Machine {
         Ok(())
     }
 
-    /// The effects that are owed and weren't asked for in this process.
+    /// The effects that are to be requested now.
     fn collect_effects(
         &mut self,
         now: DateTime<Utc>,
         dirty: BTreeSet<RowKey>,
         outputs: &mut Outputs,
     ) -> Result<(), MachineError> {
-        let mut keys = dirty;
-        let keeps = self.world.config().runtime.debug;
-        if self.kept && !keeps {
-            // What debugging kept is to be cleaned up, once it is off.
-            keys.extend(self.world.index().ended().cloned().map(RowKey::Execution));
-        }
-        self.kept = keeps;
-        if self.fresh {
-            self.fresh = false;
+        if !self.tracker.has_begun() {
             let earlier = self.world.executions().iter().filter(|(_, it)| it.submitted_by <= self.opened_at);
-            let awaited: BTreeSet<_> = earlier.map(|(id, _)| id).filter(|id| self.is_reachable(id)).cloned().collect();
-            keys.extend(self.world.executions().keys().cloned().map(RowKey::Execution));
+            let is_reachable = |id: &&ExecutionId| effects::is_reachable(&self.world, id);
+            let awaited: BTreeSet<_> = earlier.map(|(id, _)| id).filter(is_reachable).cloned().collect();
             let until = now.checked_add_signed(SETTLE).unwrap_or(DateTime::<Utc>::MAX_UTC);
             self.settling = Some(Settling { awaited, until }).filter(|s| !s.awaited.is_empty());
         }
-        while let Some((at, id)) = self.relaunch.first().cloned()
-            && at <= now
-        {
-            self.relaunch.remove(&(at, id.clone()));
-            keys.insert(RowKey::Execution(id));
-        }
-        for key in keys {
-            if let Some(at) = effects::retry_at(&self.world, &key).filter(|at| *at > now)
-                && let Some((id, _)) = effects::desired(&self.world, &key)
-            {
-                self.asked.remove(&id);
-                self.relaunch.insert((at, id));
-                continue;
-            }
-            match effects::desired(&self.world, &key) {
-                Some((id, _)) if !self.is_reachable(&id) => outputs.foreign.push(id),
-                Some((id, kind)) => outputs.effects.extend(self.ask_once(id, kind)?),
-                None => {
-                    if let RowKey::Execution(id) = key {
-                        self.asked.remove(&id);
-                    }
-                }
-            }
+        let requests = self.tracker.requests(&self.world, dirty, now);
+        outputs.foreign.extend(requests.foreign);
+        for (execution, kind) in requests.effects {
+            outputs.effects.extend(self.effect(execution, kind)?);
         }
         Ok(())
     }
 
-    /// Whether an execution is with the executor of this process, under the log's present name.
-    fn is_reachable(&self, id: &ExecutionId) -> bool {
-        let runner = &self.world.config().executor.runner;
-        let execution = self.world.executions().get(id);
-        execution.is_some_and(|it| it.runner == *runner && Some(it.log_id) == self.world.log_id())
-    }
-
-    fn ask_once(&mut self, execution: ExecutionId, kind: EffectKind) -> Result<Option<Effect>, MachineError> {
-        let asked = self.asked.get(&execution).copied();
-        // Who launched an execution here watches it too.
-        if asked == Some(kind) || (kind == EffectKind::Adopt && asked == Some(EffectKind::Launch)) {
-            return Ok(None);
-        }
-        let Some(log_id) = self.world.executions().get(&execution).map(|execution| execution.log_id) else {
+    /// An effect with all that the executor needs to do it.
+    fn effect(&mut self, execution: ExecutionId, kind: EffectKind) -> Result<Option<Effect>, MachineError> {
+        // What the world doesn't know runs under its log's name.
+        let of_execution = self.world.executions().get(&execution).map(|execution| execution.log_id);
+        let Some(log_id) = of_execution.or(self.world.log_id()) else {
             return Ok(None);
         };
-        self.asked.insert(execution.clone(), kind);
-        let effect = match kind {
-            EffectKind::Launch => match self.launch(&execution)? {
-                Some(launch) => Effect::Launch(Box::new(launch)),
-                None => return Ok(None),
-            },
-            EffectKind::Adopt => Effect::Adopt { log_id, execution },
-            EffectKind::Stop => Effect::Stop { log_id, execution },
-            EffectKind::CleanUp => Effect::CleanUp { log_id, execution },
-        };
-        Ok(Some(effect))
+        Ok(match kind {
+            EffectKind::Launch => self.launch(&execution)?.map(|launch| Effect::Launch(Box::new(launch))),
+            EffectKind::Adopt => Some(Effect::Adopt { log_id, execution }),
+            EffectKind::Stop => Some(Effect::Stop { log_id, execution }),
+            EffectKind::CleanUp => Some(Effect::CleanUp { log_id, execution }),
+        })
     }
 
     fn launch(&mut self, execution: &ExecutionId) -> Result<Option<styx_core::executor::Launch>, MachineError> {
@@ -469,7 +417,6 @@ fn acceptance(input: &Input) -> Option<Input> {
 #[derive(Default)]
 struct OpenStep {
     answers: Vec<(Ticket, Reply)>,
-    effects: Vec<Effect>,
     records: Vec<Record>,
     dirty: BTreeSet<RowKey>,
     /// Rows that aren't part of the world.

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
-
 use super::{Context, Decisions, Plan};
 use crate::{
     event::{Event, FailureClass},
     execution::Ending,
     graph::State,
-    now::Now,
     observation::{Observation, Observed},
     record::{Cause, ExecutionEvent, Fact},
 };
@@ -44,9 +41,12 @@ pub(super) fn observed(context: Context<'_>, observation: &Observation, out: &mu
             plan.push(Event::Terminate { exit_code: *code });
             plan.judge();
         }
-        Observed::Refused { retry_at, reason } => {
-            if plan.run().state == State::Submitting {
-                let retry_at = again_at(context.now, *retry_at, observation.observed_at);
+        Observed::Refused { reason, .. } => {
+            // A refusal for the same reason as before is no news: it isn't recorded each time.
+            let is_news = execution.refusal.as_ref() != Some(reason);
+            if let Some(retry_at) = observation.retry_at(context.now).filter(|_| is_news)
+                && plan.run().state == State::Submitting
+            {
                 let reason = Arc::clone(reason);
                 plan.also(Fact::Execution(id.clone(), ExecutionEvent::Refused { retry_at, reason }));
             }
@@ -60,16 +60,6 @@ pub(super) fn observed(context: Context<'_>, observation: &Observation, out: &mu
         Observed::Cleaned => {}
     }
     plan.commit(out);
-}
-
-/// When an execution is asked for again, as records have time: the executor says it by the wall clock. If that was set since
-/// the executor read it, what counts is how long it wanted to wait.
-fn again_at(now: Now, retry_at: DateTime<Utc>, observed_at: Option<DateTime<Utc>>) -> DateTime<Utc> {
-    let by_clock = retry_at.checked_sub_signed(now.wall_offset()).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    let by_delay = observed_at.and_then(|observed_at| now.at.checked_add_signed(retry_at - observed_at));
-    let again_at = by_delay.map_or(by_clock, |by_delay| by_delay.min(by_clock));
-    // In the future, however late the refusal comes: what is asked again at once was never refused.
-    again_at.max(now.at + TimeDelta::milliseconds(1))
 }
 
 /// How an execution has ended, if that is what was seen.

@@ -28,7 +28,7 @@ pub fn desired(world: &World, key: &RowKey) -> Option<(ExecutionId, EffectKind)>
 }
 
 /// When a launch that the executor refused for now is to be requested again.
-pub fn retry_at(world: &World, key: &RowKey) -> Option<DateTime<Utc>> {
+pub(super) fn retry_at(world: &World, key: &RowKey) -> Option<DateTime<Utc>> {
     let id = execution_of(world, key)?;
     match world.executions().get(id)?.phase {
         Phase::Launching { retry_at } if world.is_followed(id) => retry_at,

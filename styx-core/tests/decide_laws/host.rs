@@ -164,12 +164,25 @@ pub(crate) fn config(max: Option<u32>, catch_up: u32, cost: u32, api: bool) -> C
     config
 }
 
+pub(crate) fn observation(execution: ExecutionId, what: Observed, at: DateTime<Utc>) -> Observation {
+    Observation {
+        execution,
+        runner: "default".into(),
+        what,
+        observed_at: Some(at),
+        evidence: Arc::from(&b"{}"[..]),
+        extensions: Extensions::default(),
+    }
+}
+
 /// A world with its log, as an engine would keep them.
 #[derive(Clone, Default)]
 pub(crate) struct Host {
     pub(crate) world: World,
     pub(crate) log: Vec<Record>,
     pub(crate) rows: BTreeMap<RowKey, Row>,
+    /// What has changed since somebody took it.
+    pub(crate) dirty: BTreeSet<RowKey>,
     pub(crate) now: DateTime<Utc>,
 }
 
@@ -211,8 +224,9 @@ impl Host {
         for draft in decisions.drafts {
             let record = draft.into_record(&self.world, self.now, Epoch(1));
             let changes = self.world.apply(&record);
-            let changes =
+            let mut changes =
                 changes.unwrap_or_else(|refused| panic!("{input:?} drafts what is refused: {refused}: {record:?}"));
+            self.dirty.extend(std::mem::take(&mut changes.dirty));
             self.rows.extend(changes.into_rows().filter_map(|(key, row)| Some((key, row?))));
             self.log.push(record);
         }
@@ -241,15 +255,7 @@ impl Host {
             Op::Due => self.take(&Input::Due),
             Op::Observe { execution, what } => {
                 let execution = self.execution(*execution);
-                let (runner, observed_at, evidence) = ("default".into(), Some(self.now), Arc::from(&b"{}"[..]));
-                let observation = Observation {
-                    execution,
-                    runner,
-                    what: what.clone(),
-                    observed_at,
-                    evidence,
-                    extensions: Extensions::default(),
-                };
+                let observation = observation(execution, what.clone(), self.now);
                 self.take(&Input::Observed(observation));
             }
             op => drop(self.request(op).map(|request| self.ask(request))),

@@ -208,6 +208,7 @@ impl Simulation {
                 if self.processes == process && self.process.is_some() {
                     let Observation { execution, what, .. } = &observation;
                     self.story.note(self.now, "observed", || describe::observed(execution, what));
+                    self.invariants.iter_mut().for_each(|invariant| invariant.observed(&observation));
                     self.input(0, Input::Observed(observation));
                 }
             }

@@ -32,6 +32,7 @@ use styx_core::{
     decide::{Reply, Request},
     executor::Effect,
     now::Now,
+    observation::Observation,
     record::{IdempotencyKey, Record},
     world::World,
 };
@@ -89,6 +90,9 @@ pub(super) trait Invariant {
     fn recorded(&mut self, _record: &Record) -> Check {
         Ok(())
     }
+
+    /// The process hears of what an executor saw.
+    fn observed(&mut self, _observation: &Observation) {}
 
     /// A step has been made, and its effects go out.
     fn stepped(&mut self, _view: &View<'_>) -> Check {

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use styx_core::{
     execution::{Execution, Phase},
     executor::EffectKind,
     id::ExecutionId,
-    record::{ExecutionEvent, Fact, Record},
+    observation::{Observation, Observed},
     run::State,
     world::World,
 };
@@ -21,6 +22,9 @@ pub(super) struct Owed {
     /// Those whose launch was refused for now since it was asked for.
     refused: BTreeSet<ExecutionId>,
 }
+
+/// The longest time until a refused launch is asked for again, unless the executor says more.
+const LONGEST: TimeDelta = TimeDelta::minutes(5);
 
 /// Whether the run of an execution still waits for it.
 fn is_followed(world: &World, id: &ExecutionId, execution: &Execution) -> bool {
@@ -38,11 +42,10 @@ impl Invariant for Owed {
         "each execution's launch, stop or clean-up has been asked for as soon as it is owed"
     }
 
-    fn recorded(&mut self, record: &Record) -> Check {
-        if let Fact::Execution(id, ExecutionEvent::Refused { .. }) = &record.fact {
-            self.refused.insert(id.clone());
+    fn observed(&mut self, observation: &Observation) {
+        if matches!(observation.what, Observed::Refused { .. }) {
+            self.refused.insert(observation.execution.clone());
         }
-        Ok(())
     }
 
     fn stepped(&mut self, view: &View<'_>) -> Check {
@@ -52,16 +55,16 @@ impl Invariant for Owed {
         }
         for (id, execution) in view.world.executions() {
             let asked = self.asked.get(id).copied();
-            let launched = asked == Some(EffectKind::Launch) && !self.refused.contains(id);
+            let wakes_by = |latest| view.wake.is_some_and(|wake| wake <= latest);
             let followed = is_followed(view.world, id, execution);
             let fits = match execution.phase {
                 Phase::Ended(_) => asked == Some(EffectKind::CleanUp) || view.world.config().runtime.debug,
                 _ if !followed => asked == Some(EffectKind::Stop),
-                // It may have been asked before the clock was set back to before that time.
-                Phase::Launching { retry_at: Some(at) } if at > view.now => {
-                    launched || view.wake.is_some_and(|wake| wake <= at)
+                Phase::Launching { .. } if asked == Some(EffectKind::Launch) && !self.refused.contains(id) => true,
+                Phase::Launching { retry_at } if asked == Some(EffectKind::Launch) => {
+                    wakes_by(retry_at.unwrap_or(view.now).max(view.now + LONGEST))
                 }
-                Phase::Launching { .. } => launched,
+                Phase::Launching { retry_at } => retry_at.is_some_and(|at| at > view.now && wakes_by(at)),
                 // Whoever launched it here watches it, though a refusal was heard of before it was taken.
                 _ => matches!(asked, Some(EffectKind::Launch | EffectKind::Adopt)),
             };
