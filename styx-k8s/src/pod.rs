@@ -28,6 +28,11 @@ pub const INSTANCE_ANNOTATION: &str = "styx-workflow-instance";
 pub const TERMINATION_LOGGING_ANNOTATION: &str = "styx-docker-termination-logging";
 /// The label with the id of the log that launched the pod. It is never changed, so that a watch can select by it.
 pub const LOG_ID_LABEL: &str = "styx-log-id";
+/// The label with the execution's id: the pod's name, as far as a label can hold it.
+pub const EXECUTION_ID_LABEL: &str = "STYX_EXECUTION_ID";
+/// The annotation with the names of the init containers that templates name, separated by commas; absent without any. What
+/// else a pod has of them was put there by a webhook.
+pub const INIT_CONTAINERS_ANNOTATION: &str = "styx-init-containers";
 /// Where the job finds the keys of its service account.
 pub const KEYS_PATH: &str = "/etc/styx-wf-sa-keys/";
 
@@ -93,6 +98,7 @@ pub fn build(launch: &Launch, settings: &PodSettings, key_secret: Option<&str>) 
         // The keys are the account's that the workflow names, so this one wins over everybody's, as in Styx 2.x.
         restore_credentials(&mut pod);
     }
+    name_init_containers(&mut pod);
     Ok(pod)
 }
 
@@ -154,7 +160,7 @@ fn labels_of(launch: &Launch, settings: &PodSettings) -> BTreeMap<String, String
         ("STYX_COMPONENT_ID".to_owned(), labels::normalise(workflow.component())),
         ("STYX_WORKFLOW_ID".to_owned(), labels::normalise(workflow.workflow())),
         ("STYX_PARAMETER".to_owned(), labels::normalise(parameter)),
-        ("STYX_EXECUTION_ID".to_owned(), labels::value(&launch.execution.to_string())),
+        (EXECUTION_ID_LABEL.to_owned(), labels::value(&launch.execution.to_string())),
         ("STYX_ENVIRONMENT".to_owned(), labels::value(&settings.environment)),
         (LOG_ID_LABEL.to_owned(), launch.log_id.to_string()),
     ]);
@@ -190,6 +196,16 @@ fn restore_credentials(pod: &mut Pod) {
             variable.value = Some(CREDENTIALS_FILE.into());
             variable.value_from = None;
         }
+    }
+}
+
+/// Says in an annotation which init containers the pod has from templates.
+fn name_init_containers(pod: &mut Pod) {
+    let containers = pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
+    let names: Vec<&str> = containers.map(|container| container.name.as_str()).collect();
+    if !names.is_empty() {
+        let names = names.join(",");
+        pod.metadata.annotations.get_or_insert_default().insert(INIT_CONTAINERS_ANNOTATION.into(), names);
     }
 }
 

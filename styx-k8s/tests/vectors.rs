@@ -8,8 +8,12 @@ mod kubernetes;
 mod normalise;
 #[path = "vectors/pod_cleanup.rs"]
 mod pod_cleanup;
+#[path = "vectors/pod_events.rs"]
+mod pod_events;
 #[path = "vectors/pod_spec.rs"]
 mod pod_spec;
+#[path = "vectors/pods.rs"]
+mod pods;
 
 #[test]
 fn vectors_normalise() {
@@ -24,4 +28,19 @@ fn vectors_pod_spec() {
 #[test]
 fn vectors_pod_cleanup() {
     harness::run("pod-cleanup", pod_cleanup::RULES, pod_cleanup::check);
+}
+
+#[test]
+fn vectors_pod_events() {
+    harness::run_with_quirks("pod-events", pod_events::RULES, pod_events::quirks, pod_events::check);
+}
+
+#[test]
+fn vectors_public_pods() {
+    harness::run("public-pods", pods::RULES, pods::check);
+}
+
+#[test]
+fn vectors_real_pods() {
+    harness::run("real-pods", pods::RULES, pods::check);
 }
