@@ -14,6 +14,7 @@ mod eligibility;
 pub mod event;
 pub mod execution;
 pub mod executor;
+pub mod executor_event;
 pub mod exit;
 pub mod explain;
 pub mod extensions;

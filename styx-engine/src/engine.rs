@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use styx_core::{
     decide::{Input, Reply, Request},
     executor::{Executor, Observation},
+    executor_event::panic_text,
     log::LogReader,
     now::Now,
     record::{IdempotencyKey, Operator},
@@ -24,7 +25,6 @@ use styx_core::{
 
 use crate::{
     clock::{Clock, ClockStatus},
-    executor_event::panic_text,
     gather::Gather,
     machine::{Machine, MachineError, Outputs, Ticket},
     share::{Place, Share},

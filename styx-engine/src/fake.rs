@@ -13,11 +13,10 @@ use std::{
 
 use styx_core::{
     executor::{Effect, Executor, Launch, Observation, Observed},
+    executor_event::{ExecutorEvent, OnExecutorEvent, run_to_end},
     extensions::Extensions,
     id::ExecutionId,
 };
-
-use crate::executor_event::{ExecutorEvent, OnExecutorEvent, run_to_end};
 
 /// Exit codes by try, as a comma list; the last one repeats. Default 0.
 pub const EXIT_CODES: &str = "STYX_FAKE_EXIT_CODES";

@@ -1,12 +1,9 @@
-//! The engine of Styx: the loop that joins a log, an executor and a clock, and the executors that need no cluster.
+//! The engine of Styx: the loop that joins a log, an executor and a clock, and an executor that runs nothing.
 
 pub mod clock;
 pub mod engine;
-pub mod executor_event;
 pub mod fake;
 mod gather;
-pub mod inherited;
-pub mod local;
 pub mod machine;
 pub mod replay;
 mod share;

@@ -5,16 +5,13 @@ use std::sync::Arc;
 use anyhow::Context;
 use styx_core::{
     executor::{Effect, Executor},
+    executor_event::{ExecutorEvent, OnExecutorEvent},
     id::ExecutionId,
     log::LogReader,
     world::{Row, RowKey},
 };
-use styx_engine::{
-    engine::Observer,
-    executor_event::{ExecutorEvent, OnExecutorEvent},
-    fake::FakeExecutor,
-    local::{LocalExecutor, LocalOptions, Running},
-};
+use styx_engine::{engine::Observer, fake::FakeExecutor};
+use styx_local::{LocalExecutor, LocalOptions, Running};
 
 use crate::{
     cli::ExecutorKind,

@@ -153,7 +153,7 @@ impl Watchdog {
     ) -> io::Result<JoinHandle<()>> {
         let watchdog = self.clone();
         thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let reason = styx_engine::executor_event::run_to_end(work);
+            let reason = styx_core::executor_event::run_to_end(work);
             watchdog.ended(name, &reason);
         })
     }

@@ -32,16 +32,16 @@ use self::{
     settings::Settings,
 };
 
-/// Makes the server independent of what its starter left it: see [`styx_engine::inherited`].
+/// Makes the server independent of what its starter left it: see [`styx_host::inherited`].
 fn begin() -> anyhow::Result<()> {
-    styx_engine::inherited::begin_server().context("setting up signals")
+    styx_host::inherited::begin_server().context("setting up signals")
 }
 
 /// What the binary does with its command line.
 pub fn main() -> ExitCode {
     // The local executor starts this program again, once for each job: nothing else is needed for that, and nothing is slow.
     if env::args_os().nth(1).is_some_and(|word| word == "shim") {
-        return styx_engine::local::shim::main(env::args_os().skip(2));
+        return styx_local::shim::main(env::args_os().skip(2));
     }
     umask::make_private();
     let Cli { flags, command } = match Cli::try_parse() {
