@@ -163,6 +163,14 @@ impl Timetable {
         self.least(offset, instant, |fires_at, instant| (fires_at, instant) > place)
     }
 
+    /// The instants before `end` whose trigger isn't before that of `from`, in their order.
+    pub(super) fn not_before(&self, offset: Shift, from: DateTime<Utc>, end: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+        let place = |instant| (offset.of(instant), instant);
+        let instants = std::iter::successors(Some(self.after(from - MOST_DAYS)), |instant| Some(self.after(*instant)));
+        let before_end = instants.take_while(|instant| *instant < end);
+        before_end.filter(|instant| place(*instant) >= place(from)).collect()
+    }
+
     /// Of all wanted instants around one, that which fires first, and when.
     fn least(
         &self,

@@ -12,6 +12,8 @@ pub enum Sabotage {
     NoSync,
     /// The log doesn't write cursors beside the records: after a restart they are old.
     StaleCursor,
+    /// The log forgets what is owed under earlier schedules: after a restart nothing is.
+    OwedForgotten,
     /// The log forgets rows of finished runs: counters begin anew.
     FinishedForgotten,
     /// The log forgets what a run has cost: after a restart it may go on for longer.
@@ -50,6 +52,10 @@ impl Sabotage {
                 if let Some(Row::Workflow(before)) = before {
                     workflow.cursor = before.cursor;
                 }
+                Some(Row::Workflow(workflow))
+            }
+            (Some(Self::OwedForgotten), Some(Row::Workflow(mut workflow))) => {
+                workflow.owed = Vec::new();
                 Some(Row::Workflow(workflow))
             }
             (Some(Self::CostForgotten), Some(Row::Run(mut run))) => {

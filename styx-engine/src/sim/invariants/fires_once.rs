@@ -1,5 +1,6 @@
 //! Every due instant of an enabled workflow fires exactly once, in order, and as soon as it may: compared with a naive
-//! calendar that follows the same switches. What an edit of schedule or offset finds due is owed.
+//! calendar that follows the same switches. What an edit of schedule or offset finds due is owed, and what it makes neither due
+//! nor owed is recorded, both with their numbers.
 
 mod plan;
 
@@ -13,7 +14,7 @@ use styx_core::{
     record::{ConfigEvent, Cursor, CursorMove, Fact, Record, RunEvent, Runs, WorkflowEvent, WorkflowSpec},
 };
 
-use self::plan::{Debt, Plan, Taken};
+use self::plan::{Debt, Fate, Plan, Skip, Taken};
 use super::{Check, Invariant, View};
 use crate::sim::calendar::Timetable;
 
@@ -75,10 +76,20 @@ impl FiresOnce {
                 plan.enabled = *enabled;
             }
             WorkflowEvent::CursorMoved { to, why, .. } => self.moved(record, id, None, *to, *why)?,
-            WorkflowEvent::CursorSkipped { .. } => {}
-            WorkflowEvent::Owed { schedule, offset, next, until, .. } => {
+            WorkflowEvent::CursorSkipped { first, last, count, reason } => {
+                let plan = self.plans.get_mut(id).ok_or("a workflow that isn't there skips instants")?;
+                let skip = Skip { first: *first, last: *last, count: *count, reason: *reason };
+                let expected = plan.skips.pop_front();
+                if expected != Some(skip) {
+                    return Err(format!("{id} skips {skip:?} instead of {expected:?}"));
+                }
+            }
+            WorkflowEvent::Owed { schedule, offset, next, until, count } => {
                 let plan = self.plans.get_mut(id).ok_or("a workflow that isn't there owes")?;
-                let mut debt = plan.due.take().ok_or("nothing was due, and it is owed")?;
+                let (mut debt, due) = plan.due.take().ok_or("nothing was due, and it is owed")?;
+                if *count != due {
+                    return Err(format!("{id} owes {count} instants, and {due} were due"));
+                }
                 debt.since = record.position;
                 let table = Timetable::of(schedule).ok_or("a schedule that the simulation doesn't know")?;
                 let offset = table.offset(offset.as_deref());
@@ -97,9 +108,20 @@ impl FiresOnce {
     fn store(&mut self, at: DateTime<Utc>, id: &WorkflowId, spec: &WorkflowSpec) -> Check {
         let mut plan = Plan::new(spec, at)?;
         if let Some(before) = self.plans.get(id) {
-            let is_owed = |instant| before.owed.iter().any(|debt| debt.holds(instant));
-            let is_taken = |instant| self.taken.triggered.contains(&(id.clone(), instant));
-            plan.replace(before, at, |instant| is_owed(instant) || is_taken(instant));
+            let is_active = |instant| {
+                self.active.iter().any(|(run, active)| run.workflow() == id && active.natural == Some(instant))
+            };
+            plan.replace(before, at, |instant| {
+                let taken = (id.clone(), instant);
+                if before.owed.iter().any(|debt| debt.holds(instant)) || self.taken.completed.contains(&taken) {
+                    return Fate::Settled;
+                }
+                match self.taken.triggered.contains(&taken) {
+                    false => Fate::Open,
+                    true if is_active(instant) => Fate::Settled,
+                    true => Fate::NotDone,
+                }
+            });
         }
         self.plans.insert(id.clone(), plan);
         Ok(())
@@ -117,8 +139,8 @@ impl FiresOnce {
         let missed = self.missed(id);
         let plan = self.plans.get_mut(id).ok_or("the cursor of a workflow that isn't there moves")?;
         match (why, to) {
-            (CursorMove::Edited, _) if plan.due.is_some() => {
-                return Err(format!("{id} was edited, and doesn't owe {:?}", plan.due));
+            (CursorMove::Edited, _) if plan.due.is_some() || !plan.skips.is_empty() => {
+                return Err(format!("{id} was edited, and doesn't owe {:?}, skips {:?}", plan.due, plan.skips));
             }
             // Compared after the step.
             (CursorMove::Edited | CursorMove::Enabled, _) => return Ok(()),

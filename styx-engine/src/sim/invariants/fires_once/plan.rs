@@ -1,11 +1,12 @@
 //! What a workflow should fire next, by the naive calendar: by its schedule, and by those that it still owes instants of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 use styx_core::{
+    decide::LOOKED_UP,
     id::{InstanceId, Position, WorkflowId},
-    record::{Cursor, WorkflowSpec},
+    record::{Cursor, SkipReason, WorkflowSpec},
     world::MAX_OWED,
 };
 
@@ -30,6 +31,35 @@ impl Debt {
     }
 }
 
+/// What became of an instant before an edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It wasn't triggered, and nothing owes it.
+    Open,
+    /// It is owed, active, or was completed.
+    Settled,
+    /// It was triggered, and didn't come to a good end.
+    NotDone,
+}
+
+/// Instants that an edit makes neither due nor owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Skip {
+    pub(super) first: DateTime<Utc>,
+    pub(super) last: DateTime<Utc>,
+    pub(super) count: u64,
+    pub(super) reason: SkipReason,
+}
+
+impl Skip {
+    /// All of some instants; `None` when there are none.
+    fn of(instants: impl IntoIterator<Item = DateTime<Utc>>, reason: SkipReason) -> Option<Self> {
+        let instants: BTreeSet<_> = instants.into_iter().collect();
+        let count = instants.len() as u64;
+        Some(Self { first: *instants.first()?, last: *instants.last()?, count, reason })
+    }
+}
+
 /// What a workflow should fire next.
 pub(super) struct Plan {
     pub(super) table: &'static Timetable,
@@ -42,8 +72,10 @@ pub(super) struct Plan {
     /// An operator chose the cursor's instant since the last edit.
     pub(super) chosen: bool,
     pub(super) owed: Vec<Debt>,
-    /// What the edit that is being recorded must owe.
-    pub(super) due: Option<Debt>,
+    /// What the edit that is being recorded must owe, and of how many instants.
+    pub(super) due: Option<(Debt, u64)>,
+    /// What it must say that it skips, in this order.
+    pub(super) skips: VecDeque<Skip>,
 }
 
 /// The next natural trigger: its cursor, and the debt that it is one of.
@@ -79,6 +111,7 @@ impl Plan {
             chosen: false,
             owed: Vec::new(),
             due: None,
+            skips: VecDeque::new(),
         };
         plan.begin_after(now);
         Ok(plan)
@@ -89,8 +122,8 @@ impl Plan {
         self.next = Cursor { instant, fires_at };
     }
 
-    /// What is stored in the place of `before`: an edit of meaning begins afresh and owes what was due.
-    pub(super) fn replace(&mut self, before: &Self, at: DateTime<Utc>, is_settled: impl Fn(DateTime<Utc>) -> bool) {
+    /// What is stored in the place of `before`: an edit of meaning begins afresh, owes what was due, and names what it skips.
+    pub(super) fn replace(&mut self, before: &Self, at: DateTime<Utc>, fate: impl Fn(DateTime<Utc>) -> Fate) {
         self.enabled = before.enabled;
         self.owed.clone_from(&before.owed);
         if before.table.meaning() == self.table.meaning() && before.offset == self.offset {
@@ -98,13 +131,30 @@ impl Plan {
             self.chosen = before.chosen;
             return;
         }
-        let debt =
-            Debt { since: Position(0), table: before.table, offset: before.offset, next: before.next, until: at };
-        let mut due = std::iter::successors(Some(debt.next), |next| follow(debt.table, debt.offset, *next, Some(at)));
-        let open = due.any(|cursor| cursor.fires_at <= at && !is_settled(cursor.instant));
-        // A cursor that an operator put off holds back what comes after it.
-        let is_due = before.enabled && debt.next.fires_at <= at && open;
-        self.due = (is_due && before.owed.len() < MAX_OWED).then_some(debt);
+        if !before.enabled {
+            return;
+        }
+        let (table, offset, next) = (before.table, before.offset, before.next);
+        let mut due = Vec::new();
+        let mut pending = next;
+        while pending.fires_at <= at {
+            due.push(pending.instant);
+            let (instant, fires_at) = table.following(offset, pending.instant);
+            pending = Cursor { instant, fires_at };
+        }
+        if let Some(open) = open(&due, &fate, SkipReason::TooManyOwed) {
+            if before.owed.len() < MAX_OWED {
+                self.due = Some((Debt { since: Position(0), table, offset, next, until: at }, open.count));
+            } else {
+                self.skips.push_back(open);
+            }
+        }
+        if before.chosen && due.len() as u64 <= LOOKED_UP {
+            let wanted = due.iter().copied().filter(|instant| fate(*instant) == Fate::NotDone);
+            self.skips.extend(Skip::of(wanted, SkipReason::Edited));
+        }
+        let passed_over = table.not_before(offset, pending.instant, self.next.instant);
+        self.skips.extend(open(&passed_over, &fate, SkipReason::Edited));
     }
 
     /// Of all that is planned, what fires first; of what is owed first of all.
@@ -140,6 +190,12 @@ impl Plan {
             (Some(since), None) => self.owed.retain(|debt| debt.since != since),
         }
     }
+}
+
+/// Those that are open; of more than are looked up, all of them.
+fn open(instants: &[DateTime<Utc>], fate: impl Fn(DateTime<Utc>) -> Fate, reason: SkipReason) -> Option<Skip> {
+    let are_many = instants.len() as u64 > LOOKED_UP;
+    Skip::of(instants.iter().copied().filter(|instant| are_many || fate(*instant) == Fate::Open), reason)
 }
 
 /// The trigger after another, if it fires by then.
