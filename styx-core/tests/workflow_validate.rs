@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use styx_core::workflow::{
-    DeploymentSource, FlyteExecConf, FlyteIdentifier, Secret, Span, WorkflowConfiguration, validate,
+    DeploymentSource, FlyteExecConf, FlyteIdentifier, PodTemplate, Secret, Span, WorkflowConfiguration, validate,
 };
 
 /// A configuration that keeps every rule, but for what `change` does to it.
@@ -227,17 +227,43 @@ fn a_secret_is_one_that_kubernetes_can_mount() {
 #[test]
 fn every_field_has_a_bounded_length_and_every_error_too() {
     let long = "x".repeat(1_000_000);
+    let some = || Some(long.clone());
     let mut configuration = WorkflowConfiguration::new(long.as_str(), long.as_str());
-    configuration.offset = Some(long.clone());
-    configuration.docker_image = Some(long.clone());
-    configuration.commit_sha = Some(long.clone());
-    configuration.service_account = Some(long.clone());
-    configuration.retry_condition = Some(long.clone());
-    configuration.resources = vec![long.clone()];
-    configuration.docker_args = Some(vec![long.clone()]);
-    configuration.env = [(long.clone(), long.clone())].into();
-    configuration.deployment_source = Some(DeploymentSource { repository: Some(long.clone()), source: long.clone() });
-    configuration.secret = Some(Secret { name: long.clone(), mount_path: format!("/{long}") });
+    // No field can be left out: a new one doesn't compile until it is here.
+    let WorkflowConfiguration {
+        id: _,
+        schedule: _,
+        offset,
+        commit_sha,
+        docker_image,
+        docker_args,
+        docker_command,
+        docker_termination_logging: _,
+        service_account,
+        resources,
+        env,
+        running_timeout: _,
+        retry_condition,
+        flyte_exec_conf,
+        deployment_source,
+        deployment_time: _,
+        secret,
+        pod,
+    } = &mut configuration;
+    for text in [offset, commit_sha, docker_image, service_account, retry_condition] {
+        *text = some();
+    }
+    for texts in [docker_args, docker_command] {
+        *texts = Some(vec![long.clone()]);
+    }
+    *resources = vec![long.clone()];
+    *env = [(long.clone(), long.clone())].into();
+    let [resource_type, project, domain, name, version] = [(); 5].map(|()| long.clone());
+    let reference_id = FlyteIdentifier { resource_type, project, domain, name, version };
+    *flyte_exec_conf = Some(FlyteExecConf { reference_id, input_fields: [(long.clone(), long.clone())].into() });
+    *deployment_source = Some(DeploymentSource { repository: some(), source: long.clone() });
+    *secret = Some(Secret { name: long.clone(), mount_path: format!("/{long}") });
+    *pod = Some(PodTemplate::from_json(&format!(r#"{{"metadata":{{"labels":{{"l":"{long}"}}}}}}"#)).unwrap());
     let errors = validate(&long, &long, &configuration, None);
     for field in [
         "component_id",
@@ -246,15 +272,23 @@ fn every_field_has_a_bounded_length_and_every_error_too() {
         "offset",
         "docker_image",
         "docker_args",
+        "docker_command",
         "commit_sha",
         "service_account",
         "retry_condition",
         "resources",
         "env",
+        "flyte_exec_conf.reference_id.resource_type",
+        "flyte_exec_conf.reference_id.project",
+        "flyte_exec_conf.reference_id.domain",
+        "flyte_exec_conf.reference_id.name",
+        "flyte_exec_conf.reference_id.version",
+        "flyte_exec_conf.input_fields",
         "deployment_source.source",
         "deployment_source.repository",
         "secret.name",
         "secret.mount_path",
+        "pod",
     ] {
         assert!(errors.iter().any(|error| error.field == field), "{field} of any length is taken");
     }
