@@ -239,10 +239,16 @@ mod tests {
         let tree = root.path().join("tree");
         fs::create_dir_all(tree.join("closed")).unwrap();
         std::os::unix::fs::symlink(&outside, tree.join("closed/link")).unwrap();
-        fs::set_permissions(tree.join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        // Nothing is closed to the administrator: that it is opened shows before it is removed.
+        set(&tree.join("closed"), 0o000);
+        open_folders(&tree).unwrap();
+        assert_eq!((mode(&tree.join("closed")), mode(&outside)), (0o700, 0o500));
+        set(&tree.join("closed"), 0o000);
         remove_tree(&tree).unwrap();
         assert!(!tree.exists() && outside.join("kept").exists());
-        assert_eq!(fs::metadata(&outside).unwrap().permissions().mode() & 0o777, 0o500);
+        assert_eq!(mode(&outside), 0o500);
         fs::set_permissions(&outside, fs::Permissions::from_mode(0o700)).unwrap();
     }
 }

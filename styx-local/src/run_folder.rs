@@ -101,10 +101,10 @@ impl RunFolder {
             Ok(text) if text.is_empty() || text.trim() == self.log_id => Ok(Owner::Us),
             Ok(_) => Ok(Owner::Another),
             Err(error) if error.kind() == ErrorKind::InvalidData => Ok(Owner::Another),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(error) if is_nothing(&error) => {
                 Ok(match fs::read_dir(&state).map(|mut entries| entries.next().is_none()) {
                     Ok(true) => Owner::Us,
-                    Err(error) if error.kind() == ErrorKind::NotFound => Owner::Nobody,
+                    Err(error) if is_nothing(&error) => Owner::Nobody,
                     _ => Owner::Another,
                 })
             }
@@ -266,7 +266,7 @@ impl RunFolder {
         let state = self.state();
         match Errno::from_io_error(error) {
             Some(Errno::NOENT | Errno::STALE) => self.make_state_again(),
-            Some(Errno::NOTDIR) => {
+            Some(errno @ (Errno::NOTDIR | Errno::LOOP)) if errno == Errno::NOTDIR || state.is_symlink() => {
                 move_away(&state)?;
                 self.make_state_again()
             }
@@ -298,7 +298,8 @@ impl RunFolder {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::open(self.state().join(name), flags, Mode::empty()) {
             Ok(file) => File::from(file),
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            // A link that leads to itself is nothing either.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         if !file.metadata()?.is_file() {
@@ -325,6 +326,11 @@ pub(crate) fn remove_unfinished(place: &Place) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// There is nothing, or a link that leads to itself.
+fn is_nothing(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::LOOP))
 }
 
 fn exists(path: &Path) -> io::Result<bool> {
@@ -394,7 +400,7 @@ mod tests {
     fn an_end_is_noted_whatever_was_done_to_the_folder() {
         let (_root, place) = place();
         let run = folder(&place, 1);
-        let obstacles: [&dyn Fn(); 6] = [
+        let obstacles: [&dyn Fn(); 7] = [
             &|| {},
             &|| fs::remove_dir_all(run.state()).unwrap(),
             &|| fs::remove_dir_all(place.shown().join(STATE)).unwrap(),
@@ -404,9 +410,14 @@ mod tests {
                 fs::remove_dir_all(run.state()).unwrap();
                 fs::write(run.state(), "").unwrap();
             },
+            // Closed to the administrator too.
+            &|| {
+                fs::remove_dir_all(run.state()).unwrap();
+                std::os::unix::fs::symlink(run.state(), run.state()).unwrap();
+            },
         ];
         for (n, obstacle) in obstacles.iter().enumerate() {
-            let _ = fs::remove_dir_all(run.state());
+            let _ = fs::remove_dir_all(run.state()).or_else(|_| fs::remove_file(run.state()));
             assert_eq!(run.ensure().unwrap(), Owner::Us, "{n}");
             obstacle();
             let how = How::Ran { status: 0, signal: None, code: Some(0) };

@@ -26,6 +26,8 @@ fn a_job_may_empty_or_remove_whatever_it_works_in() {
         r#"rm -rf "$STYX_RUN_DIR"; echo in the way > "$STYX_RUN_DIR""#,
         r#"mv "$STYX_RUN_DIR" "$STYX_RUN_DIR.moved""#,
         r#"chmod 000 "$STYX_RUN_DIR""#,
+        // Closed to the administrator too: a link that leads to itself.
+        r#"rm -rf "$STYX_RUN_DIR"; ln -s "$STYX_RUN_DIR" "$STYX_RUN_DIR""#,
         r#"rm "$STYX_RUN_DIR/output.log"; mkdir "$STYX_RUN_DIR/output.log" "$STYX_RUN_DIR/exit""#,
         r#"rm -rf "$STYX_RUN_DIR"/../*"#,
         // As `git clean -ffdx` does in a folder without files of a repository.
