@@ -292,3 +292,39 @@ fn a_backfill_of_the_future_needs_leave_and_a_finished_instance_goes_on_counting
     let told = story.told();
     assert!(told.contains("engine: 2026-03-29T03 #7 triggerExecution backfill"), "{told}");
 }
+
+#[test]
+fn only_active_runs_of_a_range_s_own_partitions_are_in_the_way() {
+    let daily = |schedule: &str| {
+        let mut story = Teller::begin("2026-03-29T12:30:00Z", Config::default());
+        story.store("report", schedule, None);
+        story.forget();
+        story
+    };
+    let of = |parameter: &str| {
+        let (workflow, parameters) = (id("report"), TriggerParameters::default());
+        Request::Trigger { workflow, parameter: parameter.into(), parameters, allow_future: true }
+    };
+    let ask = |story: &mut Teller, start: &str, end: &str| {
+        story.forget();
+        story.ask(between(time(start), time(end), 1, false));
+        story.told().trim().to_owned()
+    };
+    let mut story = daily("0 6 * * *");
+    // A name of an earlier schedule's form, of an instant that lies within the range.
+    story.store("report", "hours", None);
+    story.ask(of("2026-03-28T06"));
+    story.store("report", "0 6 * * *", None);
+    assert_eq!(ask(&mut story, "2026-03-27T06:00:00Z", "2026-03-29T06:00:00Z"), "29 12:30:00 ann: backfill made");
+
+    let mut story = daily("0 6 * * *");
+    story.ask(of("2026-03-29T06:00:00Z"));
+    // The end isn't part of the range, and neither is what comes after it.
+    assert_eq!(ask(&mut story, "2026-03-27T06:00:00Z", "2026-03-29T06:00:00Z"), "29 12:30:00 ann: backfill made");
+    let refused = "29 12:30:00 refused: these partitions are already active: 2026-03-29T06:00:00Z";
+    assert_eq!(ask(&mut story, "2026-03-27T06:00:00Z", "2026-03-30T06:00:00Z"), refused);
+
+    // Names from the year 10000 on aren't in the order of time, and no run has one.
+    let mut story = daily("days");
+    assert_eq!(ask(&mut story, "9999-12-30T00:00:00Z", "+10000-01-03T00:00:00Z"), "29 12:30:00 ann: backfill made");
+}

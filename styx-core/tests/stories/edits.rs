@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use styx_core::{
     config::Config,
     decide::Request,
-    event::{Event, Trigger},
+    event::{Event, Trigger, TriggerParameters},
     executor::Observed,
     record::{Fact, Origin, RunEvent, SkipReason, WorkflowEvent},
 };
@@ -268,4 +268,36 @@ fn an_active_or_finished_trigger_isn_t_owed_by_an_edit_that_comes_with_a_conditi
         let workflow = &story.world().workflows()[&id("report")];
         assert_eq!((&*workflow.spec.schedule, workflow.owed.len()), ("30 * * * *", 0), "{nth} {ends}");
     }
+}
+
+#[test]
+fn an_edit_at_the_moment_of_a_trigger_owes_it_and_skips_nothing() {
+    let mut story = away_until("hours", Some("PT0S"), "02:00");
+    story.store("report", "30 * * * *", None);
+    let owed = &story.world().workflows()[&id("report")].owed;
+    assert_eq!(owed[0].instants().map(|owed| owed.count), Some(2));
+    assert_eq!(skipped(&story), []);
+    assert_eq!(catch_up(&mut story, "02:40"), ["2026-03-29T01", "2026-03-29T02", "2026-03-29T02:30:00Z"]);
+}
+
+#[test]
+fn of_the_active_runs_of_an_instant_s_other_names_only_a_natural_one_counts() {
+    let runs = |story: &Teller| story.world().runs().keys().map(|id| id.parameter().to_owned()).collect::<Vec<_>>();
+    let mut story = away_until("0 * * * *", None, "00:40");
+    let parameters = TriggerParameters::default();
+    let parameter = "2026-03-29T01:00:00Z".into();
+    story.ask(Request::Trigger { workflow: id("report"), parameter, parameters, allow_future: true });
+    story.store("report", "hours", Some("PT0S"));
+    story.until("2026-03-29T01:10:00Z");
+    assert_eq!(runs(&story), ["2026-03-29T01", "2026-03-29T01:00:00Z"]);
+
+    // Wanted again by an operator, an instant still isn't triggered beside its natural run.
+    let mut story = away_until("0 * * * *", None, "00:40");
+    story.until("2026-03-29T01:10:00Z");
+    story.store("report", "hours", Some("PT0S"));
+    let back = Some(time("2026-03-29T01:00:00Z"));
+    story.ask(Request::PatchWorkflow { id: id("report"), enabled: None, next_instant: back, next_fires_at: back });
+    assert!(story.world().workflows()[&id("report")].chosen_cursor);
+    story.until("2026-03-29T01:20:00Z");
+    assert_eq!(runs(&story), ["2026-03-29T01:00:00Z"]);
 }
