@@ -111,6 +111,8 @@ pub struct Launch {
     pub trigger: Option<Trigger>,
     /// How many tries there were before this one.
     pub tries: u32,
+    /// How many executions of its trigger were begun before this one.
+    pub execution_counter: u32,
     /// Service account to run as.
     pub service_account: Option<String>,
     /// Commit that the image was built from.
@@ -130,7 +132,7 @@ impl Launch {
     /// `STYX_ENVIRONMENT` and `STYX_TERMINATION_LOG`, which are its own.
     ///
     /// Those of a trigger that isn't known are `None`.
-    pub fn styx_variables(&self) -> [(&'static str, Option<String>); 12] {
+    pub fn styx_variables(&self) -> [(&'static str, Option<String>); 13] {
         let text = |text: &str| Some(text.to_owned());
         let trigger = |part: fn(&Trigger) -> &str| self.trigger.as_ref().map(|trigger| part(trigger).to_owned());
         let workflow = self.instance.workflow();
@@ -147,6 +149,8 @@ impl Launch {
             ("STYX_TRIGGER_TYPE", trigger(|trigger| trigger.kind())),
             ("STYX_LOGGING", text("structured")),
             ("STYX_EXECUTION_TRIES", Some(self.tries.to_string())),
+            // Ours: the tries leave out executions that were never taken.
+            ("STYX_EXECUTION_COUNTER", Some(self.execution_counter.to_string())),
         ]
     }
 }

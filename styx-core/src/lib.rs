@@ -13,6 +13,7 @@ pub mod effects;
 mod eligibility;
 pub mod event;
 pub mod execution;
+mod execution_counter;
 pub mod executor;
 pub mod executor_event;
 pub mod exit;

@@ -9,6 +9,7 @@ use crate::{
     event::{
         Description, Event, ExecutionDescription, FailureClass, Message, MessageLevel, Trigger, TriggerParameters,
     },
+    execution_counter,
     exit::{EXIT_MISSING_DEPENDENCIES, EXIT_SUCCESS, cost_tenths},
     extensions::Extensions,
     graph::EventKind,
@@ -66,7 +67,7 @@ pub struct Run {
     pub running_timeout: Option<TimeDelta>,
     /// When the run is tried again if this try fails, as `submit` says; [`condition`](Self::condition) is what counts.
     pub retry_condition: Option<Arc<str>>,
-    /// Later fields of the try's `submit`.
+    /// Later fields of the last `submit`, until the next one: they count the executions.
     pub submit_extensions: Extensions,
     /// Resources held since `dequeue`; none, or present and perhaps empty.
     pub resources: Option<Arc<[Arc<str>]>>,
@@ -168,6 +169,18 @@ impl Run {
         matches!(self.note, Some(Note::Said(_)))
     }
 
+    /// How many executions its trigger had begun before the one that the last `submit` began: `STYX_EXECUTION_COUNTER`.
+    ///
+    /// In a log from before this was recorded it is the number of tries, which leaves out executions that were never taken.
+    pub fn execution_counter(&self) -> u32 {
+        execution_counter::recorded(&self.submit_extensions).unwrap_or(self.tries)
+    }
+
+    /// The execution counter of the next `submit`.
+    pub fn next_execution_counter(&self) -> u32 {
+        execution_counter::recorded(&self.submit_extensions).map_or(self.tries, |last| last.saturating_add(1))
+    }
+
     /// What clients see as the retry cost.
     pub fn retry_cost(&self) -> f64 {
         f64::from(self.cost_tenths) / 10.0
@@ -255,7 +268,6 @@ impl Run {
                 self.description = None;
                 self.running_timeout = None;
                 self.retry_condition = None;
-                self.submit_extensions = Extensions::default();
                 self.resources = None;
             }
             Event::TimeTrigger => self.trigger = Some(Trigger::Unknown("UNKNOWN".into())),

@@ -53,6 +53,28 @@ proptest! {
         prop_assert_eq!(host.world.tail().0, host.log.len() as u64);
     }
 
+    /// The executions of a trigger are counted from 0, those that were never taken too.
+    #[test]
+    fn the_executions_of_a_trigger_are_counted(ops in proptest::collection::vec(op(), 0..120)) {
+        let mut host = Host::after(&ops);
+        host.settle();
+        let mut submits: BTreeMap<InstanceId, u32> = BTreeMap::new();
+        let mut world = World::default();
+        for record in &host.log {
+            world.apply(record).unwrap();
+            let Fact::Run(id, RunEvent::Styx { event, .. }) = &record.fact else { continue };
+            match event {
+                Event::TriggerExecution { .. } => drop(submits.insert(id.clone(), 0)),
+                Event::Submit { .. } => {
+                    let earlier = submits.get_mut(id).unwrap();
+                    prop_assert_eq!(world.runs()[id].execution_counter(), *earlier, "{}", id);
+                    *earlier += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+
     #[test]
     fn due_comes_to_an_end(ops in proptest::collection::vec(op(), 0..80)) {
         let mut host = Host::after(&ops);

@@ -29,6 +29,7 @@ fn launch(pod: Option<&Value>) -> Launch {
         env: BTreeMap::from([("MODE".into(), "full".into())]),
         trigger: Some(Trigger::Natural),
         tries: 0,
+        execution_counter: 0,
         service_account: None,
         commit_sha: None,
         docker_termination_logging: false,

@@ -48,6 +48,7 @@ fn the_environment_is_exactly_what_is_specified() {
         "STYX_DOCKER_ARGS=env".into(),
         "STYX_DOCKER_IMAGE=busybox:1.36".into(),
         "STYX_ENVIRONMENT=test".into(),
+        "STYX_EXECUTION_COUNTER=0".into(),
         format!("STYX_EXECUTION_ID={id}"),
         "STYX_EXECUTION_TRIES=1".into(),
         "STYX_LOGGING=structured".into(),

@@ -9,7 +9,7 @@ use crate::{
     eligibility::run_obstacle,
     event::{Description, Event, FailureClass},
     execution::Ending,
-    extensions::Extensions,
+    execution_counter,
     graph::{IllegalTransition, Rules, State},
     id::{Counter, ExecutionId, InstanceId},
     record::{Cause, ExecutionEvent, Fact, RunEvent},
@@ -101,7 +101,7 @@ impl<'a> Plan<'a> {
             runner: Some(Arc::clone(&config.executor.runner)),
             running_timeout: Some(config.timeouts.limit(State::Running, workflow.spec.running_timeout)),
             retry_condition: workflow.spec.retry_condition.clone(),
-            extensions: Extensions::default(),
+            extensions: execution_counter::extensions(self.run.next_execution_counter()),
         });
         true
     }

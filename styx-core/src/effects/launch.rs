@@ -41,6 +41,7 @@ pub fn launch(
         env: environment(configuration, run.parameters.as_ref(), declared_env_only),
         trigger: run.trigger.clone(),
         tries: run.tries,
+        execution_counter: run.execution_counter(),
         service_account: configuration.service_account.clone(),
         commit_sha: configuration.commit_sha.clone(),
         docker_termination_logging: configuration.docker_termination_logging,

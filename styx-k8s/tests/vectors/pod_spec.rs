@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::harness::{Case, Rule, Verdict};
 
 const LOG_ID: Uuid = Uuid::from_u128(1);
+const EXECUTION_COUNTER: u32 = 4;
 
 /// What we do with the quirks of `pod-spec.jsonl`, and where our pods have more.
 pub(crate) const RULES: &[Rule] = &[
@@ -55,6 +56,14 @@ pub(crate) const RULES: &[Rule] = &[
         anchor: "kubernetes-log-id",
     },
     Rule {
+        quirk: "execution_counter",
+        kinds: &[],
+        verdict: Verdict::Adapted(with_execution_counter),
+        count: 667,
+        reason: "a job learns how many executions its trigger had before",
+        anchor: "execution-counter",
+    },
+    Rule {
         quirk: "flyte",
         kinds: &["flyte_execution_name"],
         verdict: Verdict::Excused,
@@ -66,7 +75,7 @@ pub(crate) const RULES: &[Rule] = &[
 
 /// What the file doesn't name.
 pub(crate) fn quirks(line: &Value) -> Vec<&'static str> {
-    if line["pod"].is_object() { vec!["log_id"] } else { Vec::new() }
+    if line["pod"].is_object() { vec!["log_id", "execution_counter"] } else { Vec::new() }
 }
 
 /// Compares the pod, or why there is none.
@@ -170,6 +179,7 @@ fn launch(case: &Case, execution: &str, trigger: &Value) -> Launch {
             None => None,
         },
         tries: case.member("tries").as_u64().and_then(|tries| u32::try_from(tries).ok()).expect("a number of tries"),
+        execution_counter: EXECUTION_COUNTER,
         service_account: None,
         commit_sha: None,
         docker_termination_logging: false,
@@ -244,4 +254,10 @@ fn with_each_variable_once(line: &mut Value) {
 
 fn with_log_id(line: &mut Value) {
     line["pod"]["metadata"]["labels"]["styx-log-id"] = LOG_ID.to_string().into();
+}
+
+fn with_execution_counter(line: &mut Value) {
+    let counter = EXECUTION_COUNTER.to_string();
+    line["env"]["STYX_EXECUTION_COUNTER"] = counter.as_str().into();
+    main_env(&mut line["pod"]).push(json!({"name": "STYX_EXECUTION_COUNTER", "value": counter}));
 }

@@ -137,6 +137,7 @@ pub fn launch(log_id: Uuid, execution: &ExecutionId, argv: &[&str]) -> Launch {
         env: std::collections::BTreeMap::new(),
         trigger: Some(Trigger::Natural),
         tries: 0,
+        execution_counter: 0,
         service_account: None,
         commit_sha: None,
         docker_termination_logging: false,
