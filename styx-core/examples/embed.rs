@@ -1,120 +1,121 @@
-//! The smallest complete use of the core: a store, a clock and an executor of your own around its pure functions.
+//! The smallest complete use of the core: a store, a clock and jobs of your own around its scheduler.
 //!
 //! `cargo run -p styx-core --example embed`
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, error::Error};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use styx_core::{
     config::Config,
-    decide::{Draft, Facts, Input, Request, decide, needs},
-    effects::desired,
-    executor::{EffectKind, Observation, Observed},
-    extensions::Extensions,
-    id::{Epoch, ExecutionId, WorkflowId},
-    record::{Operator, Origin, Record, StoredWorkflow},
-    seed::Seed,
-    workflow::WorkflowConfiguration,
+    executor::{Effect, Launch, Observed},
+    id::{Position, WorkflowId},
+    log::{Batch, LogError, Rows},
+    record::{Operator, Record},
+    request::Reply,
+    scheduler::{LogName, Scheduler},
+    stored_workflow::ValidWorkflow,
+    workflow::{Rules, WorkflowConfiguration},
     world::{Row, RowKey, World},
 };
-use uuid::Uuid;
 
-/// A store: the records, the world they fold to, and the rows that aren't part of it.
+pub(crate) fn main() -> Result<(), Box<dyn Error>> {
+    let mut store = Store::default();
+    let mut now: DateTime<Utc> = "2026-03-29T00:00:30Z".parse()?;
+    let end: DateTime<Utc> = "2026-03-29T00:12:00Z".parse()?;
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+    let mut styx = Scheduler::begin(LogName::from_random_bytes(random), Config::default());
+
+    let ann = Operator::named("ann");
+    let (tick, flaky) = (WorkflowId::new("app", "tick"), WorkflowId::new("app", "flaky"));
+    let mut inputs = vec![
+        ann.stores(workflow("tick", "* * * * *")?),
+        ann.enables(&tick),
+        ann.stores(workflow("flaky", "days")?),
+        ann.triggers(&flaky, "2026-01-01"),
+    ];
+    let mut jobs = Jobs { failures: 1 };
+    while now < end {
+        let step = styx.step(now, inputs.drain(..), &store)?;
+        store.append(step.batch()); // records and rows, both or neither
+        let done = step.durable(); // takes the step: the only way to replies and effects
+        for reply in &done.replies {
+            match reply.clone().accepted()? {
+                Reply::Triggered { instance, .. } => println!("{now} {instance} begins"),
+                reply => println!("{now} {reply:?}"),
+            }
+        }
+        for effect in &done.effects {
+            println!("{now} {:?} {}", effect.kind(), effect.execution());
+            let observed = match effect {
+                Effect::Launch(launch) => Observed::Exited { code: Some(jobs.run(launch)) },
+                Effect::Adopt { .. } => Observed::Lost { reason: "its process is gone".into() },
+                Effect::Stop { .. } => Observed::Exited { code: Some(143) },
+                Effect::CleanUp { .. } => Observed::Cleaned,
+            };
+            inputs.push(done.observed(effect, observed));
+        }
+        if inputs.is_empty() {
+            now = done.wake.map_or(end, |wake| wake.max(now)); // a scripted clock
+        }
+    }
+
+    assert_eq!(World::fold(&store.records)?, *styx.world(), "the log is all that it takes");
+    println!("{} records, {} runs have ended", store.records.len(), store.finished());
+    assert_eq!(store.finished(), 12, "eleven runs, one a minute, and the one that needed two tries");
+    Ok(())
+}
+
+fn workflow(name: &str, schedule: &str) -> Result<ValidWorkflow, Box<dyn Error>> {
+    let mut configuration = WorkflowConfiguration::new(name, schedule);
+    configuration.docker_image = Some(format!("app/{name}:7"));
+    configuration.docker_args = Some(vec!["{}".to_owned()]);
+    Ok(ValidWorkflow::new("app", &configuration, &Rules::default())?)
+}
+
+/// A store in memory; a real one makes each batch durable before [`append`](Self::append) returns.
 #[derive(Default)]
 struct Store {
-    log: Vec<Record>,
-    world: World,
+    records: Vec<Record>,
     rows: BTreeMap<RowKey, Row>,
 }
 
 impl Store {
-    /// Decides about an input, appends what was decided, and returns the executions that something is owed for.
-    fn take(&mut self, input: &Input, now: DateTime<Utc>) -> Vec<(ExecutionId, EffectKind)> {
-        let keys = needs(&self.world, input, now).into_iter();
-        let facts: Facts =
-            keys.filter_map(|key| self.rows.get_key_value(&key)).map(|(k, row)| (k.clone(), row.clone())).collect();
-        let seed = Seed(self.world.root_seed().unwrap_or_default());
-        let decisions = decide(&self.world, &facts, input, now, seed);
-        // A real store makes these records durable in one batch before anything below happens.
-        let mut keys = Vec::new();
-        for draft in decisions.drafts {
-            keys.extend(self.append(draft, now));
+    fn append(&mut self, batch: &Batch) {
+        self.records.extend(batch.records.iter().cloned());
+        for (key, row) in &batch.rows {
+            match row {
+                Some(row) => drop(self.rows.insert(key.clone(), row.clone())),
+                None => drop(self.rows.remove(key)),
+            }
         }
-        let mut effects: Vec<_> = keys.iter().filter_map(|key| desired(&self.world, key)).collect();
-        effects.dedup();
-        if decisions.again {
-            effects.extend(self.take(&Input::Due, now));
-        }
-        effects
     }
 
-    fn append(&mut self, draft: Draft, at: DateTime<Utc>) -> Vec<RowKey> {
-        let record = draft.into_record(&self.world, at, Epoch(1));
-        let mut changes = self.world.apply(&record).expect("what is decided can be folded");
-        let dirty = std::mem::take(&mut changes.dirty);
-        self.rows.extend(changes.into_rows().filter_map(|(key, row)| Some((key, row?))));
-        self.log.push(record);
-        dirty
+    fn finished(&self) -> usize {
+        self.rows.keys().filter(|key| matches!(key, RowKey::Finished(..))).count()
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut store = Store::default();
-    let mut now: DateTime<Utc> = "2026-03-29T00:59:00Z".parse()?;
-    let config = Config::default().into();
-    store.take(&Input::Start { log_id: Uuid::from_u128(1), root_seed: Uuid::from_u128(2), config }, now);
-
-    // A workflow that runs each hour, for the hour before; switched on.
-    let id = WorkflowId::new("sales", "report");
-    let mut configuration = WorkflowConfiguration::new("report", "hours");
-    configuration.docker_image = Some("sales/report:7".to_owned());
-    configuration.docker_args = Some(vec!["report".to_owned(), "{}".to_owned()]);
-    let workflow = StoredWorkflow::new(&configuration, Origin::Api).into();
-    let ann = Operator { actor: "ann".into(), request_id: "1".into(), request: "{}".into() };
-    let ask = |request| Input::Asked(request, ann.clone().into());
-    store.take(&ask(Request::StoreWorkflow { id: id.clone(), workflow }), now);
-    let enable = Request::PatchWorkflow { id, enabled: Some(true), next_instant: None, next_fires_at: None };
-    store.take(&ask(enable), now);
-
-    // Its hour is over: a run begins, and the world owes a launch. Here the "executor" fails once and then succeeds.
-    now += TimeDelta::minutes(1);
-    let mut effects = store.take(&Input::Due, now);
-    let mut exit_codes = [1, 0].into_iter();
-    while let Some((execution, kind)) = effects.pop() {
-        println!("{now}: {kind:?} {execution}");
-        let what = match kind {
-            EffectKind::Launch => Observed::Exited { code: exit_codes.next() },
-            _ => Observed::Cleaned,
-        };
-        let runner = store.world.config().executor.runner.clone();
-        let evidence = b"{}".as_slice().into();
-        let seen = Input::Observed(Observation {
-            execution,
-            runner,
-            what,
-            observed_at: None,
-            evidence,
-            extensions: Extensions::default(),
-        });
-        effects.extend(store.take(&seen, now));
-        // Nothing to do: sleep until something is due.
-        if effects.is_empty()
-            && let Some(due) = store.world.next_due()
-            && !store.world.runs().is_empty()
-        {
-            now = due;
-            effects = store.take(&Input::Due, now);
-        }
+impl Rows for Store {
+    fn row(&self, key: &RowKey) -> Result<Option<Row>, LogError> {
+        Ok(self.rows.get(key).cloned())
     }
 
-    for record in &store.log {
-        println!("{:>3} {} {}", record.position, record.subject(), record.at);
+    fn record(&self, position: Position) -> Result<Option<Record>, LogError> {
+        Ok(self.records.iter().find(|record| record.position == position).cloned())
     }
-    let mut replayed = World::default();
-    for record in &store.log {
-        replayed.apply(record)?;
+}
+
+/// Jobs that end at once; the first try of `flaky` fails.
+struct Jobs {
+    failures: u32,
+}
+
+impl Jobs {
+    fn run(&mut self, launch: &Launch) -> i32 {
+        let is_flaky = launch.instance.workflow().workflow() == "flaky";
+        let fails = is_flaky && self.failures > 0;
+        self.failures -= u32::from(fails);
+        i32::from(fails)
     }
-    assert_eq!(replayed, store.world, "the log is all that it takes");
-    assert!(store.rows.values().all(|row| matches!(row, Row::Finished(run) if run.0.last_exit == Some(0))));
-    Ok(())
 }

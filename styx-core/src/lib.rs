@@ -2,9 +2,9 @@
 //!
 //! No clock, no randomness, no I/O: time and seed are arguments, and what they decided stands in the record.
 //!
-//! `examples/embed.rs` is a complete use, with a store, a clock and an executor of its own. Whoever wants those as well takes
-//! `styx-engine` and `styx-store`. The world of a past moment is [`World::default`](world::World) to which the records up to it
-//! were [applied](world::World::apply).
+//! [`Scheduler`](scheduler::Scheduler) is the entry, and `examples/embed.rs` a complete use, with a store, a clock and jobs of
+//! its own. Whoever wants those as well takes `styx-engine` and `styx-store`. The world of a past moment is the
+//! [fold](world::World::fold) of the records up to it.
 
 pub mod condition;
 pub mod config;
@@ -29,6 +29,7 @@ pub mod record;
 pub mod request;
 pub mod run;
 pub mod schedule;
+pub mod scheduler;
 pub mod seed;
 pub mod stored_workflow;
 pub mod text;

@@ -1,10 +1,14 @@
 //! The contract of a log: a total order of records, and beside it the rows that are folded from them.
 
 mod definitions;
+mod rows;
 
 use std::sync::Arc;
 
-pub use self::definitions::{Definition, Definitions};
+pub use self::{
+    definitions::{Definition, Definitions},
+    rows::Rows,
+};
 use crate::{
     id::{Epoch, Position},
     record::{Fact, Record, Subject, WorkflowEvent},
@@ -138,8 +142,8 @@ pub fn for_each_row(
 /// # Errors
 ///
 /// When the log can't be read, or no workflow is stored there.
-pub fn stored_workflow(reader: &dyn LogReader, position: Position) -> Result<Arc<StoredWorkflow>, LogError> {
-    match reader.read(position, 1)?.pop().map(|record| record.fact) {
+pub fn stored_workflow<R: Rows + ?Sized>(rows: &R, position: Position) -> Result<Arc<StoredWorkflow>, LogError> {
+    match rows.record(position)?.map(|record| record.fact) {
         Some(Fact::Workflow(_, WorkflowEvent::Stored(stored))) => Ok(stored),
         _ => Err(LogError::at_record(position, "no workflow is stored there")),
     }

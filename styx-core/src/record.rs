@@ -399,3 +399,10 @@ pub struct Operator {
     /// What was asked, as JSON of at most [`Cause::MAX_EVIDENCE`] bytes; whoever makes it keeps to that.
     pub request: Arc<str>,
 }
+
+impl Operator {
+    /// A person or a program of this name, for requests that nothing else is known of.
+    pub fn named(actor: &str) -> Self {
+        Self { actor: actor.into(), request_id: "".into(), request: "{}".into() }
+    }
+}

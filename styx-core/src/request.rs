@@ -217,6 +217,18 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// The reply, unless the request was refused.
+    ///
+    /// # Errors
+    ///
+    /// Why it was refused.
+    pub fn accepted(self) -> Result<Self, Refusal> {
+        match self {
+            Self::Refused(refusal) => Err(refusal),
+            reply => Ok(reply),
+        }
+    }
+
     /// What was answered to the request from which a decision follows that begins with this record.
     pub fn of_record(first: &Record) -> Self {
         match &first.fact {

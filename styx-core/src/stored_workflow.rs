@@ -6,8 +6,9 @@ use chrono::TimeDelta;
 
 use crate::{
     extensions::Extensions,
+    id::WorkflowId,
     schedule::{Offset, Schedule, parse_triggers},
-    workflow::{Span, WorkflowConfiguration},
+    workflow::{Finding, Rules, Span, WorkflowConfiguration, check},
 };
 
 /// A workflow as a record holds it.
@@ -23,6 +24,70 @@ impl StoredWorkflow {
     /// A configuration as a record holds it.
     pub fn new(configuration: &WorkflowConfiguration, origin: Origin) -> Self {
         Self { json: configuration.to_json().into(), spec: WorkflowSpec::new(configuration, origin) }
+    }
+}
+
+/// A workflow that keeps all rules and runs an image, under the id that it is stored under.
+///
+/// ```
+/// use styx_core::{
+///     id::WorkflowId,
+///     stored_workflow::ValidWorkflow,
+///     workflow::{Rules, WorkflowConfiguration},
+/// };
+///
+/// let mut configuration = WorkflowConfiguration::new("report", "hours");
+/// let error = ValidWorkflow::new("sales", &configuration, &Rules::default()).unwrap_err();
+/// assert_eq!(error.to_string(), "workflow sales#report: docker_image: there is nothing to run");
+/// configuration.docker_image = Some("sales/report:7".to_owned());
+/// let workflow = ValidWorkflow::new("sales", &configuration, &Rules::default())?;
+/// assert_eq!(*workflow.id(), WorkflowId::new("sales", "report"));
+/// # Ok::<(), styx_core::stored_workflow::InvalidWorkflow>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidWorkflow {
+    id: WorkflowId,
+    stored: Arc<StoredWorkflow>,
+}
+
+/// A workflow that breaks rules.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("workflow {component}#{workflow}: {}", .findings.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+pub struct InvalidWorkflow {
+    /// The component that was named.
+    pub component: String,
+    /// The workflow's id.
+    pub workflow: String,
+    /// All that is wrong; never empty.
+    pub findings: Vec<Finding>,
+}
+
+impl ValidWorkflow {
+    /// Checks a workflow of a component, which was made through no file.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it.
+    pub fn new(component: &str, configuration: &WorkflowConfiguration, rules: &Rules) -> Result<Self, InvalidWorkflow> {
+        let mut findings = check(component, &configuration.id, configuration, rules);
+        if configuration.docker_image.is_none() {
+            let text = "there is nothing to run".to_owned();
+            findings.push(Finding { rule: None, field: "docker_image".to_owned(), text });
+        }
+        if findings.is_empty() {
+            let id = WorkflowId::new(component, configuration.id.as_str());
+            return Ok(Self { id, stored: Arc::new(StoredWorkflow::new(configuration, Origin::Api)) });
+        }
+        Err(InvalidWorkflow { component: component.to_owned(), workflow: configuration.id.clone(), findings })
+    }
+
+    /// The id that it is stored under.
+    pub fn id(&self) -> &WorkflowId {
+        &self.id
+    }
+
+    pub(crate) fn into_parts(self) -> (WorkflowId, Arc<StoredWorkflow>) {
+        (self.id, self.stored)
     }
 }
 

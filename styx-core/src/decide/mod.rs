@@ -7,6 +7,7 @@ mod config;
 mod due;
 mod edits;
 mod files;
+mod input;
 mod observed;
 mod operator;
 mod plan;
@@ -17,46 +18,20 @@ mod workflows;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chrono::TimeDelta;
-use uuid::Uuid;
-
 use self::plan::Plan;
-pub use self::{edits::LOOKED_UP, workflows::first_cursor};
+pub use self::{edits::LOOKED_UP, input::Input, workflows::first_cursor};
 pub use crate::request::{Refusal, Reply, Request, RuntimePatch, Setting};
 use crate::{
-    config::Config,
     id::{Counter, Epoch, InstanceId},
     now::Now,
-    observation::Observation,
     record::{Cause, ConfigEvent, Fact, IdempotencyKey, LogEvent, Operator, Record},
     seed::Seed,
     world::{Answered, Finished, Row, RowKey, TriggerKind, World},
 };
+use chrono::TimeDelta;
 
 /// The most runs or workflows that one decision moves: what is left asks again at once.
 pub const BOUND: usize = 64;
-
-/// What a decision is asked about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// The log is empty: give it a name and a seed.
-    Start {
-        /// The log's name.
-        log_id: Uuid,
-        /// What all draws are made from.
-        root_seed: Uuid,
-        /// The configuration to begin with.
-        config: Arc<Config>,
-    },
-    /// Something may be due.
-    Due,
-    /// An executor saw something.
-    Observed(Observation),
-    /// A person or a program asks for something.
-    Asked(Request, Arc<Operator>),
-    /// The same, and the request has a key of its own: it is done once, however often it comes.
-    AskedOnce(Request, Arc<Operator>, IdempotencyKey),
-}
 
 /// What a decision sees besides the world: rows of what has finished, as [`needs`] named them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

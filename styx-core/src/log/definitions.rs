@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use super::{LogError, LogReader, stored_workflow};
+use super::{LogError, Rows, stored_workflow};
 use crate::{
     id::{Position, WorkflowId},
     stored_workflow::StoredWorkflow,
@@ -67,11 +67,11 @@ impl Definitions {
     /// # Errors
     ///
     /// When the log can't be read, or no workflow is stored there.
-    pub fn get(&self, reader: &dyn LogReader, position: Position) -> Result<Arc<Definition>, LogError> {
+    pub fn get<R: Rows + ?Sized>(&self, rows: &R, position: Position) -> Result<Arc<Definition>, LogError> {
         if let Some(definition) = self.kept().by_position.get(&position) {
             return Ok(Arc::clone(definition));
         }
-        let stored = stored_workflow(reader, position)?;
+        let stored = stored_workflow(rows, position)?;
         let bytes = stored.json.len();
         let definition = Arc::new(Definition { stored, configuration: OnceLock::new(), errors: OnceLock::new() });
         let mut kept = self.kept();

@@ -144,6 +144,17 @@ pub enum RefusedRecord {
 }
 
 impl World {
+    /// The world that these records make, from a log's first on.
+    ///
+    /// # Errors
+    ///
+    /// When a record can't follow those before it.
+    pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<Self, RefusedRecord> {
+        let mut world = Self::default();
+        records.into_iter().try_for_each(|record| world.apply(record).map(drop))?;
+        Ok(world)
+    }
+
     /// Folds one record.
     ///
     /// # Errors

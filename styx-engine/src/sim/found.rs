@@ -12,6 +12,7 @@ use styx_core::{
     extensions::Extensions,
     id::{ExecutionId, Position, WorkflowId},
     record::{Operator, Origin, StoredWorkflow},
+    scheduler::StepError,
     workflow::WorkflowConfiguration,
 };
 use uuid::Uuid;
@@ -89,7 +90,7 @@ fn a_log_begins_with_its_start() {
     let mut machine = Machine::open(SimLog::default().writer(), MachineOptions::default()).unwrap();
     let now: DateTime<Utc> = "2024-05-06T07:08:09Z".parse().unwrap();
     let refused = machine.step(now, vec![trigger("2024-05-06T05")]).unwrap_err();
-    assert!(matches!(refused, MachineError::NotStarted), "{refused}");
+    assert!(matches!(refused, MachineError::Step(StepError::NotStarted)), "{refused}");
     assert_eq!(machine.world().tail(), Position(0));
 }
 
