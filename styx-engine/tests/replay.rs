@@ -7,14 +7,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     config::{Backoff, Config},
-    decide::{Facts, Input, Request, decide, needs},
+    decide::{Input, Request},
     event::{Event, EventKind, FailureClass, TriggerParameters},
     executor::{Observation, Observed},
     extensions::Extensions,
     id::{Counter, Epoch, ExecutionId, InstanceId, Position, WorkflowId},
     record::{Cause, Fact, Operator, Origin, Record, RunEvent, StoredWorkflow},
     run::{Rules, State},
-    seed::Seed,
+    scheduler::propose,
     workflow::WorkflowConfiguration,
     world::{Row, RowKey, World},
 };
@@ -39,10 +39,7 @@ impl Teller {
     }
 
     fn give(&mut self, input: &Input) {
-        let keys = needs(&self.world, input, self.at).into_iter();
-        let facts: Facts = keys.filter_map(|key| self.others.get(&key).cloned().map(|row| (key, row))).collect();
-        let seed = Seed(self.world.root_seed().unwrap_or_default());
-        for draft in decide(&self.world, &facts, input, self.at, seed).drafts {
+        for draft in propose(&self.world, &self.others, input, self.at).unwrap().drafts {
             let record = draft.into_record(&self.world, self.at, Epoch(1));
             self.append(record);
         }

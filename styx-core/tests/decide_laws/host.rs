@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use styx_core::{
     config::{Backoff, Config, Limit, Rate, Timeouts},
-    decide::{Decisions, Draft, Facts, Input, Reply, Request, RuntimePatch, Setting, decide, needs},
+    decide::{Decisions, Draft, Input, Reply, Request, RuntimePatch, Setting},
     event::TriggerParameters,
     executor::{Observation, Observed},
     extensions::Extensions,
@@ -17,7 +17,7 @@ use styx_core::{
     record::{Cause, Fact, Operator, Origin, Record, Runs, StoredWorkflow},
     run::State,
     schedule::Schedule,
-    seed::Seed,
+    scheduler::propose,
     workflow::{FlyteExecConf, FlyteIdentifier, Secret, WorkflowConfiguration},
     world::{Row, RowKey, World},
 };
@@ -202,10 +202,7 @@ impl Host {
     }
 
     pub(crate) fn decide(&self, input: &Input) -> Decisions {
-        let keys = needs(&self.world, input, self.now).into_iter();
-        let facts: Facts = keys.filter_map(|key| self.rows.get(&key).cloned().map(|row| (key, row))).collect();
-        let seed = Seed(self.world.root_seed().unwrap_or_default());
-        decide(&self.world, &facts, input, self.now, seed)
+        propose(&self.world, &self.rows, input, self.now).expect("the rows are in memory")
     }
 
     /// Decides and folds: what is drafted must be accepted, and what is said must fit what is drafted.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use styx_core::{
     config::Config,
-    decide::{Facts, Input, Reply, Request, decide, needs},
+    decide::{Input, Reply, Request},
     event::Event,
     executor::{Observation, Observed},
     extensions::Extensions,
@@ -14,7 +14,7 @@ use styx_core::{
         BackfillEvent, Cause, ExecutionEvent, Fact, Operator, Origin, ResourceEvent, RunEvent, StoredWorkflow,
         WorkflowEvent,
     },
-    seed::Seed,
+    scheduler::propose,
     workflow::WorkflowConfiguration,
     world::{Row, RowKey, World},
 };
@@ -193,10 +193,7 @@ impl Teller {
     }
 
     pub(crate) fn take(&mut self, input: &Input) -> Option<Reply> {
-        let keys = needs(&self.world, input, self.now).into_iter();
-        let facts: Facts = keys.filter_map(|key| self.rows.get(&key).cloned().map(|row| (key, row))).collect();
-        let seed = Seed(self.world.root_seed().unwrap_or_default());
-        let decisions = decide(&self.world, &facts, input, self.now, seed);
+        let decisions = propose(&self.world, &self.rows, input, self.now).expect("the rows are in memory");
         for draft in decisions.drafts {
             self.tell(&line(&draft.fact, &draft.cause));
             let record = draft.into_record(&self.world, self.now, Epoch(1));

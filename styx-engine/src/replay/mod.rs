@@ -2,7 +2,7 @@
 //!
 //! Each decision is asked again where it was made: from the world that the records before it fold to, at its time, with the
 //! log's own seed. What follows is compared with the records, and then the *records* are folded, so that a difference stays
-//! one difference and doesn't lead to others. The machine's step is mirrored (`machine.rs`): one [`Input::Due`] can lead to
+//! one difference and doesn't lead to others. The scheduler's step is mirrored: one [`Input::Due`] can lead to
 //! many decisions, which are all decided from the world before the first of them.
 //!
 //! What a log doesn't tell can't be asked again: requests that were refused or changed nothing, observations that led to
@@ -12,27 +12,23 @@
 //! use chrono::DateTime;
 //! use styx_core::{
 //!     config::Config,
-//!     decide::{Facts, Input, decide},
-//!     id::Epoch,
-//!     seed::Seed,
-//!     world::World,
+//!     decide::Input,
+//!     log::Log,
+//!     scheduler::{LogName, Scheduler},
 //! };
 //! use styx_engine::replay::{Options, Replay};
-//! use uuid::Uuid;
+//! use styx_store::MemoryLog;
 //!
-//! let (log_id, root_seed) = (Uuid::from_u128(1), Uuid::from_u128(2));
-//! let input = Input::Start { log_id, root_seed, config: Config::default().into() };
-//! let at = DateTime::UNIX_EPOCH;
-//! let mut world = World::default();
+//! let mut scheduler = Scheduler::begin(LogName::from_random_bytes([7; 32]), Config::default());
+//! let rows = MemoryLog::new().reader();
+//! let step = scheduler.step(DateTime::UNIX_EPOCH, [Input::Due], rows.as_ref())?;
 //! let mut replay = Replay::new(Options::default());
-//! for draft in decide(&world, &Facts::default(), &input, at, Seed(root_seed)).drafts {
-//!     let record = draft.into_record(&world, at, Epoch(1));
-//!     world.apply(&record)?;
-//!     assert_eq!(replay.add(record)?, []);
+//! for record in &step.batch().records {
+//!     assert_eq!(replay.add(record.clone())?, []);
 //! }
 //! assert_eq!(replay.finish()?, []);
 //! assert_eq!(replay.summary().same, 1);
-//! # Ok::<(), styx_core::world::RefusedRecord>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod compare;
@@ -44,22 +40,20 @@ use std::{
     sync::Arc,
 };
 
+use self::{
+    compare::{Stake, decided, is_same, split, stake},
+    input::Source,
+};
 use chrono::{DateTime, Utc};
 use styx_core::{
     config::Config,
-    decide::{BOUND, Decisions, Facts, Input, Reply, Request, decide, needs},
+    decide::{BOUND, Decisions, Input, Reply, Request},
     id::Position,
     now::Now,
     record::{Cause, ConfigEvent, Fact, Record},
     run::Rules,
-    seed::Seed,
+    scheduler::propose,
     world::{RefusedRecord, Row, RowKey, World},
-};
-use uuid::Uuid;
-
-use self::{
-    compare::{Stake, decided, is_same, split, stake},
-    input::Source,
 };
 
 /// The most decisions that one look at what is due makes.
@@ -382,8 +376,5 @@ impl Replay {
 
 /// Asks the present code.
 fn ask(world: &World, others: &BTreeMap<RowKey, Row>, input: &Input, now: Now) -> Decisions {
-    let rows = needs(world, input, now).into_iter();
-    let facts: Facts = rows.filter_map(|key| others.get(&key).cloned().map(|row| (key, row))).collect();
-    let seed = Seed(world.root_seed().unwrap_or(Uuid::nil()));
-    decide(world, &facts, input, now, seed)
+    propose(world, others, input, now).expect("rows in memory can be read")
 }

@@ -6,16 +6,16 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
     config::{Config, Limit, Rate},
-    decide::{Facts, Input, Reply, Request, RuntimePatch, Setting, decide, needs},
+    decide::{Input, Reply, Request, RuntimePatch, Setting},
     event::TriggerParameters,
     executor::{Observation, Observed},
     extensions::Extensions,
     id::{Epoch, ExecutionId, WorkflowId},
     log::{Batch, Log},
     record::{IdempotencyKey, Operator, Origin, StoredWorkflow},
-    seed::Seed,
+    scheduler::propose,
     workflow::WorkflowConfiguration,
-    world::{RowKey, World},
+    world::World,
 };
 use styx_store::rocks::RocksLog;
 use uuid::Uuid;
@@ -122,11 +122,7 @@ impl Story {
     }
 
     fn decide(&mut self, input: &Input) -> (bool, Option<Reply>) {
-        let reader = self.log.reader();
-        let row = |key: RowKey| reader.get(&key).unwrap().map(|row| (key, row));
-        let facts: Facts = needs(&self.world, input, self.now).into_iter().filter_map(row).collect();
-        let seed = Seed(self.world.root_seed().unwrap_or_default());
-        let decisions = decide(&self.world, &facts, input, self.now, seed);
+        let decisions = propose(&self.world, self.log.reader().as_ref(), input, self.now).unwrap();
         let tail = self.world.tail();
         let mut batch = Batch::default();
         let mut rows = BTreeMap::new();
