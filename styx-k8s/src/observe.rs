@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     answer::Got,
-    verdict::{End, History, Outcome, Running, StopAsked, Waiting},
+    verdict::{Class, End, History, Outcome, Running, StopAsked, Waiting},
     view::PodView,
     watch::{Event, is_older},
 };
@@ -203,6 +203,12 @@ impl Observer {
         let mut batch = Batch::default();
         match got {
             Got::Ours(pod) => self.applied(pod, false, &mut batch),
+            Got::Foreign { reason } if !self.pods.contains_key(execution) => {
+                // The name was never ours: another attempt takes another one.
+                let evidence = json!({"class": Class::Infrastructure.as_str(), "why": reason}).to_string();
+                let what = Observed::Lost { reason: reason.as_str().into() };
+                batch.observations.push(self.observation(execution, what, None, evidence.into_bytes().into()));
+            }
             // Somebody has taken the name, so ours is gone; theirs isn't touched.
             Got::Absent | Got::Foreign { .. } => self.is_gone(execution, None, &mut batch),
             Got::Refused(_) | Got::Unhealthy { .. } => {

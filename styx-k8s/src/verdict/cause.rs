@@ -36,7 +36,7 @@ const ABOUT_PROGRAM: [&str; 3] = ["executable file not found", "exec format erro
 /// What it says of the file behind `exec: "NAME"`.
 const ABOUT_FILE: [&str; 4] = ["no such file or directory", "not a directory", "is a directory", "permission denied"];
 /// What it says when it, or its node, is at fault.
-const RUNTIME_TROUBLE: [&str; 20] = [
+const RUNTIME_TROUBLE: [&str; 22] = [
     "context deadline exceeded",
     "context canceled",
     "deadlineexceeded",
@@ -48,6 +48,8 @@ const RUNTIME_TROUBLE: [&str; 20] = [
     "too many open files",
     "device or resource busy",
     "input/output error",
+    "stale file handle",
+    "transport endpoint is not connected",
     "connection refused",
     "connection reset",
     "transport is closing",

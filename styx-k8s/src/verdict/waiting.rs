@@ -1,5 +1,7 @@
 //! Why a pod's job doesn't run yet.
 
+use styx_core::observation::Observed;
+
 use super::Case;
 use crate::{
     verdict::cause::with_message,
@@ -92,6 +94,17 @@ fn names_missing_object(message: &str) -> bool {
 }
 
 impl Waiting {
+    /// What a wait is that has lasted for the time-out of SUBMITTED, which also asks for the pod's stop. `None` for one that
+    /// doesn't count.
+    pub fn timed_out(&self) -> Option<Observed> {
+        let reason = format!("waited too long: {}", self.in_words()).into();
+        match self.class {
+            WaitingClass::User => Some(Observed::NotLaunchable { reason }),
+            WaitingClass::Infrastructure => Some(Observed::Lost { reason }),
+            WaitingClass::Gated => None,
+        }
+    }
+
     /// The reason with its message.
     pub fn in_words(&self) -> String {
         with_message(self.reason.clone(), self.message.as_deref())

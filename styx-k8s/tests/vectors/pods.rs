@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 use styx_core::{
-    executor::{Observation, Observed},
+    config::Timeouts,
     id::ExecutionId,
+    observation::{Observation, Observed},
+    run::State,
 };
 use styx_k8s::{
     answer::{self, Answer, Created, Deleted, Got},
@@ -47,6 +49,9 @@ fn check_pod(case: &mut Case) {
         history.observe(&running(), None);
     }
     let kind = match history.observe(&pod, None) {
+        Outcome::Waiting(waiting) if has_timed_out(case) => {
+            waiting.timed_out().map_or(("waiting", None), |what| kind(&what, false))
+        }
         Outcome::Waiting(_) => ("waiting", None),
         Outcome::Running(_) => ("running", None),
         Outcome::Ended(end) => kind(&end.observed(), end.class == Class::Lost),
@@ -57,6 +62,13 @@ fn check_pod(case: &mut Case) {
     if history.end().is_some() && !matches!(again, Outcome::Ended(_)) {
         case.fail("the end was taken back".to_owned());
     }
+}
+
+/// Whether the run has been SUBMITTED for longer than it may.
+fn has_timed_out(case: &Case) -> bool {
+    let is_submitted =
+        case.text("state") == "SUBMITTED" && case.member("since").is_string() && case.member("now").is_string();
+    is_submitted && case.instant("now") - case.instant("since") > Timeouts::default().of_state(State::Submitted)
 }
 
 fn running() -> PodView {
