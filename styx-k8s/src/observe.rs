@@ -288,7 +288,8 @@ impl Observer {
             Outcome::Waiting(_) | Outcome::Ended(_) => None,
         };
         let runs = pod.job().is_some_and(|job| job.is_running()) && !pod.is_terminal();
-        if had_ended && runs {
+        // Of a second pod enough was said.
+        if had_ended && runs && !known.contradictions.contains(&ContradictionKind::AnotherPod) {
             known.contradict(execution, ContradictionKind::RunsAfterEnd, &pod.uid, batch);
         }
         self.report_news(execution, batch);

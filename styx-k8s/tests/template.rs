@@ -252,6 +252,20 @@ fn template() -> impl Strategy<Value = Value> {
     )
 }
 
+#[test]
+fn a_pod_names_the_init_containers_that_it_has_from_templates() {
+    let named = |template: Value| built(&template)["metadata"]["annotations"]["styx-init-containers"].clone();
+    let two =
+        json!({"spec": {"initContainers": [{"name": "fetch", "image": "a:1"}, {"name": "unpack", "image": "a:1"}]}});
+    assert_eq!(named(two), "fetch,unpack");
+    assert_eq!(named(json!({})), Value::Null);
+    // No template may say so itself.
+    refused(
+        &json!({"metadata": {"annotations": {"styx-init-containers": "istio-init"}}}),
+        "metadata.annotations.styx-init-containers",
+    );
+}
+
 proptest! {
     #[test]
     fn an_empty_template_changes_nothing(empty in prop::sample::select(vec![json!({}), json!({"spec": {}}),

@@ -169,10 +169,11 @@ impl History {
 
     /// Judges a pod whose object is gone. `last` is how it was seen last, if that is known.
     pub fn observe_gone(&mut self, last: Option<&PodView>, stop: Option<StopAsked>) -> Arc<End> {
-        if let Some(last) = last
-            && let Outcome::Ended(end) = self.observe(last, stop)
-        {
-            return end;
+        if let Some(last) = last {
+            self.observe(last, stop);
+        }
+        if let Some(end) = &self.end {
+            return Arc::clone(end);
         }
         let absent = PodView::default();
         let end = Arc::new(judge_gone(&Case { seen: self, pod: last.unwrap_or(&absent), stop }));
