@@ -1,10 +1,12 @@
 //! When a pod is removed (scheduler and runner, d: "Pod cleanup").
 
 use chrono::{DateTime, TimeDelta, Utc};
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use styx_core::run::State;
 
-use crate::pod::{INSTANCE_ANNOTATION, MAIN_CONTAINER};
+use crate::{
+    pod::INSTANCE_ANNOTATION,
+    view::{ContainerState, PodView},
+};
 
 /// Reasons of a waiting container whose image can't be had.
 const IMAGE_ERRORS: [&str; 7] = [
@@ -78,40 +80,38 @@ impl Reason {
 /// Whether a pod is removed at `now`. `owner` is the state of the active run whose execution the pod is, read after the pod.
 ///
 /// A pod without the annotation of an instance isn't ours and is kept (EV-22).
-pub fn removal(pod: &Pod, owner: Option<State>, now: DateTime<Utc>, rules: &CleanupRules) -> Removal {
+pub fn removal(pod: &PodView, owner: Option<State>, now: DateTime<Utc>, rules: &CleanupRules) -> Removal {
     if rules.keep_for_debugging || !is_ours(pod) {
         return Removal::Keep;
     }
-    let state = main_status(pod).map(|status| status.state.clone().unwrap_or_default());
+    let state = pod.job().map(|job| &job.state);
     match owner {
-        None if state.as_ref().is_none_or(|state| state.terminated.is_none()) => Removal::LookAgain,
+        None if !matches!(state, Some(ContainerState::Terminated(_))) => Removal::LookAgain,
         Some(owner) if !has_ended(owner) => Removal::Keep,
-        _ => match state {
-            Some(state) => removal_of_ended(&state, now, rules),
-            None => Removal::Keep,
-        },
+        _ => state.map_or(Removal::Keep, |state| removal_of_ended(state, now, rules)),
     }
 }
 
 /// What is done with a pod that nothing wants and that still ran: `pod` is what there is of it now.
-pub fn after_second_look(pod: Option<&Pod>) -> Removal {
-    let terminated = |pod| main_status(pod).and_then(|status| status.state.as_ref()?.terminated.as_ref());
+pub fn after_second_look(pod: Option<&PodView>) -> Removal {
+    let has_ended = |pod: &PodView| matches!(pod.job().map(|job| &job.state), Some(ContainerState::Terminated(_)));
     match pod {
         // The next round removes it when its time has come.
-        Some(pod) if terminated(pod).is_none() => Removal::Delete(Reason::Unowned),
+        Some(pod) if !has_ended(pod) => Removal::Delete(Reason::Unowned),
         _ => Removal::Keep,
     }
 }
 
 /// What is done with a pod whose run looks at its execution no more.
 fn removal_of_ended(state: &ContainerState, now: DateTime<Utc>, rules: &CleanupRules) -> Removal {
-    let waits_for = state.waiting.as_ref().and_then(|waiting| waiting.reason.as_deref());
-    let Some(terminated) = &state.terminated else {
-        let is_image_error = waits_for.is_some_and(|reason| IMAGE_ERRORS.contains(&reason));
-        return if is_image_error { Removal::Delete(Reason::ImageError) } else { Removal::Keep };
+    let ended = match state {
+        ContainerState::Terminated(ended) => ended,
+        ContainerState::Waiting { reason: Some(reason), .. } if IMAGE_ERRORS.contains(&reason.as_str()) => {
+            return Removal::Delete(Reason::ImageError);
+        }
+        _ => return Removal::Keep,
     };
-    let finished_at = terminated.finished_at.as_ref().map(|at| at.0.as_microsecond());
-    match finished_at.and_then(DateTime::from_timestamp_micros).map(|at| now - at) {
+    match ended.finished_at.map(|at| now - at) {
         None => Removal::ForceDelete(Reason::Intolerant),
         Some(age) if age > rules.delay + rules.tolerance => Removal::ForceDelete(Reason::Intolerant),
         Some(age) if age > rules.delay => Removal::Delete(Reason::Expired),
@@ -124,12 +124,6 @@ fn has_ended(state: State) -> bool {
     matches!(state, State::Terminated | State::Failed | State::Error | State::Done)
 }
 
-fn is_ours(pod: &Pod) -> bool {
-    pod.metadata.annotations.iter().any(|annotations| annotations.contains_key(INSTANCE_ANNOTATION))
-}
-
-/// The status of the job's container, which is found by its name.
-fn main_status(pod: &Pod) -> Option<&ContainerStatus> {
-    let mut statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-    statuses.find(|status| status.name == MAIN_CONTAINER)
+fn is_ours(pod: &PodView) -> bool {
+    pod.annotations.contains_key(INSTANCE_ANNOTATION)
 }

@@ -1,10 +1,12 @@
 //! When pods are removed.
 
 use chrono::TimeDelta;
-use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 use styx_core::run::State;
-use styx_k8s::cleanup::{CleanupRules, Reason, Removal, after_second_look, removal};
+use styx_k8s::{
+    cleanup::{CleanupRules, Reason, Removal, after_second_look, removal},
+    view::{ContainerState, ContainerView, PodView, Termination},
+};
 
 use crate::harness::{Case, Rule};
 
@@ -13,7 +15,7 @@ pub(crate) const RULES: &[Rule] = &[];
 
 /// Compares whether a pod is deleted, and whether by force.
 pub(crate) fn check(case: &mut Case) {
-    let pod = pod(case.member("pod"));
+    let pod = read(&case.member("pod"));
     let owner = State::from_name(&case.text("run_state"));
     let mut rules = CleanupRules::default();
     rules.delay = TimeDelta::seconds(case.member("pod_deletion_delay_seconds").as_i64().expect("a delay"));
@@ -33,27 +35,18 @@ pub(crate) fn check(case: &mut Case) {
     }
 }
 
-/// A pod by its types. They have no room for a time that nobody can read; it is as good as none.
-fn pod(mut pod: Value) -> Pod {
-    for status in pod["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {
-        for state in ["state", "lastState"] {
-            if let Some(terminated) = status[state]["terminated"].as_object_mut() {
-                terminated.retain(|name, value| {
-                    !matches!(name.as_str(), "startedAt" | "finishedAt")
-                        || value.as_str().is_some_and(|text| text.parse::<chrono::DateTime<chrono::Utc>>().is_ok())
-                });
-            }
-        }
-    }
-    serde_json::from_value(pod).expect("a pod")
+fn read(pod: &Value) -> PodView {
+    PodView::from_json(pod.to_string().as_bytes()).expect("JSON")
 }
 
 /// The pod after its job has ended.
-fn terminated(pod: &Pod) -> Pod {
+fn terminated(pod: &PodView) -> PodView {
+    let job = ContainerView {
+        name: "styx-run".to_owned(),
+        state: ContainerState::Terminated(Termination::default()),
+        ..ContainerView::default()
+    };
     let mut pod = pod.clone();
-    let ended = serde_json::json!({"name": "styx-run", "image": "", "imageID": "", "ready": false, "restartCount": 0,
-        "state": {"terminated": {"exitCode": 0}}});
-    let status = pod.status.get_or_insert_default();
-    status.container_statuses = Some(vec![serde_json::from_value(ended).expect("a status")]);
+    pod.containers = vec![job];
     pod
 }
