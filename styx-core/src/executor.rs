@@ -27,9 +27,16 @@ use crate::{
 /// 8. `Lost` is said only of what is gone for certain, since a new attempt starts on it. What can't be reached isn't lost.
 /// 9. Whatever carries the log id and is found without being asked for is reported too. The engine asks to stop and to clean
 ///    up what it doesn't know.
+/// 10. After [`all_requested`](Self::all_requested), and after each new look at all that there is, it reports that all it knows
+///     is reported. Until then its silence about an execution means nothing.
 pub trait Executor: Send + Sync {
     /// Takes on an effect.
     fn perform(&self, effect: Effect);
+
+    /// All that earlier processes have left has been requested, by effects that came before this. Returns at once. When each of
+    /// them has been answered, the executor reports that all it knows is reported, on the channel of its observations and
+    /// after them. One that is out of contact keeps silent; whoever waits has a bound.
+    fn all_requested(&self);
 }
 
 /// What the world owes to the outside, with all that an executor needs to do it.

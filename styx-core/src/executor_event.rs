@@ -17,6 +17,8 @@ pub enum ExecutorEvent {
     },
     /// It can again.
     Recovered,
+    /// All that it knows of what earlier processes have left is reported: its silence about an execution isn't for want of time.
+    AllReported,
     /// It has ended although nobody stopped it: nothing more is run and nothing more is reported.
     Ended {
         /// Why.

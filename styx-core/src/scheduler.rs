@@ -264,6 +264,12 @@ impl Scheduler {
         self.decide(now, input, rows)
     }
 
+    /// The executor has reported all that it knows, after the first effects: what is due waits for no execution any more. Without
+    /// this, what is due waits until each execution of an earlier process was observed, or a minute has passed.
+    pub fn all_reported(&mut self) {
+        self.settling.end();
+    }
+
     /// Ends a step: decides about all that is due.
     ///
     /// # Errors

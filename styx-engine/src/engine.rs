@@ -91,6 +91,7 @@ type Look = Box<dyn FnOnce(&World, Now) + Send>;
 /// What is sent to the engine. A message takes its place in the share of its kind; the order is that of sending.
 enum Message {
     Observed(Observation, Place),
+    AllReported,
     Asked(Input, Answer, Place),
     Look(Look, Place),
     Stop,
@@ -140,6 +141,12 @@ impl Observer {
     pub fn observe(&self, observation: Observation) {
         let place = self.share.take();
         let _ = self.sender.send(Message::Observed(observation, place));
+    }
+
+    /// Hands over that the executor has reported all that it knows. It comes after the observations that were handed over before
+    /// and never waits.
+    pub fn all_reported(&self) {
+        let _ = self.sender.send(Message::AllReported);
     }
 }
 
@@ -279,6 +286,7 @@ pub fn start(
         engine.decide(NOBODY, &input)?;
     }
     let wake = engine.finish()?;
+    engine.executor.all_requested();
     let thread = thread::Builder::new().name("styx-engine".to_owned()).spawn(move || {
         let result = catch_unwind(AssertUnwindSafe(|| engine.run(wake)))
             .unwrap_or_else(|panic| Err(EngineError::Panicked(panic_text(panic.as_ref()))));
@@ -353,6 +361,7 @@ impl Loop {
     fn take(&mut self, message: Message) -> Result<ControlFlow<()>, EngineError> {
         match message {
             Message::Observed(observation, _place) => self.decide(NOBODY, &Input::Observed(observation))?,
+            Message::AllReported => self.machine.all_reported(),
             Message::Asked(input, answer, _place) => {
                 self.tickets += 1;
                 self.answers.insert(self.tickets, answer);

@@ -53,7 +53,14 @@ impl Script {
 
 /// Ends each execution as its environment says, from one thread.
 pub struct FakeExecutor {
-    effects: Sender<Effect>,
+    requests: Sender<Request>,
+}
+
+/// What the executor is asked for.
+enum Request {
+    Effect(Box<Effect>),
+    /// To say when all before this is answered.
+    AllRequested,
 }
 
 impl FakeExecutor {
@@ -75,11 +82,11 @@ impl FakeExecutor {
         observe: impl Fn(Observation) + Send + 'static,
         on_event: OnExecutorEvent,
     ) -> std::io::Result<Self> {
-        let (effects, receiver) = channel();
+        let (requests, receiver) = channel();
         thread::Builder::new().name("styx-fake".to_owned()).spawn(move || {
             let mut was_dropped = false;
             let work = || {
-                run(&receiver, observe);
+                run(&receiver, observe, &on_event);
                 was_dropped = true;
                 Ok::<_, Infallible>(())
             };
@@ -88,27 +95,35 @@ impl FakeExecutor {
                 on_event(ExecutorEvent::Ended { reason });
             }
         })?;
-        Ok(Self { effects })
+        Ok(Self { requests })
     }
 }
 
 impl Executor for FakeExecutor {
     fn perform(&self, effect: Effect) {
         // The thread ends only after the sender is gone; that it ended before has been reported.
-        let _ = self.effects.send(effect);
+        let _ = self.requests.send(Request::Effect(Box::new(effect)));
+    }
+
+    fn all_requested(&self) {
+        let _ = self.requests.send(Request::AllRequested);
     }
 }
 
-fn run(receiver: &Receiver<Effect>, observe: impl Fn(Observation)) {
+fn run(receiver: &Receiver<Request>, observe: impl Fn(Observation), on_event: &OnExecutorEvent) {
     let begin = Instant::now();
     let mut fakes = Fakes::default();
     loop {
-        let effect = match fakes.next_end() {
+        let request = match fakes.next_end() {
             Some(at) => receiver.recv_timeout(at.saturating_sub(begin.elapsed())),
             None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
-        let observations = match effect {
-            Ok(effect) => fakes.perform(effect, begin.elapsed()),
+        let observations = match request {
+            Ok(Request::Effect(effect)) => fakes.perform(*effect, begin.elapsed()),
+            Ok(Request::AllRequested) => {
+                on_event(ExecutorEvent::AllReported);
+                Vec::new()
+            }
             Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => return,
         };

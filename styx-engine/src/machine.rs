@@ -203,6 +203,11 @@ impl Machine {
         Ok(())
     }
 
+    /// The executor has reported all that it knows: what is due waits for no execution any more.
+    pub fn all_reported(&mut self) {
+        self.scheduler.all_reported();
+    }
+
     /// Whether the step has taken as many inputs as one may: what comes now is for the next. A quarter of its records is for
     /// what is due, however many inputs there are.
     pub fn is_full(&self) -> bool {

@@ -72,6 +72,8 @@ impl Executor for Reports {
     fn perform(&self, _effect: Effect) {
         let _ = self.0.lock().expect("nobody panics").send(Seen::Effect);
     }
+
+    fn all_requested(&self) {}
 }
 
 fn is_trigger(record: &Record) -> Option<&Trigger> {

@@ -32,6 +32,8 @@ struct Nothing;
 
 impl Executor for Nothing {
     fn perform(&self, _: Effect) {}
+
+    fn all_requested(&self) {}
 }
 
 fn engine() -> (EngineHandle, EngineThread, Observer) {

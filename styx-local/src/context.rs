@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) place: Arc<Place>,
     pub(crate) observations: Box<dyn Fn(Observation) + Send + Sync>,
     pub(crate) running: Mutex<BTreeMap<ExecutionId, Option<i32>>>,
+    /// That all it knows is reported is to be said, once the effects that came before are answered.
+    pub(crate) all_requested: AtomicBool,
     pub(crate) closed: AtomicBool,
 }
 

@@ -92,6 +92,7 @@ impl LocalExecutor {
             options,
             observations: Box::new(observations),
             running: Mutex::default(),
+            all_requested: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         });
         let (inbox, effects) = channel();
@@ -129,6 +130,11 @@ impl Executor for LocalExecutor {
         if self.inbox.send(effect).is_err() {
             tracing::error!("the local executor's thread is gone");
         }
+        wake(&self.wake);
+    }
+
+    fn all_requested(&self) {
+        self.shared.all_requested.store(true, Ordering::SeqCst);
         wake(&self.wake);
     }
 }

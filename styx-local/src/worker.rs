@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     os::fd::OwnedFd,
-    sync::{Arc, mpsc::Receiver},
+    sync::{Arc, atomic::Ordering, mpsc::Receiver},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -105,6 +105,8 @@ impl Worker {
                     }
                 }
             }
+            // Read before the effects are taken: all of those that came before it are there.
+            let all_requested = self.shared.all_requested.load(Ordering::SeqCst);
             while !self.shared.is_closed()
                 && let Ok(effect) = self.effects.try_recv()
             {
@@ -116,6 +118,10 @@ impl Worker {
             {
                 self.deadlines.pop_first();
                 self.advance(token);
+            }
+            if all_requested && self.stuck.is_empty() && !self.shared.is_closed() {
+                self.shared.all_requested.store(false, Ordering::SeqCst);
+                (self.shared.options.on_event)(ExecutorEvent::AllReported);
             }
         }
         Ok(())

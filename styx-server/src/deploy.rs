@@ -122,6 +122,8 @@ mod tests {
 
     impl Executor for Nothing {
         fn perform(&self, _: styx_core::executor::Effect) {}
+
+        fn all_requested(&self) {}
     }
 
     fn start(storage: &MemoryStorage, dir: Option<&Path>) -> (Machine, Loaded) {

@@ -37,6 +37,11 @@ impl Runner {
     ///
     /// When the machine or the data folder doesn't allow it.
     pub(crate) fn start(settings: &Settings, observer: Observer, on_event: OnExecutorEvent) -> anyhow::Result<Self> {
+        let all_reported = observer.clone();
+        let on_event: OnExecutorEvent = Arc::new(move |event| match event {
+            ExecutorEvent::AllReported => all_reported.all_reported(),
+            event => on_event(event),
+        });
         let observe = move |observation| observer.observe(observation);
         match settings.executor {
             ExecutorKind::Fake => {
@@ -113,6 +118,10 @@ impl Executor for Counted {
         self.metrics.count_effect(&effect);
         self.runner.perform(effect);
     }
+
+    fn all_requested(&self) {
+        self.runner.all_requested();
+    }
 }
 
 impl Executor for Runner {
@@ -120,6 +129,13 @@ impl Executor for Runner {
         match self {
             Self::Local(executor) => executor.perform(effect),
             Self::Fake(executor) => executor.perform(effect),
+        }
+    }
+
+    fn all_requested(&self) {
+        match self {
+            Self::Local(executor) => executor.all_requested(),
+            Self::Fake(executor) => executor.all_requested(),
         }
     }
 }

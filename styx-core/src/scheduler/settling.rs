@@ -10,8 +10,8 @@ use crate::{
     world::World,
 };
 
-/// How long a start waits for the living executions to report.
-const SETTLE: TimeDelta = TimeDelta::seconds(10);
+/// How long a start waits for an executor that is out of contact. One that is not says when it has reported all that it knows.
+const SETTLE: TimeDelta = TimeDelta::minutes(1);
 
 /// The executions of an earlier process that haven't reported, and until when nothing falls due because of that.
 #[derive(Debug)]
@@ -42,6 +42,12 @@ impl Settling {
             self.awaited.remove(execution);
             self.until = self.until.filter(|_| !self.awaited.is_empty());
         }
+    }
+
+    /// The executor has reported all that it knows.
+    pub(super) fn end(&mut self) {
+        self.awaited.clear();
+        self.until = None;
     }
 
     /// When what is due at `due` is done.

@@ -46,6 +46,7 @@ situations! {
     ObservationDoubled: "an observation came twice",
     ObservationOvertaken: "an end was heard of before its start",
     ReportUnasked: "an executor reported what it wasn't asked about",
+    ExecutorSilent: "an executor never said that it had reported all it knows",
     RefusedLaunch: "a launch was refused for now",
     RefusedLate: "a refusal was heard of only after its time to ask again",
     NotLaunchable: "a launch was refused for good",

@@ -28,6 +28,10 @@ pub(super) struct Process {
     pub(super) arrivals: BTreeMap<ExecutionId, DateTime<Utc>>,
     /// From when on nothing waits for the executions of an earlier process.
     pub(super) settles_at: Option<DateTime<Utc>>,
+    /// The executor knows that all was requested.
+    pub(super) all_requested: bool,
+    /// The executor has said that it reported all it knows.
+    pub(super) all_reported: bool,
 }
 
 /// A request that waits for its answer.
@@ -53,11 +57,14 @@ impl Process {
             timer: 0,
             arrivals: BTreeMap::new(),
             settles_at: None,
+            all_requested: false,
+            all_reported: false,
         })
     }
 
-    /// Whether the executions of an earlier process have reported, or had the time to.
+    /// Whether the executor has reported all it knows, or had the time to.
     pub(super) fn has_settled(&mut self, now: DateTime<Utc>) -> bool {
-        now >= *self.settles_at.get_or_insert(now + TimeDelta::seconds(10))
+        let settles_at = *self.settles_at.get_or_insert(now + TimeDelta::minutes(1));
+        self.all_reported || now >= settles_at
     }
 }

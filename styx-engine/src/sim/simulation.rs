@@ -48,6 +48,8 @@ enum Happening {
     Job { execution: ExecutionId, event: JobEvent },
     /// An observation reaches the process that it is for.
     Observe { process: u64, observation: Observation },
+    /// The executor has reported all that it knows to the process.
+    AllReported { process: u64 },
     /// Faults have stopped a while ago: operators see to it that nothing new begins.
     Drain,
 }
@@ -199,6 +201,7 @@ impl Simulation {
                 }
             }
             Happening::Arrive { process, effect } => self.arrive(process, effect),
+            Happening::AllReported { process } => self.all_reported(process),
             Happening::Job { execution, event } => {
                 self.story.note(self.now, "outside", || format!("{} {event:?}", describe::short(&execution)));
                 let follows = self.outside.happen(&execution, event);
@@ -407,6 +410,7 @@ impl Simulation {
             }
             _ => effects.into_iter().for_each(|effect| self.perform(effect)),
         }
+        self.request_all();
         for (ticket, reply) in answers {
             let Some(asked) = self.process.as_mut().and_then(|process| process.asked.remove(&ticket)) else {
                 continue;

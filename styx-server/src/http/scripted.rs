@@ -129,6 +129,10 @@ impl ScriptedExecutor {
 }
 
 impl Executor for ScriptedExecutor {
+    fn all_requested(&self) {
+        self.observer.all_reported();
+    }
+
     fn perform(&self, effect: Effect) {
         let now = self.clock.now();
         match effect {

@@ -25,6 +25,32 @@ impl Simulation {
         self.later(at - self.now, Happening::Arrive { process: self.processes, effect });
     }
 
+    /// After its first effects, a process lets the executor know that it has requested all. One that is out of contact never
+    /// answers.
+    pub(super) fn request_all(&mut self) {
+        let silent = self.faulty() && self.random.chance(10);
+        let answer = self.random.millis(400, 2_000);
+        let Some(process) = self.process.as_mut().filter(|process| !process.all_requested) else {
+            return;
+        };
+        process.all_requested = true;
+        let last = process.arrivals.values().max().copied().unwrap_or(self.now);
+        if silent {
+            return self.coverage.reach(Situation::ExecutorSilent);
+        }
+        self.later(last - self.now + answer, Happening::AllReported { process: self.processes });
+    }
+
+    pub(super) fn all_reported(&mut self, process: u64) {
+        let Some(current) = self.process.as_mut().filter(|_| self.processes == process) else {
+            return;
+        };
+        self.story.note(self.now, "observed", || "all that the executor knows".to_owned());
+        current.all_reported = true;
+        current.machine.all_reported();
+        self.step();
+    }
+
     pub(super) fn arrive(&mut self, process: u64, effect: Effect) {
         let current = self.processes == process && self.process.is_some();
         if !current && self.random.chance(30) {
