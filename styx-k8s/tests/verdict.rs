@@ -194,6 +194,8 @@ fn a_program_that_cannot_start_is_the_users_unless_the_runtime_is_in_trouble() {
         "exec: \"/lib/systemd/systemd\": stat /lib/systemd/systemd: no such file or directory: unknown",
         "exec: \"timed out\": permission denied",
         "exec /app: exec format error",
+        "crun: executable file `ttrpc` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a command",
+        "error mounting \"cgroup\" to rootfs at \"/etc/timed out\": not a directory",
         "unable to start container process: unknown capability \"no space left on device\"",
         "",
     ] {
@@ -204,6 +206,9 @@ fn a_program_that_cannot_start_is_the_users_unless_the_runtime_is_in_trouble() {
         "runc create failed: write /run/x: No space left on device",
         "fork/exec /usr/bin/containerd-shim: resource temporarily unavailable",
         "ttrpc: closed: unknown",
+        // The sandbox is gone (containerd, issues 7388 and 9160).
+        "unable to create new parent process: namespace path: lstat /proc/0/ns/ipc: no such file or directory: unknown",
+        "process_linux.go:402: getting the final child's pid from pipe caused: EOF: unknown",
         "unable to apply cgroup configuration: mkdir /sys/fs/x: cannot allocate memory",
     ] {
         check(&[

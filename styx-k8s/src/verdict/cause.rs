@@ -32,11 +32,12 @@ const OWN_LIMITS: [&str; 3] =
 const NODE_PRESSURE: [&str; 2] = ["low on resource", "the node had condition"];
 
 /// What a runtime says of a program that the image doesn't have, or that isn't one.
-const ABOUT_PROGRAM: [&str; 3] = ["executable file not found", "exec format error", "chdir to cwd"];
+const ABOUT_PROGRAM: [&str; 4] =
+    ["executable file not found", "not found in $path", "exec format error", "chdir to cwd"];
 /// What it says of the file behind `exec: "NAME"`.
 const ABOUT_FILE: [&str; 4] = ["no such file or directory", "not a directory", "is a directory", "permission denied"];
 /// What it says when it, or its node, is at fault.
-const RUNTIME_TROUBLE: [&str; 22] = [
+const RUNTIME_TROUBLE: [&str; 25] = [
     "context deadline exceeded",
     "context canceled",
     "deadlineexceeded",
@@ -57,6 +58,9 @@ const RUNTIME_TROUBLE: [&str; 22] = [
     "broken pipe",
     "shim disconnected",
     "code = unavailable",
+    "unable to create new parent process",
+    "from pipe",
+    "read init-p",
     "cgroup",
     "nvidia-container",
 ];

@@ -21,15 +21,15 @@ const IMAGE_ERRORS: [&str; 6] = [
     "ImagePullBackOff",
     "RegistryUnavailable",
 ];
-const NODE_REASONS: [&str; 8] = [
+/// Reasons of a pod that its node ended or refused; all that begin with `OutOf` as well.
+const NODE_REASONS: [&str; 7] = [
     "Terminated",
     "Shutdown",
     "NodeShutdown",
     "Preempting",
     "NodeAffinity",
     "UnexpectedAdmissionError",
-    "OutOfcpu",
-    "OutOfmemory",
+    "TopologyAffinityError",
 ];
 
 /// The switches, as indexes of [`RULES`].
@@ -145,6 +145,11 @@ fn table(line: &Value, rules: usize) -> (Vec<Value>, Vec<Value>) {
     }
     let status = &pod["status"];
     let (phase, reason) = (status["phase"].as_str().unwrap_or_default(), status["reason"].as_str().unwrap_or_default());
+    let is_nodes = NODE_REASONS.contains(&reason) || reason.starts_with("OutOf");
+    let said = match status["message"].as_str().map(str::trim).unwrap_or_default() {
+        "" => reason.to_owned(),
+        message => format!("{reason}: {message}"),
+    };
     let main = status["containerStatuses"].as_array().into_iter().flatten().find(|one| one["name"] == "styx-run");
     let main = main.filter(|_| is_ours);
     let state_of = |member: &str| main.map_or(&Value::Null, |main| &main["state"][member]).as_object();
@@ -180,8 +185,8 @@ fn table(line: &Value, rules: usize) -> (Vec<Value>, Vec<Value>) {
     }
     if let Some(end) = terminated.filter(|_| phase == "Running" || terminal || is_on(ANY_PHASE)) {
         let (code, metrics) = exit_code(annotations, end, phase, &is_on);
-        if code != Some(0) && NODE_REASONS.contains(&reason) && is_on(INFRASTRUCTURE) && !keepalive_runs(status) {
-            let (events, _) = run_error(reason.to_owned(), true);
+        if code != Some(0) && is_nodes && is_on(INFRASTRUCTURE) && !keepalive_runs(status) {
+            let (events, _) = run_error(said, true);
             return (events, metrics);
         }
         let ended = match code {
@@ -198,19 +203,18 @@ fn table(line: &Value, rules: usize) -> (Vec<Value>, Vec<Value>) {
                     started().into_iter().chain([json!({"name": "terminate", "exit_code": null})]).collect(),
                     Vec::new(),
                 ),
-                false => run_error(reason.to_owned(), false),
+                false => run_error(said, false),
             };
         }
         let text = match main {
             None => "Could not find our container in pod",
             Some(_) => "Unexpected null terminated status",
         };
-        if NODE_REASONS.contains(&reason) && is_on(INFRASTRUCTURE) {
-            return run_error(reason.to_owned(), runs);
+        if is_nodes && is_on(INFRASTRUCTURE) {
+            return run_error(said, runs);
         }
-        let said =
-            if is_on(INFRASTRUCTURE) && !reason.is_empty() { format!("{text}: {reason}") } else { text.to_owned() };
-        return run_error(said, runs);
+        let is_said = is_on(INFRASTRUCTURE) && !reason.is_empty();
+        return run_error(if is_said { format!("{text}: {said}") } else { text.to_owned() }, runs);
     }
     let is_ready = main.is_some_and(|main| main["ready"] == true);
     let runs = if is_on(RUNNING) { running.is_some() } else { phase == "Running" && is_ready };
