@@ -10,7 +10,7 @@ use crate::{
     graph::IllegalTransition,
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId, number},
     record::{BackfillEvent, Fact, OutOfBounds, Record, RunEvent, WorkflowEvent},
-    schedule::Nearest,
+    schedule::{Nearest, OffsetLeadsOut},
     stored_workflow::StoredWorkflow,
 };
 
@@ -281,11 +281,8 @@ pub enum Refusal {
     #[error("invalid schedule: no matching instant")]
     NoInstant,
     /// The schedule fires, but with this offset its next trigger isn't in the calendar.
-    #[error("invalid offset: with `{offset}` the first trigger lies outside the years 0000 to 9999")]
-    OffsetLeadsOut {
-        /// The offset.
-        offset: Arc<str>,
-    },
+    #[error(transparent)]
+    OffsetLeadsOut(OffsetLeadsOut),
     /// The schedule or the offset can't be read.
     #[error("{0}")]
     BadSchedule(String),

@@ -42,7 +42,7 @@ impl FileError {
         let (place, field, text) = match refusal {
             Refusal::NoInstant => (places.schedule, "schedule", format!("invalid schedule: `{schedule}` never fires")),
             // Without an offset of its own the schedule's leads out of the calendar.
-            Refusal::OffsetLeadsOut { .. } => match places.offset {
+            Refusal::OffsetLeadsOut(_) => match places.offset {
                 Some(place) => (place, "offset", refusal.to_string()),
                 None => (places.schedule, "schedule", refusal.to_string()),
             },

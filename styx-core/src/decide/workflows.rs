@@ -10,7 +10,7 @@ use crate::{
     extensions::Extensions,
     id::WorkflowId,
     record::{Bounds, Cause, Cursor, CursorMove, Fact, WorkflowEvent},
-    schedule::Schedule,
+    schedule::{OffsetLeadsOut, Schedule},
     stored_workflow::{StoredWorkflow, WorkflowSpec},
     world::{Workflow, digest},
 };
@@ -151,7 +151,7 @@ fn patched_cursor(context: Context<'_>, workflow: &Workflow, patch: &Patch) -> R
 pub fn first_cursor(spec: &WorkflowSpec, now: DateTime<Utc>) -> Result<Cursor, Refusal> {
     let (schedule, offset) = spec.triggers().map_err(Refusal::BadSchedule)?;
     schedule.first_natural(&offset, now).map(Cursor::from).ok_or_else(|| match schedule.next(now) {
-        Some(_) => Refusal::OffsetLeadsOut { offset: offset.as_str().into() },
+        Some(_) => Refusal::OffsetLeadsOut(OffsetLeadsOut(offset)),
         None => Refusal::NoInstant,
     })
 }

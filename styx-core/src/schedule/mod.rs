@@ -29,7 +29,7 @@ use self::fields::Fields;
 pub use self::{
     counting::Instants,
     cron::{Cron, CronField, ParseCronError},
-    natural::NaturalTrigger,
+    natural::{NaturalTrigger, OffsetLeadsOut},
     offset::{Offset, ParseOffsetError},
     parameter::{ParameterForm, ParseParameterError, read_any_parameter},
     partition::{Nearest, NoPartition, names_of},

@@ -26,6 +26,11 @@ pub struct NaturalTrigger {
     pub fires_at: DateTime<Utc>,
 }
 
+/// A schedule fires, and with this offset its first trigger isn't in the calendar.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid offset: with `{}` the first trigger lies outside the years 0000 to 9999", .0.as_str())]
+pub struct OffsetLeadsOut(pub Offset);
+
 impl Schedule {
     /// The first trigger of a workflow that is stored now, or gets this schedule or offset now: the first that fires
     /// strictly after `now` (T-30, TR-4).

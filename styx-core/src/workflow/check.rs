@@ -5,10 +5,7 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{WorkflowConfiguration, launch::launch_errors, validate};
-use crate::{
-    request::Refusal,
-    schedule::{Offset, Schedule},
-};
+use crate::schedule::{Offset, OffsetLeadsOut, Schedule};
 
 /// What a workflow must keep to on the server that it is meant for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,11 +85,8 @@ fn never_fires(configuration: &WorkflowConfiguration, after: DateTime<Utc>) -> O
         return None;
     }
     let (field, text) = match (schedule.next(after), &configuration.offset) {
-        (Some(_), Some(offset)) => ("offset", Refusal::OffsetLeadsOut { offset: offset.as_str().into() }.to_string()),
-        (Some(_), None) => {
-            let offset = schedule.default_offset().as_str().into();
-            ("schedule", Refusal::OffsetLeadsOut { offset }.to_string())
-        }
+        (Some(_), Some(_)) => ("offset", OffsetLeadsOut(offset).to_string()),
+        (Some(_), None) => ("schedule", OffsetLeadsOut(offset).to_string()),
         (None, _) => ("schedule", format!("invalid schedule: `{}` never fires", configuration.schedule.as_str())),
     };
     Some(Finding { rule: None, field: field.into(), text })
