@@ -358,6 +358,37 @@ fn a_stop_of_ours_is_nobodys_failure() {
 }
 
 #[test]
+fn a_deletion_by_others_before_our_stop_stays_theirs() {
+    let stop = Some(StopAsked { at: DateTime::from_timestamp(1_767_225_600, 0).expect("a time") });
+    let killed = pod("Failed", ended(143, 20), ended(0, 20)).deleting().view();
+    let after = |first: &TestPod| {
+        let mut history = History::default();
+        history.observe(&first.view(), None);
+        shown(&history.observe(&killed, stop))
+    };
+    assert_eq!(after(&pod("Running", running(), running()).deleting()), "infrastructure 143");
+    assert_eq!(after(&pod("Running", running(), running())), "user 143");
+}
+
+#[test]
+fn a_pod_that_is_gone_is_lost_with_what_threatened_it() {
+    let gone = |last: &TestPod| {
+        let mut history = History::default();
+        history.observe(&last.view(), None);
+        history.observe_gone(None, None)
+    };
+    let end = gone(&pod("Running", running(), running()).because("NodeLost", "Node n is unresponsive"));
+    assert_eq!(
+        (end.class.as_str(), &*end.reason),
+        (
+            "lost",
+            "the pod is gone, and nobody knows how it ended; before, the node can't be reached: NodeLost: Node n is unresponsive"
+        )
+    );
+    assert_eq!(&*gone(&pod("Running", running(), running())).reason, "the pod is gone, and nobody knows how it ended");
+}
+
+#[test]
 fn codes_come_from_the_termination_log_where_the_job_says_so() {
     let logged = |code: i32, message: &str| {
         let reason = if code == 0 { "Completed" } else { "Error" };
