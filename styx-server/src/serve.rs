@@ -86,6 +86,7 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr().context("asking for the address listened on")?;
     let health = Arc::new(Health::default());
     let watchdog = Watchdog::new(Arc::clone(&health));
+    logging::watch(&watchdog);
     let (http_metrics, guard) = (HttpMetrics::new(), guard(&settings));
     let (load, loaded) = watch::channel(None);
     let router = http::router(guard.clone(), Arc::clone(&health), loaded);

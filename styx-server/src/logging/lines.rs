@@ -3,11 +3,15 @@
 
 use std::{
     collections::VecDeque,
+    convert::Infallible,
+    fmt,
     io::{self, Write},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
+
+use styx_core::executor_event::run_to_end;
 
 /// The most lines that wait for the output.
 const MOST_LINES: usize = 16_384;
@@ -50,9 +54,35 @@ struct Queue {
     bytes: usize,
     is_writing: bool,
     left_out: LeftOut,
+    end: End,
+}
+
+/// What is known of the end of the thread.
+#[derive(Default)]
+enum End {
+    /// It works, and nobody wants to know.
+    #[default]
+    Unwatched,
+    /// To be called when it ends.
+    Watched(Box<dyn FnOnce(&str) + Send>),
+    /// It has ended, and why.
+    Ended(String),
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unwatched => "Unwatched",
+            Self::Watched(_) => "Watched",
+            Self::Ended(_) => "Ended",
+        })
+    }
 }
 
 impl Lines {
+    /// The name of the thread that writes them.
+    pub(crate) const THREAD: &str = "styx-log-lines";
+
     /// Starts the thread that writes the lines to `output`. `notice` is the line that reports how many were left out.
     ///
     /// # Errors
@@ -65,12 +95,30 @@ impl Lines {
         let lines = Self::default();
         let shared = Arc::clone(&lines.0);
         let mut writer = Writer { output, notice, reported: 0, is_torn: false };
-        thread::Builder::new().name("styx-log-lines".to_owned()).spawn(move || {
-            loop {
-                writer.step(&shared);
+        thread::Builder::new().name(Self::THREAD.to_owned()).spawn(move || {
+            let reason = run_to_end(|| -> Result<(), Infallible> {
+                loop {
+                    writer.step(&shared);
+                }
+            });
+            let before = std::mem::replace(&mut shared.lock().end, End::Ended(reason.clone()));
+            if let End::Watched(ended) = before {
+                ended(&reason);
             }
         })?;
         Ok(lines)
+    }
+
+    /// `ended` is called with the reason when the thread ends, at once if it has.
+    pub(crate) fn when_ended(&self, ended: impl FnOnce(&str) + Send + 'static) {
+        let mut queue = self.0.lock();
+        if let End::Ended(reason) = &queue.end {
+            let reason = reason.clone();
+            drop(queue);
+            ended(&reason);
+        } else {
+            queue.end = End::Watched(Box::new(ended));
+        }
     }
 
     /// Takes a line, which ends with a line break. It is left out if too many wait.
@@ -292,6 +340,23 @@ mod tests {
         lines.flush(Duration::from_secs(60));
         let rest: Vec<Vec<u8>> = written.try_iter().collect();
         assert_eq!((rest.len(), rest.last().unwrap().as_slice()), (MOST_LINES + 1, b"last\n".as_slice()));
+    }
+
+    #[test]
+    fn whoever_watches_learns_of_the_end_of_the_thread_whenever_it_ends() {
+        let panics = |_: u64| -> Vec<u8> { panic!("a bad one") };
+        let full = Disk { room: 0, bytes: Vec::new() };
+        let lines = Lines::start(full, panics).unwrap();
+        let (tell, told) = channel();
+        let (first, second) = (tell.clone(), tell);
+        lines.when_ended(move |reason| first.send(reason.to_owned()).unwrap());
+        assert_eq!(told.try_recv().ok(), None);
+        // The output refuses it, and the notice of that panics.
+        lines.push(b"line\n");
+        lines.push(b"line\n");
+        assert_eq!(told.recv().unwrap(), "it panicked: a bad one");
+        lines.when_ended(move |reason| second.send(reason.to_owned()).unwrap());
+        assert_eq!(told.recv().unwrap(), "it panicked: a bad one");
     }
 
     #[test]

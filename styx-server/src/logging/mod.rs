@@ -22,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 
 pub(crate) use self::lines::LeftOut;
 use self::lines::Lines;
-use crate::cli::LogFormat;
+use crate::{cli::LogFormat, health::Watchdog};
 
 /// How long the end of the process waits for the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -50,6 +50,14 @@ pub(crate) fn start(format: LogFormat) -> io::Result<()> {
         LogFormat::Json => builder.with_writer(move || lines).json().flatten_event(true).with_target(false).try_init(),
     };
     Ok(())
+}
+
+/// The end of the thread that writes the lines is the end of the process: nobody would learn of anything any more.
+pub(crate) fn watch(watchdog: &Watchdog) {
+    if let Some(lines) = LINES.get() {
+        let watchdog = watchdog.clone();
+        lines.when_ended(move |reason| watchdog.ended(Lines::THREAD, reason));
+    }
 }
 
 /// Takes events of the text form as lines that are safe on a terminal: what an event holds of others looks like no other event.
