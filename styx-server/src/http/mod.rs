@@ -403,6 +403,8 @@ pub(crate) fn is_write(method: &Method) -> bool {
 struct Peer(SocketAddr);
 
 #[cfg(test)]
+mod clock_laws;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod route_laws;

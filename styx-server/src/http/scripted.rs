@@ -24,7 +24,7 @@ use styx_core::{
     world::World,
 };
 use styx_engine::{
-    clock::Clock,
+    clock::{Clock, Reading},
     engine::{self, EngineHandle, EngineThread, Inbox, Observer},
     machine::{Machine, MachineOptions},
 };
@@ -44,26 +44,45 @@ use crate::{
     tail::WatchedLog,
 };
 
-/// A clock that shows what it was set to; time elapses with it.
-pub(super) struct ScriptedClock(Mutex<DateTime<Utc>>);
+/// A clock that shows what it was set to; time elapses with it, except when it jumps.
+pub(super) struct ScriptedClock(Mutex<Time>);
+
+struct Time {
+    wall: DateTime<Utc>,
+    /// What has elapsed since 1970, as if the wall clock had never jumped.
+    elapsed: Duration,
+}
 
 impl ScriptedClock {
     fn at(now: DateTime<Utc>) -> Self {
-        Self(Mutex::new(now))
+        Self(Mutex::new(Time { wall: now, elapsed: since_epoch(now) }))
     }
 
     fn set(&self, now: DateTime<Utc>) {
-        *lock(&self.0) = now;
+        let mut time = lock(&self.0);
+        let passed = (now - time.wall).to_std().unwrap();
+        time.elapsed += passed;
+        time.wall = now;
+    }
+
+    fn jump(&self, by: TimeDelta) {
+        lock(&self.0).wall += by;
     }
 }
 
 impl Clock for ScriptedClock {
     fn now(&self) -> DateTime<Utc> {
-        *lock(&self.0)
+        lock(&self.0).wall
     }
 
     fn elapsed(&self) -> Duration {
-        since_epoch(self.now())
+        lock(&self.0).elapsed
+    }
+
+    /// Both of the same moment: a clock that is set between them would seem to jump.
+    fn read(&self) -> Reading {
+        let time = lock(&self.0);
+        Reading { wall: time.wall, elapsed: time.elapsed }
     }
 }
 
@@ -295,6 +314,12 @@ impl ScriptedServer {
             self.executor.show_due();
         }
         self.clock.set(to.max(self.now()));
+        self.settle();
+    }
+
+    /// Sets the wall clock ahead, or back, in no time; the engine has seen it on return.
+    pub(super) fn jump(&self, by: TimeDelta) {
+        self.clock.jump(by);
         self.settle();
     }
 
