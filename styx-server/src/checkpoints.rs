@@ -81,6 +81,12 @@ impl Checkpoints {
         Ok(checkpoint(&name, mark.tail, now))
     }
 
+    /// As if one were being made, until what is returned is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.making.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// Removes what is too much; one that somebody looks at stays until the next time.
     fn remove_oldest(&self) -> Result<(), CheckpointError> {
         let all = self.list()?;

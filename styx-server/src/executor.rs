@@ -154,3 +154,34 @@ fn local_options(settings: &Settings, runs: &std::path::Path) -> LocalOptions {
     options.umask = umask::of_jobs();
     options
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use styx_client::ReadinessStatus;
+
+    use super::*;
+    use crate::health::tests::counting;
+
+    #[test]
+    fn what_an_executor_reports_about_itself_is_how_the_server_is() {
+        let health = Arc::new(Health::default());
+        health.start();
+        let (watchdog, ends) = counting(&health);
+        let tell = on_event(&health, &watchdog);
+        let shown = || {
+            let readiness = health.readiness(None, None);
+            let reasons = readiness.reasons.into_iter().map(|reason| format!("{}: {}", reason.part, reason.reason));
+            (readiness.status, reasons.collect::<Vec<_>>(), ends.load(Ordering::SeqCst))
+        };
+        assert_eq!(shown(), (ReadinessStatus::Ready, Vec::new(), 0));
+        tell(ExecutorEvent::Degraded { reason: "nobody answers".to_owned() });
+        assert_eq!(shown(), (ReadinessStatus::Degraded, vec!["executor: nobody answers".to_owned()], 0));
+        tell(ExecutorEvent::Recovered);
+        assert_eq!(shown(), (ReadinessStatus::Ready, Vec::new(), 0));
+        tell(ExecutorEvent::Ended { reason: "it panicked".to_owned() });
+        let ended = vec!["thread: the thread of the executor has ended: it panicked".to_owned()];
+        assert_eq!(shown(), (ReadinessStatus::Failed, ended, 1));
+    }
+}

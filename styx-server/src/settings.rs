@@ -459,6 +459,29 @@ mod tests {
     }
 
     #[test]
+    fn sizes_and_numbers_have_bounds() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("styx.toml");
+        let load = |text: &str| {
+            std::fs::write(&config, text).unwrap();
+            let settings = Settings::load(&Flags { config: Some(config.clone()), ..Flags::default() });
+            settings.map_err(|error| error.to_string())
+        };
+        for (taken, refused, said) in [
+            ("http.max_body_bytes = 4194304", "http.max_body_bytes = 4194305", "(4194305) must be at most 4194304: "),
+            ("http.max_body_bytes = 1", "http.max_body_bytes = 0", "max_body_bytes (0), "),
+            ("http.max_connections = 1", "http.max_connections = 0", "max_connections (0) and "),
+            ("http.max_waiting = 1", "http.max_waiting = 0", "max_waiting (0) must be at least 1"),
+            ("http.max_header_bytes = 8192", "http.max_header_bytes = 8191", "max_header_bytes (8191) at least 8192"),
+            ("keep_checkpoints = 1", "keep_checkpoints = 0", "keep_checkpoints (0) must be at least 1"),
+        ] {
+            assert_eq!(load(taken).err(), None, "{taken}");
+            let error = load(refused).err().unwrap_or_default();
+            assert!(error.contains(said), "{refused}: {error:?}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_named_with_line_key_and_value() {
         for (text, parts) in [
             ("\nlisen = \"x\"", &["2:1: ", "`lisen`", "listen"][..]),

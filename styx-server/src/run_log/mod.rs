@@ -183,6 +183,11 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
     use styx_core::{id::Epoch, run::State};
     use styx_store::conformance::Story;
 
@@ -231,6 +236,48 @@ mod tests {
         assert_eq!(shown(LogRuns::Off), [false; 4]);
         assert_eq!(shown(LogRuns::Failures), [false, true, true, true]);
         assert_eq!(shown(LogRuns::All), [true; 4]);
+    }
+
+    /// Takes what is logged.
+    #[derive(Clone, Default)]
+    struct Logged(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Logged {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_was_left_out_is_reported_once_when_it_is_time() {
+        let mut run_log = RunLog::new(LogRuns::All, Counter::default());
+        let logged = Logged::default();
+        let writer = logged.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let dispatch = tracing::Dispatch::new(subscriber);
+        let report = |run_log: &mut RunLog, elapsed| {
+            run_log.began = Instant::now().checked_sub(Duration::from_secs(elapsed)).unwrap();
+            let wait = tracing::dispatcher::with_default(&dispatch, || run_log.report());
+            (wait, String::from_utf8(std::mem::take(&mut *logged.0.lock().unwrap())).unwrap())
+        };
+        assert_eq!(report(&mut run_log, 0), (None, String::new()));
+        let lines = [(Kind::Done, 107), (Kind::Retried, 101), (Kind::GivenUp, 1)];
+        for (kind, count) in lines {
+            for _ in 0..count {
+                run_log.limiter.admits(kind, Duration::ZERO);
+            }
+        }
+        let (wait, text) = report(&mut run_log, 3);
+        assert!(wait.is_some_and(|wait| wait <= Duration::from_secs(7)) && text.is_empty(), "{wait:?} {text}");
+        let (wait, text) = report(&mut run_log, 10);
+        assert_eq!(wait, None);
+        assert!(text.contains("left_out=8") && text.contains("7 done, 1 retried"), "{text}");
+        assert!(!text.contains("given up"), "{text}");
+        assert_eq!(report(&mut run_log, 99), (None, String::new()));
     }
 
     #[test]

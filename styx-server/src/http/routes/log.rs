@@ -100,3 +100,74 @@ fn number(call: &Call, name: &str, default: u64) -> Result<u64, ApiError> {
     let Some(text) = call.query.filter(name) else { return Ok(default) };
     text.parse().map_err(|_| ApiError::bad_request(format!("{name}: `{text}` is not a whole number from 0")))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use chrono::TimeDelta;
+    use hyper::Request;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        auth::Access,
+        http::scripted::{ScriptedServer, lasting},
+    };
+
+    fn server(data: &std::path::Path) -> ScriptedServer {
+        let now = "2026-01-01T00:30:00Z".parse().unwrap();
+        ScriptedServer::start(data, Access::Open, now, lasting(TimeDelta::zero()))
+    }
+
+    fn send(server: &ScriptedServer, method: &str, path: &str) -> (u16, String) {
+        let request = Request::builder().method(method).uri(path).header("host", "localhost");
+        let (status, body) = server.send(request.header("content-length", 0).body(Body::empty()).unwrap());
+        (status.as_u16(), String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn while_a_checkpoint_is_made_another_one_is_refused_and_reads_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = server(&dir.path().join("data"));
+        let listed = || {
+            let (status, list) = send(&server, "GET", "/api/v4/checkpoints");
+            let list: Value = serde_json::from_str(&list).unwrap();
+            (status, list["checkpoints"].as_array().unwrap().len())
+        };
+        let making = server.app.checkpoints.hold();
+        let (status, text) = send(&server, "POST", "/api/v4/checkpoints");
+        assert!(status == 409 && text.contains("another checkpoint is being made"), "{status} {text}");
+        assert_eq!(listed(), (200, 0));
+        drop(making);
+        assert_eq!(send(&server, "POST", "/api/v4/checkpoints").0, 201);
+        assert_eq!(listed(), (200, 1));
+    }
+
+    #[test]
+    fn an_answer_with_records_ends_soon_after_its_bytes_and_the_next_one_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = server(&dir.path().join("data"));
+        let argument = "w".repeat(110_000);
+        for number in 0..100 {
+            let body =
+                format!(r#"{{"id":"w{number}","schedule":"days","docker_image":"b","docker_args":["{argument}"]}}"#);
+            server.ask("POST", "/api/v3/workflows/c", &body);
+        }
+        let tail = server.settle().0;
+        let (mut next, mut sizes) = (1, Vec::new());
+        while next <= tail {
+            let (status, text) = send(&server, "GET", &format!("/api/v4/records?from={next}"));
+            assert_eq!(status, 200);
+            for line in text.lines() {
+                let record: Value = serde_json::from_str(line).unwrap();
+                assert_eq!(record["position"], next);
+                next += 1;
+            }
+            sizes.push((text.len(), text.lines().map(str::len).max().unwrap()));
+        }
+        // Far from the most records, so it was the bytes that ended the first answer: with the record that passes the bound.
+        assert!(tail < MOST_RECORDS as u64, "{tail}");
+        let [(first, longest), (rest, _)] = sizes[..] else { panic!("{sizes:?}") };
+        assert!((MOST_BYTES..=MOST_BYTES + longest).contains(&first) && rest < MOST_BYTES, "{sizes:?}");
+    }
+}
