@@ -24,31 +24,42 @@ use styx_store::RocksLog;
 /// Gives records as `GET /api/v4/records` does.
 struct Server {
     address: String,
-    lines: Arc<(Mutex<Vec<String>>, Condvar)>,
+    log: Arc<(Mutex<Log>, Condvar)>,
+}
+
+struct Log {
+    lines: Vec<String>,
+    /// How many requests wait for more of them.
+    waiting: usize,
 }
 
 impl Server {
     fn start(lines: Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let lines = Arc::new((Mutex::new(lines), Condvar::new()));
-        let shared = Arc::clone(&lines);
+        let log = Arc::new((Mutex::new(Log { lines, waiting: 0 }), Condvar::new()));
+        let shared = Arc::clone(&log);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || answer(stream.unwrap(), &shared));
             }
         });
-        Self { address, lines }
+        Self { address, log }
     }
 
     fn add(&self, lines: &[String]) {
-        self.lines.0.lock().unwrap().extend_from_slice(lines);
-        self.lines.1.notify_all();
+        self.log.0.lock().unwrap().lines.extend_from_slice(lines);
+        self.log.1.notify_all();
+    }
+
+    /// Returns once a request waits for what is to come.
+    fn is_waited_for(&self) {
+        drop(self.log.1.wait_while(self.log.0.lock().unwrap(), |log| log.waiting == 0).unwrap());
     }
 }
 
-fn answer(mut stream: TcpStream, lines: &(Mutex<Vec<String>>, Condvar)) {
+fn answer(mut stream: TcpStream, (log, changed): &(Mutex<Log>, Condvar)) {
     let mut request = String::new();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     while reader.read_line(&mut request).unwrap() > 2 {}
@@ -63,8 +74,12 @@ fn answer(mut stream: TcpStream, lines: &(Mutex<Vec<String>>, Condvar)) {
     };
     assert!(request.starts_with("GET /api/v4/records?"), "{request}");
     let (from, limit, wait) = (number("from"), number("limit"), Duration::from_secs(number("wait") as u64));
-    let all = lines.0.lock().unwrap();
-    let (all, _) = lines.1.wait_timeout_while(all, wait, |all| all.len() < from).unwrap();
+    let mut log = log.lock().unwrap();
+    log.waiting += 1;
+    changed.notify_all();
+    let (mut log, _) = changed.wait_timeout_while(log, wait, |log| log.lines.len() < from).unwrap();
+    log.waiting -= 1;
+    let all = &log.lines;
     let mut body = String::new();
     for line in all.iter().skip(from - 1).take(limit) {
         writeln!(body, "{line}").unwrap();
@@ -131,7 +146,7 @@ fn it_begins_with_the_last_records_and_goes_on_with_what_comes() {
     let more = all[20..].to_vec();
     let followed = thread::scope(|scope| {
         scope.spawn(|| {
-            thread::sleep(Duration::from_millis(100));
+            server.is_waited_for();
             more.iter().for_each(|line| server.add(std::slice::from_ref(line)));
         });
         follow(dir.path(), &server, &["--format", "json", "--limit", "13"])
@@ -151,9 +166,13 @@ impl Screen {
     fn shows(&self, count: usize) -> bool {
         let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
         let text = self.0.0.lock().unwrap();
-        let patience = Duration::from_secs(5);
+        let patience = Duration::from_secs(60);
         let (text, _) = self.0.1.wait_timeout_while(text, patience, |text| lines(text) < count).unwrap();
         lines(&text) == count
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.0.lock().unwrap().clone()).unwrap()
     }
 }
 
@@ -202,13 +221,19 @@ fn a_running_server_is_found_by_its_folder_and_tells_what_happens() {
     let before = server.get("/api/v4/records?from=1").body.lines().count();
     let limit = (before + 1).to_string();
     let args = ["show", "--format", "json", "--from", "1", "--limit", &limit];
+    let screen = Screen::default();
     let followed = thread::scope(|scope| {
-        scope.spawn(|| {
-            thread::sleep(Duration::from_millis(300));
+        let watching = scope.spawn(|| {
+            let began = screen.shows(before);
             let workflow = r#"{"id":"report","schedule":"daily","docker_image":"i:1"}"#;
             assert_eq!(server.post("/api/v3/workflows/sales", workflow).status, 200);
+            began
         });
-        run(&data, &[&args[..], &["--follow"]].concat())
+        let mut notes = Vec::new();
+        let follow = [&args[..], &["--follow"]].concat();
+        let code = run_to(&data, &follow, &mut BufWriter::new(screen.clone()), &mut notes);
+        assert!(watching.join().unwrap(), "what there was is shown first");
+        (code, screen.text(), String::from_utf8(notes).unwrap())
     });
     drop(server);
     assert!(followed.1.contains("\"sales#report\""), "{followed:?}");
