@@ -104,10 +104,18 @@ struct State {
 impl HighWater {
     /// Begins at `start`, which counts as written; a mark is written at most once in `every`, and at the end.
     pub(super) fn start(dir: PathBuf, every: Duration, start: Option<Mark>) -> io::Result<Self> {
+        Self::start_with(move |mark| mark.write(&dir), every, start)
+    }
+
+    fn start_with(
+        write: impl Fn(&Mark) -> io::Result<()> + Send + 'static,
+        every: Duration,
+        start: Option<Mark>,
+    ) -> io::Result<Self> {
         let state = State { wanted: start, written: start, ..State::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state), ..Shared::default() });
         let for_thread = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("high-water".into()).spawn(move || for_thread.run(&dir, every))?;
+        let thread = thread::Builder::new().name("high-water".into()).spawn(move || for_thread.run(write, every))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -115,11 +123,14 @@ impl HighWater {
     ///
     /// # Errors
     ///
-    /// When an earlier mark couldn't be written: the disk fails.
+    /// When an earlier mark couldn't be written: the disk fails, or the thread has ended. The log takes nothing more then.
     pub(super) fn note(&self, mark: Mark) -> Result<(), LogError> {
         let mut state = self.shared.lock();
         if let Some(error) = &state.failed {
             return Err(error.clone());
+        }
+        if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+            return Err(failed("writing the high-water mark", "its thread has ended".to_owned()));
         }
         let was_idle = state.wanted == state.written;
         state.wanted = Some(mark);
@@ -136,7 +147,7 @@ impl Drop for HighWater {
         self.shared.changed.notify_one();
         self.shared.closed.notify_one();
         if let Some(thread) = self.thread.take() {
-            // It can't have panicked, and if it had, there is nothing to do about it here.
+            // If it panicked, the next mark was refused; there is nothing to do about it here.
             let _ = thread.join();
         }
     }
@@ -147,7 +158,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, dir: &Path, every: Duration) {
+    fn run(&self, write: impl Fn(&Mark) -> io::Result<()>, every: Duration) {
         let mut state = self.lock();
         loop {
             let idle = |state: &mut State| state.wanted == state.written && !state.closing;
@@ -156,7 +167,7 @@ impl Shared {
                 return;
             };
             drop(state);
-            let result = mark.write(dir);
+            let result = write(&mark);
             state = self.lock();
             if let Err(error) = result {
                 state.failed = Some(failed("writing the high-water mark", error.to_string()));
@@ -204,10 +215,21 @@ mod tests {
     fn a_mark_that_cannot_be_written_is_an_error_of_the_next() {
         let dir = tempfile::tempdir().unwrap();
         let high_water = HighWater::start(dir.path().join("gone"), Duration::ZERO, None).unwrap();
+        assert!(first_error(&high_water).starts_with("writing the high-water mark: "));
+    }
+
+    /// Else a lost tail would look like a log that was never longer, for as long as the server goes on.
+    #[test]
+    fn without_its_thread_no_mark_is_taken() {
+        let high_water = HighWater::start_with(|_| panic!("a bad one"), Duration::ZERO, None).unwrap();
+        assert_eq!(first_error(&high_water), "writing the high-water mark: its thread has ended");
+    }
+
+    fn first_error(high_water: &HighWater) -> String {
         let error = (1..).find_map(|tail| {
-            thread::sleep(Duration::from_millis(1));
+            thread::yield_now();
             high_water.note(mark(tail)).err()
         });
-        assert!(error.unwrap().to_string().starts_with("writing the high-water mark"));
+        error.unwrap().to_string()
     }
 }
