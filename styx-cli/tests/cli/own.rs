@@ -29,6 +29,11 @@ fn the_configuration_is_shown_with_its_sources() {
     assert_eq!(text(&output.stdout), format!("{CONFIG}\n"));
     let (output, _) = run(&["-p", "config", "show"], |_| Answer::ok(CONFIG));
     assert!(text(&output.stdout).starts_with("enabled default true\nconcurrency file none\n"));
+    let with_clock = CONFIG.replacen('{', r#"{"clock":"the wall clock isn't believed","#, 1);
+    let (output, _) = run(&["config", "show"], move |_| Answer::ok(&with_clock));
+    let shown = text(&output.stdout);
+    let line = shown.lines().find(|line| line.starts_with("clock ")).unwrap();
+    assert!(line.contains("the wall clock isn't believed"), "{shown}");
 }
 
 #[test]
@@ -41,6 +46,7 @@ fn the_configuration_is_changed_by_patches() {
         (&["set", "client-blacklist", "b", "a"], r#"{"client_blacklist":["a","b"]}"#),
         (&["set", "client-blacklist"], r#"{"client_blacklist":[]}"#),
         (&["set", "debug", "true"], r#"{"debug":true}"#),
+        (&["set", "clock", "accept"], r#"{"clock":"accept"}"#),
         (&["unset", "concurrency", "debug"], r#"{"concurrency":null,"debug":null}"#),
         (&["add", "client-blacklist", "a"], r#"{"client_blacklist":["Styx Client 1","a"]}"#),
         (&["remove", "client-blacklist", "Styx Client 1"], r#"{"client_blacklist":[]}"#),
@@ -65,6 +71,9 @@ fn values_that_make_no_sense_are_not_sent() {
         &["set", "submission-rate-limit", "inf"],
         &["add", "debug", "true"],
         &["set", "nosuch", "1"],
+        &["set", "clock", "reject"],
+        &["set", "clock"],
+        &["unset", "clock"],
         &["unset"],
     ] {
         let args: Vec<_> = ["config"].iter().chain(args).copied().collect();
