@@ -21,6 +21,12 @@ pub struct RuntimeConfig {
     pub client_blacklist: BTreeSet<String>,
     /// Whether what is left of ended executions is kept, to be looked at.
     pub debug: bool,
+    /// The executor of all executions that no route is for. A server that has no names for executors leaves it out.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub executor: String,
+    /// All executors that are configured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub executors: Vec<String>,
     /// How the server's clock stands, while it isn't right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
@@ -43,6 +49,8 @@ pub struct ConfigSources {
     pub client_blacklist: ConfigSource,
     /// That of `debug`.
     pub debug: ConfigSource,
+    /// That of `executor`.
+    pub executor: ConfigSource,
 }
 
 /// Where a value comes from.
@@ -93,6 +101,9 @@ pub struct RuntimeConfigPatch {
     /// Whether what is left of ended executions is kept, to be looked at.
     #[serde(skip_serializing_if = "Change::is_keep")]
     pub debug: Change<bool>,
+    /// The executor of all executions that no route is for, by its name.
+    #[serde(skip_serializing_if = "Change::is_keep")]
+    pub executor: Change<String>,
     /// What becomes of the server's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockChange>,
@@ -215,6 +226,7 @@ mod tests {
             submission_rate_limit: Change::Set(0.5),
             client_blacklist: Change::Set(["Styx Client 1.0".to_owned()].into()),
             debug: Change::Reset,
+            executor: Change::Set("blue".to_owned()),
             clock: Some(ClockChange::Accept),
         };
         let text = crate::json::to_vec(&patch).unwrap();
@@ -223,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_counts_reads_back() {
-        let text = r#"{"enabled":true,"concurrency":null,"submission_rate_limit":1000.0,"client_blacklist":[],"debug":false,"sources":{"enabled":"default","concurrency":"api","submission_rate_limit":"file","client_blacklist":"default","debug":"default"}}"#;
+        let text = r#"{"enabled":true,"concurrency":null,"submission_rate_limit":1000.0,"client_blacklist":[],"debug":false,"executor":"blue","executors":["blue"],"sources":{"enabled":"default","concurrency":"api","submission_rate_limit":"file","client_blacklist":"default","debug":"default","executor":"file"}}"#;
         let config: RuntimeConfig = crate::json::from_slice(text.as_bytes()).unwrap();
         assert_eq!(config.sources.concurrency, ConfigSource::Api);
         assert_eq!(crate::json::to_string(&config).unwrap(), text);

@@ -31,8 +31,18 @@ pub enum ReadinessStatus {
 pub struct ReadinessReason {
     /// `executor`, `clock`, `metrics`, `log` or `thread`.
     pub part: String,
+    /// Which one, where there are several: the name of an executor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Why, in words.
     pub reason: String,
+}
+
+impl ReadinessReason {
+    /// Of a part that there is once.
+    pub fn of(part: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { part: part.into(), name: None, reason: reason.into() }
+    }
 }
 
 impl ReadinessStatus {

@@ -1,6 +1,6 @@
 //! The contract of an executor: what it is asked for, and what it reports.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use uuid::Uuid;
 
@@ -46,6 +46,8 @@ pub enum Effect {
     Launch(Box<Launch>),
     /// It was launched before this process began: report how it stands and how it ends.
     Adopt {
+        /// The executor that has it.
+        executor: Arc<str>,
         /// The log that launched it.
         log_id: Uuid,
         /// Which execution.
@@ -53,6 +55,8 @@ pub enum Effect {
     },
     /// End it, or make sure that it never starts; report its end.
     Stop {
+        /// The executor that has it.
+        executor: Arc<str>,
         /// The log that launched it.
         log_id: Uuid,
         /// Which execution.
@@ -60,6 +64,8 @@ pub enum Effect {
     },
     /// It has ended: remove what is left of it, and report `Cleaned`.
     CleanUp {
+        /// The executor that has it.
+        executor: Arc<str>,
         /// The log that launched it.
         log_id: Uuid,
         /// Which execution.
@@ -73,6 +79,14 @@ impl Effect {
         match self {
             Self::Launch(launch) => &launch.execution,
             Self::Adopt { execution, .. } | Self::Stop { execution, .. } | Self::CleanUp { execution, .. } => execution,
+        }
+    }
+
+    /// The executor that it is for: the one that the execution was submitted to.
+    pub fn executor(&self) -> &Arc<str> {
+        match self {
+            Self::Launch(launch) => &launch.executor,
+            Self::Adopt { executor, .. } | Self::Stop { executor, .. } | Self::CleanUp { executor, .. } => executor,
         }
     }
 
@@ -100,6 +114,8 @@ pub enum EffectKind {
 /// All that a launch needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
+    /// The executor that it is given to.
+    pub executor: Arc<str>,
     /// The log that launches it.
     pub log_id: Uuid,
     /// Which execution.

@@ -64,6 +64,13 @@ pub enum Reason {
         /// Which backfill.
         backfill: Arc<str>,
     },
+    /// Its execution, or an earlier one of the same instance, is with an executor that isn't configured: nobody reports about it.
+    ExecutorMissing {
+        /// Which execution.
+        execution: ExecutionId,
+        /// The executor.
+        executor: Arc<str>,
+    },
     /// The executor is to launch its execution.
     Launch,
     /// The executor has refused to launch its execution for now.
@@ -135,7 +142,7 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
     }
     let mut reasons = Vec::new();
     let workflow = world.workflows().get(instance.workflow());
-    if let Some(why) = run_obstacle(world, run, workflow) {
+    if let Some(why) = run_obstacle(world, instance, run, workflow) {
         reasons.push(Reason::HaltedInstead { why });
     }
     let since = run.eligible_at.unwrap_or(run.since);
@@ -145,8 +152,9 @@ pub fn explain(world: &World, instance: &InstanceId, now: DateTime<Utc>) -> Opti
     if !config.scheduling {
         reasons.push(Reason::SchedulingOff);
     }
-    if let Some(execution) = world.index().living(instance) {
-        reasons.push(Reason::EarlierExecution { execution: execution.clone() });
+    if let Some(id) = world.index().living(instance) {
+        let missing = world.executions().get(id).and_then(|execution| executor_missing(config, id, execution));
+        reasons.push(missing.unwrap_or_else(|| Reason::EarlierExecution { execution: id.clone() }));
     }
     let none = Arc::default();
     let needed = workflow.map_or(&none, |workflow| &workflow.spec.resources);
@@ -182,6 +190,10 @@ pub fn explain_without_line(
     if let Some(id) = backfill_of(run).filter(|_| backfill.is_some_and(|backfill| backfill.halts_runs)) {
         return Some(Reason::Halting { backfill: Arc::clone(id) });
     }
+    let followed = run.execution.as_ref().zip(execution).filter(|_| run.state != State::Queued);
+    if let Some(missing) = followed.and_then(|(id, execution)| executor_missing(config, id, execution)) {
+        return Some(missing);
+    }
     match run.state {
         State::Queued => None,
         State::Submitting => {
@@ -201,6 +213,12 @@ pub fn explain_without_line(
     }
 }
 
+/// A living execution with an executor that isn't configured.
+fn executor_missing(config: &Config, id: &ExecutionId, execution: &Execution) -> Option<Reason> {
+    let is_missing = execution.is_alive() && !config.has_executor(&execution.runner);
+    is_missing.then(|| Reason::ExecutorMissing { execution: id.clone(), executor: Arc::clone(&execution.runner) })
+}
+
 /// The backfill that triggered a run.
 pub fn backfill_of(run: &Run) -> Option<&Arc<str>> {
     match &run.trigger {
@@ -212,11 +230,11 @@ pub fn backfill_of(run: &Run) -> Option<&Arc<str>> {
 /// What a workflow's next natural trigger waits for; `None` when there is no such workflow.
 pub fn explain_workflow(world: &World, id: &WorkflowId) -> Option<Vec<Reason>> {
     let workflow = world.workflows().get(id)?;
-    Some(explain_schedule(world.config(), workflow, world.index().missed(id)))
+    Some(explain_schedule(world.config(), id, workflow, world.index().missed(id)))
 }
 
 /// What the next natural trigger of a workflow waits for, of which so many runs that make up for missed instants are active.
-pub fn explain_schedule(config: &Config, workflow: &Workflow, missed: u32) -> Vec<Reason> {
+pub fn explain_schedule(config: &Config, id: &WorkflowId, workflow: &Workflow, missed: u32) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if !workflow.enabled {
         reasons.push(Reason::Disabled);
@@ -227,7 +245,7 @@ pub fn explain_schedule(config: &Config, workflow: &Workflow, missed: u32) -> Ve
     if missed >= config.catch_up.max(1) {
         reasons.push(Reason::CatchUp { max: config.catch_up });
     }
-    if let Some(refusal) = workflow_obstacle(config, workflow) {
+    if let Some(refusal) = workflow_obstacle(config, id, workflow) {
         let why = refusal.to_string().into();
         let is_skipped = workflow.spec.runs != Runs::Image;
         reasons.push(if is_skipped { Reason::Skipped { why } } else { Reason::Halted { why } });
@@ -271,6 +289,11 @@ impl fmt::Display for Reason {
             }
             Self::Next => f.write_str("is next"),
             Self::Halting { backfill } => write!(f, "is halted with its backfill {backfill}"),
+            Self::ExecutorMissing { execution, executor } => write!(
+                f,
+                "its execution {execution} is with the executor `{executor}`, which isn't configured: configure it again, halt the \
+                 run, or declare the execution over"
+            ),
             Self::Launch => f.write_str("waits for the executor to take it"),
             Self::Refused { since, retry_at, reason } => write!(
                 f,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    config::{Config, Limit, Rate},
+    config::{Config, ExecutorName, Limit, Rate},
     event::{Event, TriggerParameters},
     graph::IllegalTransition,
     id::{Counter, ExecutionId, InstanceId, Position, WorkflowId, number},
@@ -162,6 +162,8 @@ pub struct RuntimePatch {
     pub blocked_clients: Option<Arc<BTreeSet<Arc<str>>>>,
     /// Whether what is left of executions is kept.
     pub debug: Option<bool>,
+    /// The executor of all executions that no route is for.
+    pub default_executor: Option<Setting<ExecutorName>>,
     /// The wall clock counts from here on, which wasn't believed. Whoever reads the clock sees to it that the decision's
     /// [`Now`](crate::now::Now) has its time, and asks for this only while it isn't believed.
     pub accept_clock: bool,
@@ -360,6 +362,17 @@ pub enum Refusal {
         /// Which.
         execution: ExecutionId,
     },
+    /// The default executor is to be one that isn't configured.
+    #[error("no executor `{name}` is configured; there are: {}", known.join(", "))]
+    UnknownExecutor {
+        /// As asked for.
+        name: ExecutorName,
+        /// The names that there are.
+        known: Vec<Arc<str>>,
+    },
+    /// What the configuration's extensions hold leaves no room for a choice of executors.
+    #[error("the configuration has no room for the name of an executor: its extensions are full")]
+    NoRoomForExecutor,
     /// A backfill's workflow names nothing that can be run.
     #[error("Workflow is missing docker image and flyte execution config")]
     BackfillNotRunnable,

@@ -258,6 +258,12 @@ impl Scheduler {
             return Err(StepError::NotStarted);
         }
         if let Input::Observed(observation) = input {
+            let submitted = self.world.executions().get(&observation.execution);
+            if submitted.is_some_and(|submitted| submitted.runner != observation.runner) {
+                let source = (observation.execution.clone(), Arc::clone(&observation.runner));
+                self.open.misattributed.push(source);
+                return Ok(());
+            }
             self.settling.observe(&observation.execution);
             self.tracker.observe(&self.world, observation, now);
         }
@@ -288,7 +294,7 @@ impl Scheduler {
         }
         // Until the step is durable the world is ahead of the log.
         self.poisoned = true;
-        let OpenStep { replies, records, dirty, others } = std::mem::take(&mut self.open);
+        let OpenStep { replies, misattributed, records, dirty, others } = std::mem::take(&mut self.open);
         let of_world = dirty.iter().map(|key| (key.clone(), self.world.row(key)));
         let rows_changed = if records.is_empty() { Vec::new() } else { of_world.chain(others).collect() };
         let batch = Batch { records, rows: rows_changed };
@@ -298,16 +304,19 @@ impl Scheduler {
         let requests = self.tracker.requests(&self.world, dirty, now.at);
         let overlay = Overlay { rows, others: None, records: &batch.records };
         let mut effects = Vec::with_capacity(requests.effects.len());
+        for (executor, execution, kind) in requests.unknown {
+            effects.extend(self.effect(execution, kind, Some(executor), &overlay)?);
+        }
         for (execution, kind) in requests.effects {
-            effects.extend(self.effect(execution, kind, &overlay)?);
+            effects.extend(self.effect(execution, kind, None, &overlay)?);
         }
         let wake = [self.tracker.next_wake(), self.next_due(now)].into_iter().flatten().min();
         let done = Done {
             replies,
             effects,
             foreign: requests.foreign,
+            misattributed,
             wake: wake.map(whole_millisecond_after),
-            executor: Arc::clone(&self.world.config().executor.runner),
         };
         Ok(Step::new(&mut self.poisoned, batch, done))
     }
@@ -359,23 +368,25 @@ impl Scheduler {
         self.world.next_due_by(now).map(|due| self.settling.not_before(due))
     }
 
-    /// An effect with all that the executor needs to do it.
+    /// An effect with all that the executor needs to do it; `reported_by` is the executor that has what the world doesn't know.
     fn effect<R: Rows + ?Sized>(
         &self,
         execution: ExecutionId,
         kind: EffectKind,
+        reported_by: Option<Arc<str>>,
         rows: &R,
     ) -> Result<Option<Effect>, LogError> {
+        let submitted = self.world.executions().get(&execution);
+        let submitted = submitted.map(|submitted| (Arc::clone(&submitted.runner), submitted.log_id));
         // What the world doesn't know runs under its log's name.
-        let of_execution = self.world.executions().get(&execution).map(|execution| execution.log_id);
-        let Some(log_id) = of_execution.or(self.world.log_id()) else {
+        let Some((executor, log_id)) = submitted.or_else(|| reported_by.zip(self.world.log_id())) else {
             return Ok(None);
         };
         Ok(match kind {
             EffectKind::Launch => self.launch(&execution, rows)?.map(|launch| Effect::Launch(Box::new(launch))),
-            EffectKind::Adopt => Some(Effect::Adopt { log_id, execution }),
-            EffectKind::Stop => Some(Effect::Stop { log_id, execution }),
-            EffectKind::CleanUp => Some(Effect::CleanUp { log_id, execution }),
+            EffectKind::Adopt => Some(Effect::Adopt { executor, log_id, execution }),
+            EffectKind::Stop => Some(Effect::Stop { executor, log_id, execution }),
+            EffectKind::CleanUp => Some(Effect::CleanUp { executor, log_id, execution }),
         })
     }
 
@@ -396,6 +407,7 @@ impl Scheduler {
 #[derive(Debug, Default)]
 struct OpenStep {
     replies: Vec<Reply>,
+    misattributed: Vec<(ExecutionId, Arc<str>)>,
     records: Vec<Record>,
     dirty: BTreeSet<RowKey>,
     /// Rows that aren't part of the world.

@@ -8,6 +8,8 @@ mod backfills;
 mod edit_laws;
 #[path = "stories/edits.rs"]
 mod edits;
+#[path = "stories/executors.rs"]
+mod executors;
 #[path = "stories/failures.rs"]
 mod failures;
 #[path = "stories/limits.rs"]

@@ -66,6 +66,8 @@ pub struct Waiting {
 pub struct Observer {
     sender: Sender<Message>,
     share: Arc<Share>,
+    /// The executor that holds it; none if each observation says by itself whose it is.
+    executor: Option<Arc<str>>,
 }
 
 /// The only thing that others hold of an engine.
@@ -131,14 +133,23 @@ impl Inbox {
 
     /// The end for executors.
     pub fn observer(&self) -> Observer {
-        Observer { sender: self.sender.clone(), share: Arc::clone(&self.shares.observations) }
+        Observer { sender: self.sender.clone(), share: Arc::clone(&self.shares.observations), executor: None }
     }
 }
 
 impl Observer {
+    /// The end for an executor of this name: whatever comes through it is that executor's, so none can report for another.
+    #[must_use]
+    pub fn of(&self, executor: impl Into<Arc<str>>) -> Self {
+        Self { executor: Some(executor.into()), ..self.clone() }
+    }
+
     /// Hands an observation over; waits while as many observations wait as may. After the engine has stopped it is dropped: the
     /// next process asks again.
-    pub fn observe(&self, observation: Observation) {
+    pub fn observe(&self, mut observation: Observation) {
+        if let Some(executor) = &self.executor {
+            observation.runner = Arc::clone(executor);
+        }
         let place = self.share.take();
         let _ = self.sender.send(Message::Observed(observation, place));
     }
@@ -384,7 +395,7 @@ impl Loop {
         // Nearly all of it is the sync, if there was one.
         let took = if outputs.appended > 0 { begin.elapsed() } else { Duration::ZERO };
         self.look_at_clock();
-        perform(&mut outputs, self.executor.as_ref());
+        perform(&mut outputs, self.machine.world(), self.executor.as_ref());
         let Outputs { answers, wake, .. } = outputs;
         self.gather = Gather::after(took, answers.len());
         for (ticket, reply) in answers {
@@ -416,17 +427,35 @@ impl Loop {
     }
 }
 
-/// Asks the executor for the effects of a step, and logs which executions are left alone: the first of them by id, however
-/// many there are.
-pub fn perform(outputs: &mut Outputs, executor: &dyn Executor) {
+/// Asks the executors for the effects of a step, and logs which executions can't be reached and which observations didn't count:
+/// the first of them, however many there are.
+pub fn perform(outputs: &mut Outputs, world: &World, executor: &dyn Executor) {
     const NAMED: usize = 10;
     let foreign = std::mem::take(&mut outputs.foreign);
-    for execution in foreign.iter().take(NAMED) {
-        tracing::warn!("execution {execution} was started by another executor or for another log: it is left alone");
+    for id in foreign.iter().take(NAMED) {
+        match world.executions().get(id).filter(|execution| !world.config().has_executor(&execution.runner)) {
+            Some(execution) => tracing::warn!(
+                execution = %id,
+                "{}: execution {id} is with the executor `{}`, which isn't configured: nothing is asked or heard of it; configure \
+                 that executor again, halt the run, or declare the execution over",
+                execution.instance,
+                execution.runner
+            ),
+            None => tracing::warn!("execution {id} was started for another log: it is left alone"),
+        }
     }
     if let Some(more) = foreign.len().checked_sub(NAMED).filter(|more| *more > 0) {
         tracing::warn!(
-            "{more} more executions were started by another executor or for another log: they are left alone"
+            "{more} more executions are with executors that aren't configured, or were started for another log"
+        );
+    }
+    let misattributed = std::mem::take(&mut outputs.misattributed);
+    if let Some((execution, executor)) = misattributed.first() {
+        let count = misattributed.len();
+        tracing::warn!(
+            %execution, %executor, count,
+            "the executor `{executor}` reported about execution {execution}, which isn't with it: {count} such observations changed \
+             nothing"
         );
     }
     for effect in outputs.effects.drain(..) {

@@ -137,7 +137,8 @@ fn run(receiver: &Receiver<Request>, observe: impl Fn(Observation), on_event: &O
 #[derive(Debug, Default)]
 pub struct Fakes {
     due: BTreeSet<(Duration, ExecutionId)>,
-    known: BTreeMap<ExecutionId, Fake>,
+    /// Each with the executor that it was asked of.
+    known: BTreeMap<ExecutionId, (Arc<str>, Fake)>,
 }
 
 /// How far a fake execution is.
@@ -156,15 +157,15 @@ impl Fakes {
     pub fn perform(&mut self, effect: Effect, now: Duration) -> Vec<Observation> {
         match effect {
             Effect::Launch(launch) => self.launch(&launch, now),
-            Effect::Adopt { execution, .. } => match self.known.get(&execution).copied() {
-                Some(fake) => vec![report_again(&execution, fake)],
+            Effect::Adopt { executor, execution, .. } => match self.fake(&execution) {
+                Some(fake) => vec![report_again(&executor, &execution, fake)],
                 None => {
                     let reason = "fake executions end with the process that runs them".into();
-                    vec![report(&execution, Observed::Lost { reason })]
+                    vec![report(&executor, &execution, Observed::Lost { reason })]
                 }
             },
-            Effect::Stop { execution, .. } => {
-                let over = match self.known.get(&execution).copied() {
+            Effect::Stop { executor, execution, .. } => {
+                let over = match self.fake(&execution) {
                     Some(Fake::Runs { ends_at, .. }) => {
                         self.due.remove(&(ends_at, execution.clone()));
                         Fake::Over(Some(143))
@@ -172,12 +173,13 @@ impl Fakes {
                     Some(over) => over,
                     None => Fake::Over(None),
                 };
-                self.known.insert(execution.clone(), over);
-                vec![report_again(&execution, over)]
+                let report = report_again(&executor, &execution, over);
+                self.known.insert(execution, (executor, over));
+                vec![report]
             }
-            Effect::CleanUp { execution, .. } => {
+            Effect::CleanUp { executor, execution, .. } => {
                 self.known.remove(&execution);
-                vec![report(&execution, Observed::Cleaned)]
+                vec![report(&executor, &execution, Observed::Cleaned)]
             }
         }
     }
@@ -188,9 +190,11 @@ impl Fakes {
         while self.next_end().is_some_and(|at| at <= now)
             && let Some((_, execution)) = self.due.pop_first()
         {
-            if let Some(Fake::Runs { exit_code, .. }) = self.known.get(&execution).copied() {
-                self.known.insert(execution.clone(), Fake::Over(Some(exit_code)));
-                ended.push(report(&execution, Observed::Exited { code: Some(exit_code) }));
+            if let Some((executor, fake)) = self.known.get_mut(&execution)
+                && let Fake::Runs { exit_code, .. } = *fake
+            {
+                *fake = Fake::Over(Some(exit_code));
+                ended.push(report(executor, &execution, Observed::Exited { code: Some(exit_code) }));
             }
         }
         ended
@@ -201,26 +205,31 @@ impl Fakes {
         self.due.first().map(|(at, _)| *at)
     }
 
+    fn fake(&self, execution: &ExecutionId) -> Option<Fake> {
+        self.known.get(execution).map(|(_, fake)| *fake)
+    }
+
     fn launch(&mut self, launch: &Launch, now: Duration) -> Vec<Observation> {
-        let execution = &launch.execution;
+        let Launch { executor, execution, .. } = launch;
         match Script::of(launch) {
             Ok(Script { exit_code, duration }) => {
-                if let Some(fake) = self.known.get(execution).copied() {
-                    return vec![report_again(execution, fake)];
+                if let Some(fake) = self.fake(execution) {
+                    return vec![report_again(executor, execution, fake)];
                 }
                 let ends_at = now + duration;
-                self.known.insert(execution.clone(), Fake::Runs { ends_at, exit_code });
+                self.known.insert(execution.clone(), (Arc::clone(executor), Fake::Runs { ends_at, exit_code }));
                 self.due.insert((ends_at, execution.clone()));
-                vec![report(execution, Observed::Launched), report(execution, Observed::Started)]
+                [Observed::Launched, Observed::Started].map(|what| report(executor, execution, what)).into()
             }
-            Err(reason) => vec![report(execution, Observed::NotLaunchable { reason: reason.into() })],
+            Err(reason) => vec![report(executor, execution, Observed::NotLaunchable { reason: reason.into() })],
         }
     }
 }
 
 /// How an execution stands that was asked for before.
-fn report_again(execution: &ExecutionId, fake: Fake) -> Observation {
+fn report_again(executor: &Arc<str>, execution: &ExecutionId, fake: Fake) -> Observation {
     report(
+        executor,
         execution,
         match fake {
             Fake::Runs { .. } => Observed::Started,
@@ -230,11 +239,11 @@ fn report_again(execution: &ExecutionId, fake: Fake) -> Observation {
     )
 }
 
-fn report(execution: &ExecutionId, what: Observed) -> Observation {
+fn report(executor: &Arc<str>, execution: &ExecutionId, what: Observed) -> Observation {
     let evidence: Arc<[u8]> = Arc::from(&b"{}"[..]);
     Observation {
         execution: execution.clone(),
-        runner: "fake".into(),
+        runner: Arc::clone(executor),
         what,
         observed_at: None,
         evidence,

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod engine;
+pub mod executors;
 pub mod fake;
 mod gather;
 pub mod machine;

@@ -99,9 +99,12 @@ pub struct Outputs {
     pub appended: usize,
     /// Inputs that this step had no room for: give them to the next one, first.
     pub left: Vec<(Ticket, Input)>,
-    /// Living executions that this process must leave alone: another executor has them, or the log they were launched under
+    /// Executions that need an effect and are out of reach: their executor isn't configured, or the log they were launched under
     /// was another one.
     pub foreign: BTreeSet<ExecutionId>,
+    /// Observations that changed nothing, as they came from an executor that the execution isn't with: the execution, and the
+    /// executor that reported.
+    pub misattributed: Vec<(ExecutionId, Arc<str>)>,
 }
 
 /// Why a machine can't go on. The process must stop: what was decided last may or may not be in the log.
@@ -228,10 +231,10 @@ impl Machine {
             self.log.append(self.epoch, expected_tail, step.batch())?;
         }
         let appended = step.batch().records.len();
-        let Done { replies, effects, foreign, wake, .. } = step.durable();
+        let Done { replies, effects, foreign, misattributed, wake, .. } = step.durable();
         assert_eq!(replies.len(), self.tickets.len(), "every request has one reply");
         let answers = self.tickets.drain(..).zip(replies).collect();
-        Ok(Outputs { answers, effects, wake, appended, left: Vec::new(), foreign })
+        Ok(Outputs { answers, effects, wake, appended, left: Vec::new(), foreign, misattributed })
     }
 
     /// The present by what the clock shows. What records carry never goes back, and a wild wall clock isn't believed.

@@ -169,7 +169,7 @@ fn the_fake_executor_reports_all_before_it_says_so() {
     let executor = FakeExecutor::start_with(observe, Arc::new(on_event)).unwrap();
     let executions: Vec<_> = (1..=3).map(|number| ExecutionId::from_uuid(Uuid::from_u128(number))).collect();
     for execution in executions.clone() {
-        executor.perform(Effect::Adopt { log_id: Uuid::from_u128(1), execution });
+        executor.perform(Effect::Adopt { executor: "fake".into(), log_id: Uuid::from_u128(1), execution });
     }
     executor.all_requested();
     let seen: Vec<_> = (0..4).map(|_| seen.recv_timeout(PATIENCE).unwrap()).collect();

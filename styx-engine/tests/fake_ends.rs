@@ -25,7 +25,8 @@ fn events() -> (OnExecutorEvent, Receiver<ExecutorEvent>) {
 fn an_executor_whose_thread_dies_reports_it() {
     let (on_event, events) = events();
     let executor = FakeExecutor::start_with(|_| panic!("nobody takes it"), on_event).unwrap();
-    executor.perform(Effect::Stop { log_id: Uuid::nil(), execution: ExecutionId::from_uuid(Uuid::nil()) });
+    let (log_id, execution) = (Uuid::nil(), ExecutionId::from_uuid(Uuid::nil()));
+    executor.perform(Effect::Stop { executor: "fake".into(), log_id, execution });
     let ended = vec![ExecutorEvent::Ended { reason: "it panicked: nobody takes it".to_owned() }];
     assert_eq!(events.iter().collect::<Vec<_>>(), ended);
 }

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use styx_core::{
-    config::{Backoff, Config},
-    decide::{Input, Request},
+    config::{Backoff, Config, ExecutorCapabilities, ExecutorName, ExecutorTable},
+    decide::{Input, Request, RuntimePatch, Setting},
     event::{Event, EventKind, FailureClass, TriggerParameters},
     executor::{Observation, Observed},
     extensions::Extensions,
@@ -178,6 +178,29 @@ fn nothing_differs_while_nothing_changed() {
     assert_eq!(summary.overruled, 1);
     let (_, part) = teller.replay(Options { from: Some(Position(40)), to: Some(Position(60)), ..Options::default() });
     assert!(part.same < 21, "{part:?}");
+}
+
+/// A choice is recorded with the whole configuration: it is told from a start, which says that anew.
+#[test]
+fn a_choice_of_an_executor_is_decided_again() {
+    let blue = ExecutorCapabilities { runner: "blue".into(), runs_api_workflows: true, mounts_secrets: true };
+    let table = ExecutorTable { others: vec![blue], routes: Vec::new() };
+    let config = Config::default().with_executor_table(&table).unwrap();
+    let choose = |choice| RuntimePatch { default_executor: Some(choice), ..RuntimePatch::default() };
+    let mut teller = Teller::new(config.clone());
+    teller.store("w", "days");
+    let blue = choose(Setting::Value(ExecutorName::parse("blue").unwrap()));
+    teller.ask(Request::Operate(RuntimePatch { scheduling: Some(false), debug: Some(true), ..blue.clone() }));
+    teller.ask(Request::SwitchScheduling { enabled: true });
+    teller.trigger("w", "2024-05-01");
+    teller.ask(Request::Configure(Arc::new(Config { catch_up: 3, ..config })));
+    teller.trigger("w", "2024-05-02");
+    teller.ask(Request::Operate(choose(Setting::Configured)));
+    teller.ask(Request::Operate(blue));
+    let (found, summary) = teller.replay(Options::default());
+    assert_eq!((found, summary.unknown, summary.not_decided), (vec![], 0, 0));
+    let runners = teller.world.executions().values().map(|execution| &*execution.runner);
+    assert_eq!(runners.collect::<Vec<_>>(), ["blue", "blue"]);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 fn launch(pod: Option<&Value>) -> Launch {
     Launch {
+        executor: "k8s".into(),
         log_id: Uuid::from_u128(1),
         execution: ExecutionId::from_uuid(Uuid::from_u128(2)),
         instance: InstanceId::new(WorkflowId::new("sales", "daily"), "2024-05-06"),

@@ -36,7 +36,11 @@ fn all_is_reported_before_the_executor_says_so() {
     });
     let executor = LocalExecutor::new(options, observe).unwrap();
     for number in 1..=3 {
-        executor.perform(Effect::Adopt { log_id: Uuid::from_u128(1), execution: execution(number) });
+        executor.perform(Effect::Adopt {
+            executor: "local".into(),
+            log_id: Uuid::from_u128(1),
+            execution: execution(number),
+        });
     }
     executor.all_requested();
     let seen: Vec<_> = (0..4).map(|_| seen.recv_timeout(Duration::from_secs(30)).unwrap()).collect();

@@ -11,10 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use styx_core::{
-    executor::{Effect, Executor},
-    record::Origin,
-};
+use styx_core::{executor::Executor, record::Origin};
 use support::{PATIENCE, Place, Watched, ends_within, execution, hear, hold, options_at};
 
 #[test]
@@ -194,7 +191,7 @@ fn what_a_dead_shim_left_is_ended_though_nothing_is_noted() {
     support::kill(shim);
     assert!(ends_within(&shim_hold, PATIENCE));
     let later = place.executor();
-    later.executor.perform(Effect::Adopt { log_id: place.log_id, execution: id.clone() });
+    later.executor.perform(place.adopt(&id));
     let what = later.next_of(&id);
     assert!(matches!(what, styx_core::executor::Observed::Lost { .. }), "{what:?}");
     assert!(support::has_ended(&job));

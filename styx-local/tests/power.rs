@@ -44,7 +44,7 @@ fn launched(outside: &Path, n: u128) -> Effect {
 }
 
 fn stopped(n: u128) -> Effect {
-    Effect::Stop { log_id: LOG_ID, execution: execution(n) }
+    Effect::Stop { executor: "local".into(), log_id: LOG_ID, execution: execution(n) }
 }
 
 #[test]
@@ -164,5 +164,5 @@ fn a_loss_of_power_starts_nothing_twice_and_loses_no_end() {
 }
 
 fn adopted(id: &ExecutionId) -> Effect {
-    Effect::Adopt { log_id: LOG_ID, execution: id.clone() }
+    Effect::Adopt { executor: "local".into(), log_id: LOG_ID, execution: id.clone() }
 }

@@ -141,16 +141,16 @@ fn what_belongs_to_another_log_is_not_touched() {
     let job = hold(executor.pid_of(&id));
 
     let other = place.executor();
-    let log_id = Uuid::from_u128(8);
+    let (executor_name, log_id) = (|| "local".into(), Uuid::from_u128(8));
     let mut launch = place.launch(&id, &["true"]);
     launch.log_id = log_id;
     other.launch(launch);
     other.expect(&id, &[Observed::NeverStarted]);
-    other.perform(Effect::Adopt { log_id, execution: id.clone() });
+    other.perform(Effect::Adopt { executor: executor_name(), log_id, execution: id.clone() });
     assert!(matches!(other.next_of(&id), Observed::Lost { .. }));
-    other.perform(Effect::Stop { log_id, execution: id.clone() });
+    other.perform(Effect::Stop { executor: executor_name(), log_id, execution: id.clone() });
     other.expect(&id, &[Observed::NeverStarted]);
-    other.perform(Effect::CleanUp { log_id, execution: id.clone() });
+    other.perform(Effect::CleanUp { executor: executor_name(), log_id, execution: id.clone() });
     other.expect(&id, &[Observed::Cleaned]);
     assert!(!has_ended(&job));
     executor.expect_nothing_more();

@@ -90,7 +90,7 @@ fn run(
     let mut answers = Vec::new();
     while !inputs.is_empty() {
         let mut outputs = machine.step(clock.read(), inputs)?;
-        perform(&mut outputs, executor);
+        perform(&mut outputs, machine.world(), executor);
         answers.extend(outputs.answers);
         inputs = outputs.left;
     }

@@ -13,20 +13,33 @@ use styx_client::{Readiness, ReadinessReason, ReadinessStatus};
 use crate::logging;
 
 /// A part of the server whose trouble leaves the rest at work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
-    /// It can't be reached, or can't do what it was asked for.
-    Executor,
+    /// The executor of this name can't be reached, or can't do what it was asked for.
+    Executor(Arc<str>),
     /// They have stopped.
     Metrics,
 }
 
 impl Part {
-    fn name(self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
-            Self::Executor => "executor",
+            Self::Executor(_) => "executor",
             Self::Metrics => "metrics",
         }
+    }
+
+    /// Which of several such parts it is.
+    fn which(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Executor(name) => Some(name),
+            Self::Metrics => None,
+        }
+    }
+
+    fn reason(&self, reason: &str) -> ReadinessReason {
+        let name = self.which().map(ToString::to_string);
+        ReadinessReason { part: self.name().to_owned(), name, reason: reason.to_owned() }
     }
 }
 
@@ -57,16 +70,21 @@ impl Health {
     /// A part is in trouble. It is logged when the trouble begins.
     pub(crate) fn degrade(&self, part: Part, reason: impl Into<String>) {
         let reason = reason.into();
-        let before = self.lock().degraded.insert(part, reason.clone());
+        let before = self.lock().degraded.insert(part.clone(), reason.clone());
         if before.is_none() {
-            tracing::error!(part = part.name(), "the server is degraded: {reason}");
+            tracing::error!(
+                part = part.name(),
+                name = part.which().map(|name| &**name),
+                "the server is degraded: {reason}"
+            );
         }
     }
 
     /// A part works again.
-    pub(crate) fn recover(&self, part: Part) {
-        if self.lock().degraded.remove(&part).is_some() {
-            tracing::info!(part = part.name(), "the {} works again", part.name());
+    pub(crate) fn recover(&self, part: &Part) {
+        if self.lock().degraded.remove(part).is_some() {
+            let name = part.which().map(|name| format!(" {name}")).unwrap_or_default();
+            tracing::info!(part = part.name(), "the {}{name} works again", part.name());
         }
     }
 
@@ -77,7 +95,7 @@ impl Health {
             return false;
         }
         let reason = format!("the thread {thread} has ended: {reason}");
-        state.failed.get_or_insert(ReadinessReason { part: "thread".to_owned(), reason });
+        state.failed.get_or_insert(ReadinessReason::of("thread", reason));
         true
     }
 
@@ -86,13 +104,10 @@ impl Health {
     pub(crate) fn readiness(&self, log: Option<String>, clock: Option<String>) -> Readiness {
         let state = self.lock();
         let is_degraded = clock.is_some() || !state.degraded.is_empty();
-        let clock = clock.map(|reason| ReadinessReason { part: "clock".to_owned(), reason });
-        let log = log.map(|reason| ReadinessReason { part: "log".to_owned(), reason });
+        let clock = clock.map(|reason| ReadinessReason::of("clock", reason));
+        let log = log.map(|reason| ReadinessReason::of("log", reason));
         let fatal = state.failed.iter().cloned().chain(log);
-        let degraded = state
-            .degraded
-            .iter()
-            .map(|(part, reason)| ReadinessReason { part: part.name().to_owned(), reason: reason.clone() });
+        let degraded = state.degraded.iter().map(|(part, reason)| part.reason(reason));
         let is_fatal = fatal.clone().next().is_some();
         let status = match (state.has_started, is_fatal, is_degraded) {
             (_, true, _) => ReadinessStatus::Failed,
@@ -136,7 +151,7 @@ impl Watchdog {
 
     /// The log can't be written or what follows from it can't be decided: that is the end of the process.
     pub(crate) fn end(&self, reason: &str) {
-        self.health.lock().failed.get_or_insert(ReadinessReason { part: "log".to_owned(), reason: reason.to_owned() });
+        self.health.lock().failed.get_or_insert(ReadinessReason::of("log", reason));
         tracing::error!("{reason}");
         (self.end)();
     }
@@ -182,19 +197,23 @@ pub(crate) mod tests {
     #[test]
     fn a_degraded_part_is_reported_until_it_works_again() {
         let health = Health::default();
-        health.degrade(Part::Executor, "it can't be reached");
+        health.degrade(Part::Executor("blue".into()), "it can't be reached");
         assert_eq!(status(&health), ReadinessStatus::Starting);
         health.start();
         health.degrade(Part::Metrics, "record 7 can't be counted");
         let readiness = health.readiness(None, None);
-        let reasons = readiness.reasons.iter().map(|reason| format!("{}: {}", reason.part, reason.reason));
-        let expected = ["executor: it can't be reached", "metrics: record 7 can't be counted"];
+        let reasons = readiness.reasons.iter().map(|reason| {
+            let name = reason.name.as_deref().unwrap_or_default();
+            format!("{} {name}: {}", reason.part, reason.reason)
+        });
+        let expected = ["executor blue: it can't be reached", "metrics : record 7 can't be counted"];
         assert_eq!(
             (readiness.status, reasons.collect::<Vec<_>>()),
             (ReadinessStatus::Degraded, expected.map(Into::into).to_vec())
         );
-        health.recover(Part::Executor);
-        health.recover(Part::Metrics);
+        health.recover(&Part::Executor("green".into()));
+        health.recover(&Part::Executor("blue".into()));
+        health.recover(&Part::Metrics);
         assert_eq!(health.readiness(None, None), Readiness { status: ReadinessStatus::Ready, reasons: Vec::new() });
         assert_eq!(health.readiness(Some("the disk is full".to_owned()), None).status, ReadinessStatus::Failed);
         let wild = health.readiness(None, Some("it shows the year 2200".to_owned()));

@@ -5,7 +5,7 @@ mod checkpoints;
 mod cli;
 mod deploy;
 mod disk;
-mod executor;
+mod executors;
 mod folder;
 mod follow;
 mod health;

@@ -34,10 +34,10 @@ use tokio::{
 use crate::{
     auth::{Access, StaticTokens},
     checkpoints::Checkpoints,
-    cli::{AuthMode, ExecutorKind},
+    cli::AuthMode,
     deploy::{Loaded, deploy},
     disk::Disk,
-    executor::{self, Counted, Runner},
+    executors::Runners,
     folder::{Keeper, Surroundings},
     follow::Follower,
     health::{Health, Watchdog},
@@ -92,7 +92,7 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let router = http::router(guard.clone(), Arc::clone(&health), loaded);
     let served = Served::start(&runtime, &settings, listener, router, http_metrics.clone());
 
-    let declared_env_only = settings.executor == ExecutorKind::Local;
+    let declared_env_only = settings.declared_env_only();
     let options = MachineOptions::default().declared_env_only(declared_env_only).wall_limits(settings.wall_limits);
     let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), settings.data.clone(), settings.keep_checkpoints));
     let log_metrics = LogMetrics::default();
@@ -101,10 +101,10 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let metrics = Arc::new(Metrics::new(machine.world().clone(), &log_metrics, http_metrics));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let inbox = Inbox::new(settings.http.max_waiting);
-    let runner = Runner::start(&settings, inbox.observer(), executor::on_event(&health, &watchdog))?;
+    let runners = Runners::start(&settings, &inbox.observer(), &health, &watchdog, Arc::clone(&metrics))?;
     let mut folder = watched_folder(&settings, clock.now())?;
     let loader = folder.as_mut().map(|folder| &mut folder.loader);
-    let executor = Arc::new(Counted { runner: runner.clone(), metrics: Arc::clone(&metrics) });
+    let executor = Arc::new(runners.clone());
     let loaded =
         deploy(&mut machine, executor.as_ref(), clock.as_ref(), &settings.config, settings.scheduling, loader)?;
     let follower = Follower {
@@ -120,7 +120,7 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
 
     let address_file = settings.data.join(ADDRESS_FILE);
     write_internal(address_file, format!("{address}\n").as_bytes()).context("writing the address file")?;
-    greet(&settings, address, &loaded, &runner, metrics.adopted());
+    greet(&settings, address, &loaded, &runners, metrics.adopted());
     let (stop_waiting, told_to_stop) = watch::channel(false);
     let disk = Arc::new(Disk::new(settings.data.clone(), settings.disk_reserve));
     let folder = folder.map(|folder| {
@@ -136,7 +136,7 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         http: settings.http.clone(),
         disk,
         rules: settings.rules(),
-        runs_api_workflows: settings.config.executor.runs_api_workflows,
+        runs_api_workflows: settings.executors.iter().any(|executor| executor.runs_api_workflows),
         declared_env_only,
         checkpoints,
         watched,
@@ -154,7 +154,7 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     if let Some(folder) = folder {
         folder.stop();
     }
-    stop(&settings, engine, thread, &runner)?;
+    stop(&settings, engine, thread, &runners)?;
     answered?;
     // Whoever still reads the log ends before the process does: RocksDB must not be closed under a reader. The follower ends
     // with the log's writer; that it panicked is in the log.
@@ -225,7 +225,7 @@ fn guard(settings: &Settings) -> Guard {
 }
 
 /// Says what there is, and what to type next.
-fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Runner, adopted: u64) {
+fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runners: &Runners, adopted: u64) {
     match &settings.workflows {
         Some(dir) => tracing::info!(
             "loaded {} workflows from {}, {} of them new or changed, {} that their files define no more disabled",
@@ -239,7 +239,10 @@ fn greet(settings: &Settings, address: SocketAddr, loaded: &Loaded, runner: &Run
     if loaded.errors > 0 {
         tracing::warn!("{} errors above: what is corrected is taken at once; all else is loaded", loaded.errors);
     }
-    tracing::info!("{}", runner.describe());
+    runners.describe().for_each(|line| tracing::info!("{line}"));
+    if let [default, _, ..] = settings.executors.as_slice() {
+        tracing::info!("the default executor of the configuration: {default}");
+    }
     if adopted > 0 {
         tracing::info!(adopted, "adopted the executions that an earlier server has started: {adopted}");
     }
@@ -304,10 +307,10 @@ impl Served {
 }
 
 /// Ends the engine; executions go on.
-fn stop(settings: &Settings, engine: EngineHandle, thread: EngineThread, runner: &Runner) -> anyhow::Result<()> {
+fn stop(settings: &Settings, engine: EngineHandle, thread: EngineThread, runners: &Runners) -> anyhow::Result<()> {
     thread.stop().context("stopping the engine")?;
     let tail = engine.reader().tail().context("reading the end of the log")?;
-    let jobs = runner.jobs(engine.reader());
+    let jobs = runners.jobs(engine.reader());
     drop(engine);
     // A file that names an address which nobody listens on would mislead; a leftover is harmless.
     let _ = fs::remove_file(settings.data.join(ADDRESS_FILE));

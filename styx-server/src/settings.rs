@@ -1,6 +1,7 @@
 //! Settings: flags over environment over file, and the [`Config`] that decisions follow.
 
 mod apart;
+mod executors;
 mod file;
 mod values;
 
@@ -25,9 +26,10 @@ use styx_engine::clock::WallLimits;
 /// The most that `max_body_bytes` may be: what a request asks for goes into one record, whose parts may repeat it.
 const MAX_BODY_BYTES: usize = styx_store::codec::MAX_BODY / 4;
 
+pub(crate) use self::executors::{ExecutorOptions, ExecutorSettings};
 use self::file::File;
 pub(crate) use self::values::{Iso, listen};
-use crate::cli::{AuthMode, ExecutorKind, Flags, LogFormat, LogRuns};
+use crate::cli::{AuthMode, Flags, LogFormat, LogRuns};
 
 /// All that a server is started with.
 #[derive(Debug, Clone)]
@@ -40,8 +42,8 @@ pub(crate) struct Settings {
     pub(crate) workflows: Option<PathBuf>,
     /// How the workflow folder is watched.
     pub(crate) folder: FolderSettings,
-    /// What runs executions.
-    pub(crate) executor: ExecutorKind,
+    /// What runs executions; the default first.
+    pub(crate) executors: Vec<ExecutorSettings>,
     /// How the log looks.
     pub(crate) log_format: LogFormat,
     /// Which runs the log has lines about.
@@ -50,8 +52,6 @@ pub(crate) struct Settings {
     pub(crate) config: Arc<Config>,
     /// Scheduling as a whole is turned on or off at start, if the file says so; else it stays as operators left it.
     pub(crate) scheduling: Option<bool>,
-    /// The local executor's own settings.
-    pub(crate) local: LocalSettings,
     /// Limits of the HTTP server.
     pub(crate) http: HttpSettings,
     /// Who may ask.
@@ -138,13 +138,14 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, 
 
 impl LocalSettings {
     /// Refuses what no job could be given.
-    fn check(&self) -> anyhow::Result<()> {
-        if let Some(error) = variable_errors("local.execution_env", &self.execution_env).first() {
+    /// `key` is where they stand in the file.
+    fn check(&self, key: &str) -> anyhow::Result<()> {
+        if let Some(error) = variable_errors(&format!("{key}.execution_env"), &self.execution_env).first() {
             bail!("{error}");
         }
         for (name, value) in [("path", &self.path), ("environment", &self.environment)] {
             if value.as_ref().is_some_and(|value| value.contains('\0') || value.len() > MAX_TEXT_BYTES / 2) {
-                bail!("local.{name}: holds a NUL character or takes more than {} bytes", MAX_TEXT_BYTES / 2);
+                bail!("{key}.{name}: holds a NUL character or takes more than {} bytes", MAX_TEXT_BYTES / 2);
             }
         }
         Ok(())
@@ -214,7 +215,6 @@ impl Settings {
             Some(path) => File::read(path)?,
             None => File::default(),
         };
-        let executor = flags.executor.or(file.executor).unwrap_or(ExecutorKind::Local);
         let runs_api_workflows = flags.run_api_workflows.or(file.run_api_workflows).unwrap_or(false);
         let insecure_listen = flags.insecure_listen.or(file.insecure_listen).unwrap_or(false);
         let listen = flags
@@ -254,7 +254,7 @@ impl Settings {
         let workflows = flags.workflows.clone().or(file.workflows.clone());
         workflows.iter().try_for_each(|workflows| apart::check(&data, workflows))?;
         file.workflow_folder.check()?;
-        file.local.check()?;
+        let executors = executors::executors(&file, flags.executor.or(file.executor), runs_api_workflows)?;
         if !flags.host_names.is_empty() {
             file.http.hosts.clone_from(&flags.host_names);
         }
@@ -264,12 +264,11 @@ impl Settings {
             listen,
             workflows,
             folder: file.workflow_folder.clone(),
-            executor,
+            config: Arc::new(file.config(&executors)?),
+            executors,
             log_format: flags.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             log_runs: flags.log_runs.or(file.log_runs).unwrap_or(LogRuns::All),
-            config: Arc::new(file.config(executor, runs_api_workflows)),
             scheduling: file.scheduling,
-            local: file.local,
             http: file.http,
             auth,
             disk_reserve: file.disk_reserve.unwrap_or(Self::DISK_RESERVE),
@@ -296,9 +295,14 @@ impl Settings {
     pub(crate) fn rules(&self) -> Rules {
         Rules {
             max_running_timeout: Some(self.max_running_timeout()),
-            needs_program: self.executor == ExecutorKind::Local,
+            needs_program: self.executors.iter().all(|executor| executor.options.is_local()),
             fires_after: None,
         }
+    }
+
+    /// Whether triggers may only set variables that the workflow declares: others could be code for a process of this machine.
+    pub(crate) fn declared_env_only(&self) -> bool {
+        self.executors.iter().any(|executor| executor.options.is_local())
     }
 
     /// The longest `running_timeout` of a workflow (V-26).
@@ -327,7 +331,13 @@ impl fmt::Display for Settings {
         }
         writeln!(f, "  removed after             {}", self.folder.removed_after)?;
         writeln!(f, "  swept every               {}", self.folder.sweep_every)?;
-        writeln!(f, "executor                    {}", self.executor.name())?;
+        for (number, executor) in self.executors.iter().enumerate() {
+            let name = if number == 0 { "executor" } else { "  also" };
+            writeln!(f, "{name:<27} {executor}")?;
+        }
+        for route in config.executor_table().routes {
+            writeln!(f, "  route                     {} to {}", route.component.as_str(), route.executor)?;
+        }
         writeln!(f, "workflows of the API run    {}", config.executor.runs_api_workflows)?;
         writeln!(f, "disk_reserve                {} bytes", self.disk_reserve)?;
         writeln!(f, "keep_checkpoints            {}", self.keep_checkpoints)?;
@@ -368,9 +378,11 @@ impl fmt::Display for Settings {
 /// When the file can't be read, or a value is not allowed; names file, line, key and value.
 pub(crate) fn config_of_file(path: &Path, recorded: &Config) -> anyhow::Result<Config> {
     let file = File::read(path)?;
-    let mut config = file.config(file.executor.unwrap_or(ExecutorKind::Local), file.run_api_workflows.unwrap_or(false));
-    if file.executor.is_none() {
+    let executors = executors::executors(&file, file.executor, file.run_api_workflows.unwrap_or(false))?;
+    let mut config = file.config(&executors)?;
+    if file.executor.is_none() && file.executors.is_empty() {
         let named = file.run_api_workflows;
+        config = config.with_executor_table(&recorded.executor_table())?;
         config.executor = recorded.executor.clone();
         config.executor.runs_api_workflows = named.unwrap_or(config.executor.runs_api_workflows);
     }
@@ -382,9 +394,17 @@ pub(crate) fn config_of_file(path: &Path, recorded: &Config) -> anyhow::Result<C
 
 #[cfg(test)]
 mod tests {
-    use styx_core::config::{Backoff, Rate};
+    use styx_core::{
+        config::{Backoff, Rate},
+        id::WorkflowId,
+    };
 
     use super::*;
+    use crate::cli::ExecutorKind;
+
+    fn config(file: &File, kind: ExecutorKind, run_api_workflows: bool) -> Config {
+        file.config(&executors::executors(file, Some(kind), run_api_workflows).unwrap()).unwrap()
+    }
 
     #[test]
     fn everything_of_the_configuration_can_be_set() {
@@ -415,7 +435,7 @@ mod tests {
             "#,
         )
         .unwrap();
-        let config = file.config(ExecutorKind::Local, false);
+        let config = config(&file, ExecutorKind::Local, false);
         assert!(file.scheduling == Some(false) && !config.executor.runs_api_workflows);
         assert_eq!((config.max_executions, config.catch_up, config.max_cost_tenths), (Some(3), 2, 75));
         assert_eq!(config.dequeue_rate, Rate::per_second(2.5));
@@ -437,7 +457,8 @@ mod tests {
     fn what_can_t_be_done_is_refused() {
         let check = |text: &str| {
             let file = File::parse(text).unwrap();
-            let checks = file.check().and_then(|()| file.workflow_folder.check()).and_then(|()| file.local.check());
+            let checks =
+                file.check().and_then(|()| file.workflow_folder.check()).and_then(|()| file.local.check("local"));
             checks.map_err(|error| error.to_string())
         };
         assert_eq!(check("[workflow_folder]\nremoved_after = \"PT0S\"\nsweep_every = \"PT1M\""), Ok(()));
@@ -500,13 +521,93 @@ mod tests {
         }
     }
 
+    const TWO: &str = "[executors.blue]\nkind = \"local\"\nkeep_runs = 3\n[executors.green]\nkind = \"fake\"\n";
+
+    /// The executors that a file leads to, the default first, and which one runs two components.
+    fn executors_of(text: &str, kind: Option<ExecutorKind>) -> Result<String, String> {
+        let file = File::parse(text)?;
+        let executors = executors::executors(&file, kind, false).map_err(|error| error.to_string())?;
+        let config = file.config(&executors).map_err(|error| error.to_string())?;
+        let names = executors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let run = |component| config.executor_for(&WorkflowId::new(component, "w")).runner;
+        Ok(format!("{names}; sales on {}, ops on {}", run("sales"), run("ops")))
+    }
+
+    #[test]
+    fn executors_have_names_and_one_is_the_default() {
+        let local = Some(ExecutorKind::Local);
+        for (text, kind, expected) in [
+            ("", None, "local; sales on local, ops on local"),
+            ("executor = \"fake\"", Some(ExecutorKind::Fake), "fake; sales on fake, ops on fake"),
+            ("[executors.blue]\nkind = \"fake\"", None, "blue (fake); sales on blue, ops on blue"),
+            (
+                &format!("default_executor = \"green\"\n{TWO}"),
+                None,
+                "green (fake), blue (local); sales on green, ops on green",
+            ),
+            (
+                &format!("default_executor = \"blue\"\n{TWO}[[route]]\ncomponent = \"sal*\"\nexecutor = \"green\""),
+                None,
+                "blue (local), green (fake); sales on green, ops on blue",
+            ),
+            // What the top level names is one more, and the default.
+            (TWO, local, "local, blue (local), green (fake); sales on local, ops on local"),
+            (
+                &format!("default_executor = \"blue\"\n{TWO}"),
+                local,
+                "blue (local), green (fake), local; sales on blue, ops on blue",
+            ),
+        ] {
+            assert_eq!(executors_of(text, kind).as_deref(), Ok(expected), "{text}");
+        }
+        let file = File::parse(&format!("run_api_workflows = true\ndefault_executor = \"blue\"\n{TWO}")).unwrap();
+        let config = file.config(&executors::executors(&file, None, true).unwrap()).unwrap();
+        let green = config.executor_by_name("green").unwrap();
+        assert!(config.executor.runs_api_workflows && !config.executor.mounts_secrets);
+        assert!(green.runs_api_workflows && green.mounts_secrets);
+        assert!(config.max_executions >= Some(4), "one of them is this machine");
+    }
+
+    #[test]
+    fn executors_that_contradict_each_other_are_refused() {
+        for (text, kind, parts) in [
+            ("[executors.blue]\nkind = \"docker\"", None, &["2:", "kind `docker` is unknown", "local"][..]),
+            ("[executors.blue]\nkind = \"kubernetes\"", None, &["2:", "no executor for Kubernetes yet"]),
+            ("[executors.blue]\npath = \"/bin\"", None, &["1:", "kind"]),
+            ("[executors.Blue]\nkind = \"fake\"", None, &["1:", "`Blue`", "small letters"]),
+            ("[executors.\"\"]\nkind = \"fake\"", None, &["1:", "``"]),
+            ("[executors.a]\nkind = \"fake\"\n[executors.a]\nkind = \"fake\"", None, &["3:", "duplicate"]),
+            ("[executors.a]\nkind = \"fake\"\nkeep_runs = 1", None, &["1:", "`keep_runs`", "`local`"]),
+            ("[executors.a]\nkind = \"local\"\nkeep = 1", None, &["3:", "`keep`"]),
+            ("default_executor = \"b\"\n[executors.a]\nkind = \"fake\"", None, &["1:20", "`b`"]),
+            ("[[route]]\ncomponent = \"x\"\nexecutor = \"b\"", None, &["3:", "route.executor", "`b`"]),
+            ("[[route]]\ncomponent = \"x*y\"\nexecutor = \"local\"", None, &["2:", "x*y"]),
+            ("[[route]]\ncomponent = \"x\"\nexecutor = \"fake\"", None, &["no executor `fake`", "there are: local"]),
+            (TWO, None, &["default_executor must name one", "blue, green"]),
+            (
+                "[executors.fake]\nkind = \"fake\"",
+                Some(ExecutorKind::Fake),
+                &["executors.fake", "second executor `fake`"],
+            ),
+            ("[local]\nkeep_runs = 1\n[executors.a]\nkind = \"fake\"", None, &["[local]", "[executors.NAME]"]),
+            (
+                "[executors.a]\nkind = \"local\"\nexecution_env = { \"A=B\" = \"c\" }",
+                None,
+                &["executors.a.execution_env", "\"A=B\""],
+            ),
+        ] {
+            let error = executors_of(text, kind).unwrap_err();
+            assert!(parts.iter().all(|part| error.contains(part)), "{text}: {error}");
+        }
+    }
+
     #[test]
     fn the_local_executor_has_a_limit_and_the_fake_one_none() {
         let file = File::default();
-        assert!(file.config(ExecutorKind::Local, false).max_executions >= Some(4));
-        let fake = file.config(ExecutorKind::Fake, false);
+        assert!(config(&file, ExecutorKind::Local, false).max_executions >= Some(4));
+        let fake = config(&file, ExecutorKind::Fake, false);
         assert!(fake.max_executions.is_none() && fake.executor.runs_api_workflows);
-        assert!(file.config(ExecutorKind::Local, true).executor.runs_api_workflows);
+        assert!(config(&file, ExecutorKind::Local, true).executor.runs_api_workflows);
     }
 
     #[test]

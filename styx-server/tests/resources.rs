@@ -333,9 +333,9 @@ fn run_time_configuration_is_recorded_and_survives() {
         shown,
         json!({
             "enabled": false, "concurrency": 1, "submission_rate_limit": 0.5, "client_blacklist": ["old/1"],
-            "debug": false, "sources": {
+            "debug": false, "executor": "fake", "executors": ["fake"], "sources": {
                 "enabled": "api", "concurrency": "api", "submission_rate_limit": "api", "client_blacklist": "api",
-                "debug": "default",
+                "debug": "default", "executor": "file",
             },
         })
     );

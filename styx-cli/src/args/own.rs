@@ -16,12 +16,14 @@ Values:
   submission-rate-limit   how many runs may leave the queue a second
   client-blacklist        the User-Agents that are refused, several or (with no value) none
   debug                   true or false: whether what is left of ended executions is kept
+  executor                the name of the executor that runs what no route is for
   clock                   accept: the server's clock is right, though it jumped too far to be believed
 
 Examples:
   styx config set enabled false
   styx config set concurrency 50
   styx config set concurrency none
+  styx config set executor blue
   styx config set client-blacklist \"Styx Client 2.1.100\" \"Styx Client 2.1.101\"")]
     Set {
         /// What to set
@@ -67,6 +69,7 @@ pub(crate) enum Setting {
     SubmissionRateLimit,
     ClientBlacklist,
     Debug,
+    Executor,
     Clock,
 }
 
@@ -116,6 +119,7 @@ impl Setting {
             Self::SubmissionRateLimit => "submission-rate-limit",
             Self::ClientBlacklist => "client-blacklist",
             Self::Debug => "debug",
+            Self::Executor => "executor",
             Self::Clock => "clock",
         }
     }

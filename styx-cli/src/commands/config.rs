@@ -30,6 +30,10 @@ fn set(name: Setting, values: &[String]) -> Result<RuntimeConfigPatch, Failure> 
         Setting::SubmissionRateLimit => patch.submission_rate_limit = Change::Set(rate(name, values)?),
         Setting::ClientBlacklist => patch.client_blacklist = Change::Set(values.iter().cloned().collect()),
         Setting::Debug => patch.debug = Change::Set(boolean(name, values)?),
+        Setting::Executor => {
+            let name = single(values).ok_or_else(|| expected(name, "the name of an executor"))?;
+            patch.executor = Change::Set(name.to_owned());
+        }
         Setting::Clock if single(values) == Some("accept") => patch.clock = Some(ClockChange::Accept),
         Setting::Clock => return Err(expected(name, "accept")),
     }
@@ -45,6 +49,7 @@ fn unset(names: &[Setting]) -> Result<RuntimeConfigPatch, Failure> {
             Setting::SubmissionRateLimit => patch.submission_rate_limit = Change::Reset,
             Setting::ClientBlacklist => patch.client_blacklist = Change::Reset,
             Setting::Debug => patch.debug = Change::Reset,
+            Setting::Executor => patch.executor = Change::Reset,
             Setting::Clock => {
                 return Err(Failure::Usage("clock can't be unset: set the machine's clock instead".to_owned()));
             }

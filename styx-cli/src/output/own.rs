@@ -48,7 +48,17 @@ pub(crate) fn plain_contexts(contexts: &[ShownContext]) -> String {
 }
 
 fn rows(config: &RuntimeConfig) -> Vec<[String; 3]> {
-    let RuntimeConfig { enabled, concurrency, submission_rate_limit, client_blacklist, debug, clock, sources } = config;
+    let RuntimeConfig {
+        enabled,
+        concurrency,
+        submission_rate_limit,
+        client_blacklist,
+        debug,
+        executor,
+        executors,
+        clock,
+        sources,
+    } = config;
     let blacklist: Vec<_> = client_blacklist.iter().map(|client| format!("{client:?}")).collect();
     let row = |setting: Setting, value: String, source: ConfigSource| {
         let source = match source {
@@ -69,6 +79,11 @@ fn rows(config: &RuntimeConfig) -> Vec<[String; 3]> {
         row(Setting::ClientBlacklist, blacklist.join(" "), sources.client_blacklist),
         row(Setting::Debug, debug.to_string(), sources.debug),
     ];
+    if !executor.is_empty() {
+        let others: Vec<_> = executors.iter().filter(|name| *name != executor).map(String::as_str).collect();
+        let beside = if others.is_empty() { String::new() } else { format!(" (beside {})", others.join(", ")) };
+        rows.push(row(Setting::Executor, format!("{executor}{beside}"), sources.executor));
+    }
     rows.extend(clock.iter().map(|clock| row(Setting::Clock, clock.clone(), ConfigSource::Default)));
     rows
 }

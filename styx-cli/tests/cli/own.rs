@@ -6,7 +6,7 @@ use std::process::Output;
 
 use crate::support::{Answer, Request, Server, styx, text};
 
-const CONFIG: &str = r#"{"enabled":true,"concurrency":null,"submission_rate_limit":1000.0,"client_blacklist":["Styx Client 1"],"debug":false,"sources":{"enabled":"default","concurrency":"file","submission_rate_limit":"default","client_blacklist":"api","debug":"default"}}"#;
+const CONFIG: &str = r#"{"enabled":true,"concurrency":null,"submission_rate_limit":1000.0,"client_blacklist":["Styx Client 1"],"debug":false,"executor":"blue","executors":["green","blue"],"sources":{"enabled":"default","concurrency":"file","submission_rate_limit":"default","client_blacklist":"api","debug":"default","executor":"api"}}"#;
 
 fn run(args: &[&str], answer: impl FnMut(&Request) -> Answer + Send + 'static) -> (Output, Server) {
     let server = Server::new(answer);
@@ -17,12 +17,13 @@ fn run(args: &[&str], answer: impl FnMut(&Request) -> Answer + Send + 'static) -
 #[test]
 fn the_configuration_is_shown_with_its_sources() {
     let (output, server) = run(&["config", "show"], |_| Answer::ok(CONFIG));
-    let expected = "NAME                   VALUE            SOURCE\n\
-                    enabled                true             default\n\
-                    concurrency            none             file\n\
-                    submission-rate-limit  1000             default\n\
-                    client-blacklist       \"Styx Client 1\"  api\n\
-                    debug                  false            default\n";
+    let expected = "NAME                   VALUE                SOURCE\n\
+                    enabled                true                 default\n\
+                    concurrency            none                 file\n\
+                    submission-rate-limit  1000                 default\n\
+                    client-blacklist       \"Styx Client 1\"      api\n\
+                    debug                  false                default\n\
+                    executor               blue (beside green)  api\n";
     assert_eq!(text(&output.stdout), expected);
     assert_eq!(server.requests()[0].line(), "GET /api/v4/config");
     let (output, _) = run(&["--json", "config", "show"], |_| Answer::ok(CONFIG));
@@ -47,7 +48,8 @@ fn the_configuration_is_changed_by_patches() {
         (&["set", "client-blacklist"], r#"{"client_blacklist":[]}"#),
         (&["set", "debug", "true"], r#"{"debug":true}"#),
         (&["set", "clock", "accept"], r#"{"clock":"accept"}"#),
-        (&["unset", "concurrency", "debug"], r#"{"concurrency":null,"debug":null}"#),
+        (&["set", "executor", "blue"], r#"{"executor":"blue"}"#),
+        (&["unset", "concurrency", "debug", "executor"], r#"{"concurrency":null,"debug":null,"executor":null}"#),
         (&["add", "client-blacklist", "a"], r#"{"client_blacklist":["Styx Client 1","a"]}"#),
         (&["remove", "client-blacklist", "Styx Client 1"], r#"{"client_blacklist":[]}"#),
     ] {
@@ -70,6 +72,7 @@ fn values_that_make_no_sense_are_not_sent() {
         &["set", "concurrency", "1", "2"],
         &["set", "submission-rate-limit", "inf"],
         &["add", "debug", "true"],
+        &["set", "executor", "blue", "green"],
         &["set", "nosuch", "1"],
         &["set", "clock", "reject"],
         &["set", "clock"],

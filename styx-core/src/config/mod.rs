@@ -1,6 +1,7 @@
 //! What all decisions depend on besides the runs: limits, delays, time-outs, switches. A record sets it, the world holds it.
 
 mod backoff;
+mod executors;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +11,10 @@ use std::{
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-pub use self::backoff::Backoff;
+pub use self::{
+    backoff::Backoff,
+    executors::{ComponentPattern, ExecutorName, ExecutorTable, InvalidComponentPattern, InvalidExecutorName, Route},
+};
 use crate::{extensions::Extensions, graph::State};
 
 /// The configuration that decisions follow; changed only by a record, so that a replay knows it.
@@ -36,7 +40,7 @@ pub struct Config {
     pub infrastructure_limit: FailureLimit,
     /// How long a run may stay in a state.
     pub timeouts: Timeouts,
-    /// What the executor can do.
+    /// The default executor of the configuration, and what it can do; [`executor_for`](Self::executor_for) says which one counts.
     pub executor: ExecutorCapabilities,
     /// What operators set at run time, and no file.
     pub runtime: Runtime,

@@ -44,7 +44,7 @@ pub(super) fn create(
     let present = now.present();
     let &Asked { start, end, concurrency, reverse, .. } = asked;
     let workflow = world.workflows().get(asked.workflow).ok_or(Refusal::UnknownWorkflow)?;
-    match workflow_obstacle(world.config(), workflow) {
+    match workflow_obstacle(world.config(), asked.workflow, workflow) {
         Some(Refusal::NotRunnable) => return Err(Refusal::BackfillNotRunnable),
         Some(refusal) => return Err(refusal),
         None => {}
@@ -201,7 +201,7 @@ pub(super) fn due(context: Context<'_>, out: &mut Decisions) {
     // Every partition would be halted before it begins, one after the other, until none is left.
     let runnable = match world.workflows().get(&backfill.spec.workflow) {
         None => Err("workflow deleted".to_owned()),
-        Some(workflow) => match workflow_obstacle(world.config(), workflow) {
+        Some(workflow) => match workflow_obstacle(world.config(), &backfill.spec.workflow, workflow) {
             Some(refusal) => Err(format!("halted: {refusal}")),
             None => calendar(backfill).ok_or_else(|| "halted: its schedule can't be read".to_owned()),
         },

@@ -192,9 +192,9 @@ fn asked(context: Context<'_>, request: &Request, cause: &Cause, out: &mut Decis
         Request::Configure(config) => Ok(config::configure(context, config, cause, out)),
         Request::SwitchScheduling { enabled } => {
             let patch = RuntimePatch { scheduling: Some(*enabled), ..RuntimePatch::default() };
-            Ok(config::operate(context, &patch, cause, out))
+            config::operate(context, &patch, cause, out)
         }
-        Request::Operate(patch) => Ok(config::operate(context, patch, cause, out)),
+        Request::Operate(patch) => config::operate(context, patch, cause, out),
         Request::StoreWorkflow { id, workflow } => workflows::store(context, id, workflow, cause, out),
         Request::DeleteWorkflow { id } => workflows::delete(context, id, cause, out),
         Request::LoadFile { path, workflows, elsewhere } => {

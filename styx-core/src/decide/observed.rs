@@ -11,12 +11,16 @@ use crate::{
     record::{Cause, ExecutionEvent, Fact},
 };
 
-/// Folds an observation into run and execution. What is late, doubled or about nobody changes nothing.
+/// Folds an observation into run and execution. What is late, doubled, about nobody, or reported by an
+/// executor that the execution isn't with changes nothing.
 pub(super) fn observed(context: Context<'_>, observation: &Observation, out: &mut Decisions) {
     let Observation { execution: id, what, .. } = observation;
     let Some(execution) = context.world.executions().get(id) else {
         return;
     };
+    if execution.runner != observation.runner {
+        return;
+    }
     let cause = cause(observation);
     if !execution.is_alive() {
         if *what == Observed::Cleaned {

@@ -16,7 +16,21 @@ pub(super) fn halt(
     out: &mut Decisions,
 ) -> Result<Reply, Refusal> {
     let event = Event::Halt { reason: Some(format!("halted by {}", actor(cause)).into()) };
-    inject(context, instance, event, cause, out)
+    let reply = inject(context, instance, event, cause, out)?;
+    if reply == Reply::Done {
+        end_out_of_reach(context, instance, out);
+    }
+    Ok(reply)
+}
+
+/// Declares the living execution of a run that is halted over if its executor isn't configured: nobody could stop it, and it would
+/// hold up its instance for ever. Once the executor is configured again it is removed there, and ended before.
+fn end_out_of_reach(context: Context<'_>, instance: &InstanceId, out: &mut Decisions) {
+    let Context { world, .. } = context;
+    let living = world.index().living(instance).and_then(|id| Some((id, world.executions().get(id)?)));
+    if let Some((id, _)) = living.filter(|(_, execution)| !world.config().has_executor(&execution.runner)) {
+        out.draft(Fact::Execution(id.clone(), ExecutionEvent::Ended(Ending::Operator)), Cause::Decision);
+    }
 }
 
 /// Puts a run that waits or has failed back into the queue. Of an inactive one nothing happens (W-10).

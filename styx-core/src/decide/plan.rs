@@ -84,7 +84,7 @@ impl<'a> Plan<'a> {
     ///
     /// Returns whether it began an execution.
     pub(super) fn admit(&mut self, workflow: Option<&Workflow>) -> bool {
-        let obstacle = run_obstacle(self.context.world, &self.run, workflow);
+        let obstacle = run_obstacle(self.context.world, &self.instance, &self.run, workflow);
         let (Some(workflow), None) = (workflow, &obstacle) else {
             self.push(Event::Halt { reason: obstacle });
             return false;
@@ -98,7 +98,7 @@ impl<'a> Plan<'a> {
         self.push(Event::Submit {
             description: Description::Stored(workflow.stored_at),
             execution: Some(self.context.seed.execution_id(&self.instance, counter)),
-            runner: Some(Arc::clone(&config.executor.runner)),
+            runner: Some(config.executor_for(self.instance.workflow()).runner),
             running_timeout: Some(config.timeouts.limit(State::Running, workflow.spec.running_timeout)),
             retry_condition: workflow.spec.retry_condition.clone(),
             extensions: execution_counter::extensions(self.run.next_execution_counter()),

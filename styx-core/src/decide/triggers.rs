@@ -155,7 +155,7 @@ pub(super) fn asked(
 ) -> Result<Reply, Refusal> {
     let Context { world, facts, now, seed } = context;
     let workflow = world.workflows().get(asked.workflow).ok_or(Refusal::TriggerOfUnknownWorkflow)?;
-    if let Some(refusal) = workflow_obstacle(world.config(), workflow) {
+    if let Some(refusal) = workflow_obstacle(world.config(), asked.workflow, workflow) {
         return Err(refusal);
     }
     let bad = |reason: String| Refusal::BadParameter { parameter: Arc::clone(asked.parameter), reason };

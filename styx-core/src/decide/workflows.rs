@@ -107,7 +107,7 @@ pub(super) fn patch(
     let enables = patch.enabled == Some(true) && !workflow.enabled;
     // One that runs nothing may be enabled: its instants are skipped (TR-15).
     let refusal =
-        workflow_obstacle(context.world.config(), workflow).filter(|refusal| *refusal != Refusal::NotRunnable);
+        workflow_obstacle(context.world.config(), id, workflow).filter(|refusal| *refusal != Refusal::NotRunnable);
     if let Some(refusal) = refusal.filter(|_| enables) {
         return Err(refusal);
     }

@@ -1,6 +1,6 @@
 //! From a decided execution to what an executor needs for it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     event::{Description, TriggerParameters},
@@ -32,6 +32,7 @@ pub fn launch(
     let execution = world.executions().get(id)?;
     let run = world.runs().get(&execution.instance)?;
     Some(Launch {
+        executor: Arc::clone(&execution.runner),
         log_id: execution.log_id,
         execution: id.clone(),
         instance: execution.instance.clone(),

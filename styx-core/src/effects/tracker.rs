@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::desired::{desired, retry_at};
 use crate::{
+    config::Config,
     execution::Phase,
     executor::EffectKind,
     id::ExecutionId,
@@ -34,7 +35,7 @@ pub struct EffectTracker {
     /// Launches that wait, by when they are requested.
     retries: BTreeSet<(DateTime<Utc>, ExecutionId)>,
     /// Requests about executions that the world doesn't know.
-    unknown: Vec<(ExecutionId, EffectKind)>,
+    unknown: Vec<(Arc<str>, ExecutionId, EffectKind)>,
     /// What the last step went by; none before the first.
     scope: Option<Scope>,
 }
@@ -57,6 +58,8 @@ pub struct TrackerOptions {
 pub struct Requests {
     /// The effects, each by its execution and kind. Those of one execution are in the order in which they must be done.
     pub effects: Vec<(ExecutionId, EffectKind)>,
+    /// What the executor that is named does to executions that the world doesn't know.
+    pub unknown: Vec<(Arc<str>, ExecutionId, EffectKind)>,
     /// Executions that need an effect and are out of reach: another executor has them, or they were launched under another
     /// log's name.
     pub foreign: BTreeSet<ExecutionId>,
@@ -76,10 +79,17 @@ struct Tracked {
 /// What decides, beside an execution itself, whether its effect is requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Scope {
-    executor: Arc<str>,
+    config: Arc<Config>,
     log_id: Option<Uuid>,
-    /// Executions that ended are kept.
-    debug: bool,
+}
+
+impl Scope {
+    fn reaches_the_same_as(&self, other: &Self) -> bool {
+        let (before, after) = (&self.config, &other.config);
+        let same_executors = Arc::ptr_eq(before, after)
+            || (before.executor.runner == after.executor.runner && before.executor_table() == after.executor_table());
+        same_executors && self.log_id == other.log_id
+    }
 }
 
 impl Default for TrackerOptions {
@@ -129,7 +139,7 @@ impl EffectTracker {
     /// Takes an observation; `world` is the one before it is folded.
     ///
     /// A refusal lets the launch wait. What runs under the log's name and isn't in the world is stopped, and what is left of
-    /// it is cleaned up.
+    /// it is cleaned up, by the executor that reports it. What another executor reports than the one that has it is ignored.
     pub fn observe(&mut self, world: &World, observation: &Observation, now: Now) {
         let id = &observation.execution;
         if !world.executions().contains_key(id) {
@@ -138,7 +148,10 @@ impl EffectTracker {
                 Observed::Cleaned | Observed::Refused { .. } => return,
                 _ => EffectKind::CleanUp,
             };
-            self.unknown.push((id.clone(), kind));
+            self.unknown.push((Arc::clone(&observation.runner), id.clone(), kind));
+            return;
+        }
+        if world.executions().get(id).is_some_and(|submitted| submitted.runner != observation.runner) {
             return;
         }
         let (Some(retry_at), Some(tracked)) = (observation.retry_at(now), self.tracked.get_mut(id)) else {
@@ -155,9 +168,9 @@ impl EffectTracker {
     }
 
     /// What is to be requested now that these keys have changed. The first call looks at all executions; later ones look at as
-    /// many as have changed or are due, and at all once when the executor, the log's name or the debug mode changes.
+    /// many as have changed or are due, and at all once when the executors, the log's name or the debug mode changes.
     pub fn requests(&mut self, world: &World, changed: BTreeSet<RowKey>, now: DateTime<Utc>) -> Requests {
-        let mut requests = Requests { effects: std::mem::take(&mut self.unknown), foreign: BTreeSet::new() };
+        let mut requests = Requests { unknown: std::mem::take(&mut self.unknown), ..Requests::default() };
         let mut keys = changed;
         keys.extend(self.rescoped(world));
         while let Some((at, id)) = self.retries.pop_first() {
@@ -196,17 +209,12 @@ impl EffectTracker {
 
     /// The executions whose desired effect may be another one, or within reach, since the last step.
     fn rescoped(&mut self, world: &World) -> Vec<RowKey> {
-        let config = world.config();
-        let scope = Scope {
-            executor: Arc::clone(&config.executor.runner),
-            log_id: world.log_id(),
-            debug: config.runtime.debug,
-        };
+        let scope = Scope { config: Arc::clone(world.config()), log_id: world.log_id() };
         let key = |id: &ExecutionId| RowKey::Execution(id.clone());
         let keys = match &self.scope {
-            Some(before) if before.executor == scope.executor && before.log_id == scope.log_id => {
+            Some(before) if before.reaches_the_same_as(&scope) => {
                 // What was kept is to be cleaned up, once debugging is off.
-                let released = before.debug && !scope.debug;
+                let released = before.config.runtime.debug && !scope.config.runtime.debug;
                 if released { world.index().ended().map(key).collect() } else { Vec::new() }
             }
             _ => world.executions().keys().map(key).collect(),
@@ -251,11 +259,10 @@ impl EffectTracker {
     }
 }
 
-/// Whether an execution is with the executor of this process, under the log's present name.
+/// Whether an execution is with an executor that is configured, under the log's present name.
 pub fn is_reachable(world: &World, id: &ExecutionId) -> bool {
-    let executor = &world.config().executor.runner;
-    let execution = world.executions().get(id);
-    execution.is_some_and(|it| it.runner == *executor && Some(it.log_id) == world.log_id())
+    let (config, execution) = (world.config(), world.executions().get(id));
+    execution.is_some_and(|it| config.has_executor(&it.runner) && Some(it.log_id) == world.log_id())
 }
 
 fn is_to_be_launched(world: &World, id: &ExecutionId) -> bool {

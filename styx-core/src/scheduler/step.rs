@@ -31,15 +31,16 @@ pub struct Step<'a> {
 pub struct Done {
     /// The replies to the requests among the inputs, in their order.
     pub replies: Vec<Reply>,
-    /// Effects for the executor.
+    /// Effects, each for the executor that it names.
     pub effects: Vec<Effect>,
-    /// Executions that need an effect and are out of reach: another executor has them, or they were launched under another
+    /// Executions that need an effect and are out of reach: their executor isn't configured, or they were launched under another
     /// log's name.
     pub foreign: BTreeSet<ExecutionId>,
+    /// Observations that changed nothing, as they came from an executor that the execution isn't with: the execution, and the
+    /// executor that reported.
+    pub misattributed: Vec<(ExecutionId, Arc<str>)>,
     /// When to step again without an input, as [`Now::at`](crate::now::Now::at) will have it; at once when it has passed.
     pub wake: Option<DateTime<Utc>>,
-    /// The executor that effects are for.
-    pub(super) executor: Arc<str>,
 }
 
 impl<'a> Step<'a> {
@@ -72,7 +73,7 @@ impl Done {
     pub fn observed(&self, effect: &Effect, what: Observed) -> Input {
         Input::Observed(Observation {
             execution: effect.execution().clone(),
-            runner: Arc::clone(&self.executor),
+            runner: Arc::clone(effect.executor()),
             what,
             observed_at: None,
             evidence: b"{}".as_slice().into(),

@@ -29,6 +29,8 @@ pub struct Index {
     natural: Set<(DateTime<Utc>, WorkflowId)>,
     /// The execution of an instance that lives; there is at most one.
     living: Map<InstanceId, ExecutionId>,
+    /// How many executions live with each executor that has any.
+    by_executor: Map<Arc<str>, usize>,
     /// Executions that have ended and aren't cleaned up.
     ended: Set<ExecutionId>,
     /// Active runs that make up for a missed instant.
@@ -75,7 +77,7 @@ impl Index {
         }
         for (id, execution) in executions {
             if execution.is_alive() {
-                index.begin_execution(&execution.instance, id);
+                index.begin_execution(&execution.instance, id, &execution.runner);
                 index.queue.hold(&execution.resources);
             } else {
                 index.ended.insert(id.clone());
@@ -154,6 +156,11 @@ impl Index {
     /// How many executions live.
     pub fn living_count(&self) -> usize {
         self.living.len()
+    }
+
+    /// The executors with which executions live, each with how many.
+    pub fn living_by_executor(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
+        self.by_executor.iter().map(|(executor, count)| (executor, *count))
     }
 
     /// How many active runs of a workflow make up for a missed instant.
@@ -308,12 +315,17 @@ impl Index {
         self.move_natural(config, id, natural_at, natural_at);
     }
 
-    pub(super) fn begin_execution(&mut self, instance: &InstanceId, execution: &ExecutionId) {
+    pub(super) fn begin_execution(&mut self, instance: &InstanceId, execution: &ExecutionId, executor: &Arc<str>) {
         self.living.insert(instance.clone(), execution.clone());
+        *self.by_executor.entry(Arc::clone(executor)).or_default() += 1;
     }
 
-    pub(super) fn end_execution(&mut self, instance: &InstanceId, execution: &ExecutionId) {
+    pub(super) fn end_execution(&mut self, instance: &InstanceId, execution: &ExecutionId, executor: &Arc<str>) {
         self.living.remove(instance);
+        match self.by_executor.get(executor).copied().unwrap_or_default() {
+            0 | 1 => drop(self.by_executor.remove(executor)),
+            count => drop(self.by_executor.insert(Arc::clone(executor), count - 1)),
+        }
         self.ended.insert(execution.clone());
     }
 

@@ -151,7 +151,7 @@ impl World {
                 execution.since = record.at;
                 execution.refusal = None;
                 let instance = execution.instance.clone();
-                self.index.end_execution(&instance, id);
+                self.index.end_execution(&instance, id, &execution.runner);
                 self.index.queue_mut().release(&execution.resources);
                 // A run that was waiting for this end may be ready now.
                 if let Some(run) = self.runs.get(&instance) {
@@ -287,7 +287,7 @@ impl Lives<'_> {
                     phase: Phase::Launching { retry_at: None },
                     since: at,
                 };
-                self.index.begin_execution(id, execution_id);
+                self.index.begin_execution(id, execution_id, &execution.runner);
                 self.index.queue_mut().hold(&execution.resources);
                 self.executions.insert(execution_id.clone(), execution);
                 return;
@@ -302,7 +302,7 @@ impl Lives<'_> {
             execution.since = at;
             execution.refusal = None;
             if !execution.is_alive() {
-                self.index.end_execution(id, execution_id);
+                self.index.end_execution(id, execution_id, &execution.runner);
                 self.index.queue_mut().release(&execution.resources);
             }
         }

@@ -176,7 +176,7 @@ impl World {
         match &record.fact {
             Fact::Log(event) => self.apply_log(record, event)?,
             Fact::Config(event) => {
-                let rate = self.config.rate();
+                let (rate, before) = (self.config.rate(), Arc::clone(&self.config));
                 self.config = match event {
                     ConfigEvent::Set(config) if config.operated_as(&self.config) == **config => Arc::clone(config),
                     ConfigEvent::Set(config) => Arc::new(config.operated_as(&self.config)),
@@ -188,7 +188,10 @@ impl World {
                         Arc::new(Config { runtime: Runtime::clone(runtime), ..Config::clone(&self.config) })
                     }
                 };
-                if matches!(event, ConfigEvent::Set(_)) {
+                // No extension, such as the choice of an executor, decides where anything stands in the index.
+                let extensions = &self.config.extensions;
+                let is_as_before = Config { extensions: extensions.clone(), ..Config::clone(&before) } == *self.config;
+                if matches!(event, ConfigEvent::Set(_)) && !is_as_before {
                     self.index = Index::build(&self.parts());
                 }
                 if self.config.rate() != rate {

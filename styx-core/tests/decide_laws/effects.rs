@@ -9,6 +9,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use styx_core::{
+    config::{ExecutorCapabilities, ExecutorTable},
     decide::{Input, Request},
     effects::{EffectTracker, Requests, TrackerOptions, desired, is_reachable},
     execution::Phase,
@@ -30,9 +31,10 @@ enum Event {
         after: i64,
         reason: usize,
     },
-    /// The executor of the process is another one.
+    /// The executor of the process is another one; the one before is still there or not.
     Rename {
         other: bool,
+        beside: bool,
     },
     /// Time passes, within a step.
     Pass {
@@ -48,7 +50,8 @@ fn event() -> impl Strategy<Value = Event> {
         8 => op().prop_map(Event::Op),
         4 => (any::<usize>(), -60..400_i64, 0..2_usize)
             .prop_map(|(execution, after, reason)| Event::Refuse { execution, after, reason }),
-        1 => proptest::bool::weighted(0.3).prop_map(|other| Event::Rename { other }),
+        1 => (proptest::bool::weighted(0.3), any::<bool>())
+            .prop_map(|(other, beside)| Event::Rename { other, beside }),
         2 => (0..2_000_i64).prop_map(|millis| Event::Pass { millis }),
         1 => (0..600_000_i64).prop_map(|millis| Event::Pass { millis }),
         8 => Just(Event::EndStep),
@@ -113,10 +116,15 @@ impl Process {
                 let reason: Arc<str> = format!("reason {reason}").into();
                 self.observe(observation(execution, Observed::Refused { retry_at, reason }, self.host.now));
             }
-            Event::Rename { other } => {
+            Event::Rename { other, beside } => {
                 let mut config = config(Some(4), 2, 30, true);
-                config.executor.runner = if *other { "other" } else { "default" }.into();
-                self.host.ask(Request::Configure(Arc::new(config)));
+                let names = if *other { ["other", "default"] } else { ["default", "other"] };
+                let [executor, before] =
+                    names.map(|name| ExecutorCapabilities { runner: name.into(), ..config.executor.clone() });
+                config.executor = executor;
+                let others = if *beside { vec![before] } else { Vec::new() };
+                let config = config.with_executor_table(&ExecutorTable { others, routes: Vec::new() });
+                self.host.ask(Request::Configure(Arc::new(config.unwrap())));
             }
             Event::Pass { millis } => self.host.now += TimeDelta::milliseconds(*millis),
             Event::EndStep => drop(self.end_step()),
@@ -130,8 +138,12 @@ impl Process {
         }
     }
 
-    fn observe(&mut self, observation: Observation) {
+    /// An observation of the executor that has the execution.
+    fn observe(&mut self, mut observation: Observation) {
         let (id, now) = (observation.execution.clone(), Now::from(self.host.now));
+        if let Some(submitted) = self.host.world.executions().get(&id) {
+            observation.runner = Arc::clone(&submitted.runner);
+        }
         if !self.host.world.executions().contains_key(&id) {
             self.unknown.insert(id.clone());
         }
@@ -164,12 +176,12 @@ impl Process {
                 self.waits.entry(id.clone()).or_insert((at, at));
             }
         }
+        for (executor, id, kind) in &requests.unknown {
+            assert!(self.unknown.contains(id), "{kind:?} of {id}, which nobody reported");
+            assert!(matches!(kind, EffectKind::Stop | EffectKind::CleanUp), "{kind:?} of an unknown {id}");
+            assert_eq!(&**executor, "default", "it is for whom it was reported by");
+        }
         for (id, kind) in &requests.effects {
-            if !self.host.world.executions().contains_key(id) {
-                assert!(self.unknown.contains(id), "{kind:?} of {id}, which nobody knows");
-                assert!(matches!(kind, EffectKind::Stop | EffectKind::CleanUp), "{kind:?} of an unknown {id}");
-                continue;
-            }
             assert!(is_reachable(&self.host.world, id), "{kind:?} of {id}, which is out of reach");
             assert_eq!(self.desires(id), Some(*kind), "nobody desires it");
             let refused = self.waits.remove(id);

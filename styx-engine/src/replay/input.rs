@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::Value;
 use styx_core::{
-    config::Runtime,
+    config::{ExecutorName, Runtime},
     decide::{Input, Request, RuntimePatch, Setting},
     event::Event,
     executor::Observation,
@@ -95,9 +95,15 @@ fn request(world: &World, decision: &[Record], operator: &Operator) -> Option<Re
         return Some(load_file(world, decision, path));
     }
     Some(match &first.fact {
-        Fact::Config(ConfigEvent::Set(config)) => Request::Configure(Arc::clone(config)),
+        // The choice of an executor is recorded with the whole configuration, which no `Configure` changes it by.
+        Fact::Config(ConfigEvent::Set(config)) if config.chosen_executor() == world.config().chosen_executor() => {
+            Request::Configure(Arc::clone(config))
+        }
         Fact::Config(
-            ConfigEvent::SchedulingSwitched { .. } | ConfigEvent::Operated(_) | ConfigEvent::ClockAccepted,
+            ConfigEvent::Set(_)
+            | ConfigEvent::SchedulingSwitched { .. }
+            | ConfigEvent::Operated(_)
+            | ConfigEvent::ClockAccepted,
         ) => Request::Operate(operated(decision)),
         Fact::Resource(id, ResourceEvent::Set { concurrency }) => {
             Request::SetResource { id: Arc::clone(id), concurrency: *concurrency }
@@ -160,6 +166,10 @@ fn operated(decision: &[Record]) -> RuntimePatch {
                 patch.dequeue_rate = Some(dequeue_rate.map_or(Setting::Configured, Setting::Value));
                 patch.blocked_clients = Some(blocked_clients);
                 patch.debug = Some(debug);
+            }
+            Fact::Config(ConfigEvent::Set(config)) => {
+                let chosen = config.chosen_executor().and_then(|name| ExecutorName::parse(name).ok());
+                patch.default_executor = Some(chosen.map_or(Setting::Configured, Setting::Value));
             }
             Fact::Config(ConfigEvent::ClockAccepted) => patch.accept_clock = true,
             _ => {}

@@ -164,6 +164,7 @@ fn instance(case: &Case) -> InstanceId {
 fn launch(case: &Case, execution: &str, trigger: &Value) -> Launch {
     let id = || trigger["id"].as_str().unwrap_or_default().into();
     Launch {
+        executor: "k8s".into(),
         log_id: LOG_ID,
         execution: ExecutionId::parse(execution),
         instance: instance(case),

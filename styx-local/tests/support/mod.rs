@@ -63,15 +63,15 @@ impl Place {
     }
 
     pub fn stop(&self, execution: &ExecutionId) -> Effect {
-        Effect::Stop { log_id: self.log_id, execution: execution.clone() }
+        Effect::Stop { executor: "local".into(), log_id: self.log_id, execution: execution.clone() }
     }
 
     pub fn adopt(&self, execution: &ExecutionId) -> Effect {
-        Effect::Adopt { log_id: self.log_id, execution: execution.clone() }
+        Effect::Adopt { executor: "local".into(), log_id: self.log_id, execution: execution.clone() }
     }
 
     pub fn clean_up(&self, execution: &ExecutionId) -> Effect {
-        Effect::CleanUp { log_id: self.log_id, execution: execution.clone() }
+        Effect::CleanUp { executor: "local".into(), log_id: self.log_id, execution: execution.clone() }
     }
 
     /// A named pipe; who reads from it waits for the job's word.
@@ -128,6 +128,7 @@ pub fn options_at(folder: &Path) -> LocalOptions {
 
 pub fn launch(log_id: Uuid, execution: &ExecutionId, argv: &[&str]) -> Launch {
     Launch {
+        executor: "local".into(),
         log_id,
         execution: execution.clone(),
         instance: InstanceId::new(WorkflowId::new("sales", "daily"), "2024-05-06"),

@@ -30,15 +30,18 @@ impl Halted {
         if all.is_empty() {
             return Ok(all);
         }
-        let runs_on = match reader.get(&RowKey::Config)? {
-            Some(Row::Config(config)) => config.executor.runs_api_workflows,
-            _ => false,
+        let config = match reader.get(&RowKey::Config)? {
+            Some(Row::Config(config)) => Some(config),
+            _ => None,
         };
+        let runs_on =
+            |id: &WorkflowId| config.as_ref().is_some_and(|config| config.executor_for(id).runs_api_workflows);
         // Where workflows without a file run as well, only what the schedule has triggered is halted.
-        if !runs_on {
+        if !workflows.iter().all(runs_on) {
             for_each_row(reader, &RowScope::Backfills, |key, row| {
                 if let (RowKey::Backfill(id), Row::Backfill(backfill)) = (key, row)
                     && backfill.is_open()
+                    && !runs_on(&backfill.spec.workflow)
                     && let Some(halted) = all.get_mut(&backfill.spec.workflow)
                 {
                     halted.backfills.push(id.to_string());
@@ -47,6 +50,7 @@ impl Halted {
             })?;
         }
         for (id, halted) in &mut all {
+            let runs_on = runs_on(id);
             let (component, workflow) = (Some(Arc::from(id.component())), Some(Arc::from(id.workflow())));
             for_each_row(reader, &RowScope::Runs { component, workflow }, |key, row| {
                 let (RowKey::Run(instance), Row::Run(run)) = (key, row) else { return Ok(()) };

@@ -134,6 +134,7 @@ const CONFIGS: &[&str] = &[
     r#"{"enabled":true}"#,
     r#"{"enabled":false}"#,
     r#"{"concurrency":3,"submission_rate_limit":0.5}"#,
+    r#"{"executor":"fake","debug":true}"#,
     r#"{"concurrency":null,"submission_rate_limit":null,"debug":true,"client_blacklist":["a"]}"#,
 ];
 

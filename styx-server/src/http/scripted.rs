@@ -138,7 +138,7 @@ impl ScriptedExecutor {
     fn report(&self, execution: &ExecutionId, what: Observed) {
         self.observer.observe(Observation {
             execution: execution.clone(),
-            runner: "fake".into(),
+            runner: "default".into(),
             what,
             observed_at: None,
             evidence: Arc::from(&b"{}"[..]),

@@ -4,7 +4,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 use styx_core::{
-    config::{Limit, Rate, Runtime},
+    config::{Config, Limit, Rate, Runtime},
     event::{Description, Event, ExecutionDescription, FailureClass},
     executor::Observed,
     extensions::Extensions,
@@ -115,16 +115,7 @@ fn fields(fact: &Fact) -> Value {
         Fact::Log(LogEvent::Started { log_id, .. } | LogEvent::Forked { log_id, .. }) => {
             json!({ "log_id": log_id.to_string() })
         }
-        Fact::Config(ConfigEvent::Set(config)) => json!({
-            "max_executions": config.max_executions,
-            "dequeue_rate": config.dequeue_rate.map(Rate::to_per_second),
-            "catch_up": config.catch_up,
-            "max_cost": f64::from(config.max_cost_tenths) / 10.0,
-            "missing_dependencies_delay": Span::from(config.missing_dependencies_delay).to_string(),
-            "runner_id": *config.executor.runner,
-            "runs_api_workflows": config.executor.runs_api_workflows,
-            "mounts_secrets": config.executor.mounts_secrets,
-        }),
+        Fact::Config(ConfigEvent::Set(config)) => configured(config),
         Fact::Config(ConfigEvent::SchedulingSwitched { enabled }) => json!({ "enabled": enabled }),
         Fact::Config(ConfigEvent::Operated(runtime)) => operated(runtime),
         Fact::Config(ConfigEvent::ClockAccepted) => json!({}),
@@ -140,6 +131,28 @@ fn fields(fact: &Fact) -> Value {
         Fact::Resource(_, ResourceEvent::Set { concurrency }) => json!({ "concurrency": concurrency }),
         Fact::Resource(_, ResourceEvent::Deleted) => json!({}),
     }
+}
+
+/// The executors beside the configuration's own and the choice of operators are left out where there are none.
+fn configured(config: &Config) -> Value {
+    let mut value = json!({
+        "max_executions": config.max_executions,
+        "dequeue_rate": config.dequeue_rate.map(Rate::to_per_second),
+        "catch_up": config.catch_up,
+        "max_cost": f64::from(config.max_cost_tenths) / 10.0,
+        "missing_dependencies_delay": Span::from(config.missing_dependencies_delay).to_string(),
+        "runner_id": *config.executor.runner,
+        "runs_api_workflows": config.executor.runs_api_workflows,
+        "mounts_secrets": config.executor.mounts_secrets,
+    });
+    let others = config.executor_table().others;
+    if !others.is_empty() {
+        value["executors"] = others.iter().map(|executor| Value::from(&*executor.runner)).collect();
+    }
+    if let Some(chosen) = config.chosen_executor() {
+        value["chosen_executor"] = chosen.into();
+    }
+    value
 }
 
 /// What operators set; `null` leaves a value to the configuration.

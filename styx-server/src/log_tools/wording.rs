@@ -150,13 +150,23 @@ fn config_text(config: &Config) -> String {
     let dequeue_rate = dequeue_rate.map_or_else(|| "no limit".into(), rate_text);
     format!(
         "Max executions: {max_executions}, dequeues: {dequeue_rate}, catch-up: {catch_up}, max cost: {}.{}, back-off: {}, \
-         missing dependencies: {}, executor: {}",
+         missing dependencies: {}, executor: {}{}",
         max_cost_tenths / 10,
         max_cost_tenths % 10,
         Span::from(backoff.base),
         Span::from(*missing_dependencies_delay),
         executor.runner,
+        executors_text(config),
     )
+}
+
+/// The executors beside the configuration's own, and the choice of operators, if there are any.
+fn executors_text(config: &Config) -> String {
+    let others = config.executor_table().others;
+    let names: Vec<&str> = others.iter().map(|executor| &*executor.runner).collect();
+    let beside = if names.is_empty() { String::new() } else { format!(", beside: {}", names.join(", ")) };
+    let chosen = config.chosen_executor().map(|name| format!(", chosen by operators: {name}"));
+    beside + &chosen.unwrap_or_default()
 }
 
 fn rate_text(rate: Rate) -> String {

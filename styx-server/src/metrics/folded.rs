@@ -1,6 +1,10 @@
 //! The log as metrics see it: a world of their own, and the counts that each record changes.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use prometheus_client::{encoding::DescriptorEncoder, registry::Registry};
@@ -159,6 +163,16 @@ impl Folded {
         let executions = by("state", [("living", living), ("ended", ended)]);
         gauge(encoder, "executions", "Executions that live, and those that are to be cleaned up", executions)?;
         let config = self.world.config();
+        // A configured one without executions is 0, so that an alert on one that isn't configured has something to compare with.
+        let mut by_executor: BTreeMap<_, _> =
+            config.executor_names().into_iter().map(|name| (name, (0, "true"))).collect();
+        for (executor, count) in self.world.index().living_by_executor() {
+            by_executor.entry(Arc::clone(executor)).or_insert((0, "false")).0 = count;
+        }
+        let by_executor = by_executor.iter().map(|(executor, (count, configured))| {
+            ([("executor", &**executor), ("configured", *configured)], *count as f64)
+        });
+        gauge(encoder, "executor_executions", "Executions that live, by the executor that has them", by_executor)?;
         let on = f64::from(u8::from(config.scheduling));
         single_gauge(encoder, "scheduling_enabled", "Whether scheduling as a whole is on", on)?;
         if let Some(max) = config.execution_limit() {

@@ -1,6 +1,7 @@
 //! The configuration file: its form, and the [`Config`] that it leads to.
 
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
     thread,
 };
@@ -9,13 +10,15 @@ use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use serde::Deserialize;
 use styx_core::{
-    config::{Backoff, Config, ExecutorCapabilities, FailureLimit, Timeouts},
+    config::{Backoff, Config, FailureLimit, Timeouts},
     run::State,
 };
 use styx_engine::clock::WallLimits;
+use toml::Spanned;
 
 use super::{
     FolderSettings, HttpSettings, LocalSettings,
+    executors::{self, ExecutorSettings, FileRoute, Name, Sections},
     values::{Cost, Exponent, Iso, Listen, PerSecond},
 };
 use crate::cli::{AuthMode, ExecutorKind, LogFormat, LogRuns};
@@ -29,6 +32,9 @@ pub(super) struct File {
     pub(super) workflows: Option<PathBuf>,
     pub(super) workflow_folder: FolderSettings,
     pub(super) executor: Option<ExecutorKind>,
+    pub(super) executors: Sections,
+    pub(super) default_executor: Option<Spanned<Name>>,
+    pub(super) route: Vec<FileRoute>,
     pub(super) run_api_workflows: Option<bool>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) log_runs: Option<LogRuns>,
@@ -129,13 +135,16 @@ impl File {
 
     /// The error begins with line and column.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start.min(text.len()));
+        let told = |span: Option<Range<usize>>, message: &str| {
+            let at = span.map_or(0, |span| span.start.min(text.len()));
             let before = text.get(..at).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
             let column = before.rsplit('\n').next().map_or(0, |start| start.chars().count()) + 1;
-            format!("{line}:{column}: {}", error.message().replace('\n', " "))
-        })
+            format!("{line}:{column}: {}", message.replace('\n', " "))
+        };
+        let file: Self = toml::from_str(text).map_err(|error| told(error.span(), error.message()))?;
+        executors::check(&file).map_err(|(span, message)| told(Some(span), &message))?;
+        Ok(file)
     }
 
     pub(super) fn data_folder(&self, flag: Option<PathBuf>) -> PathBuf {
@@ -165,7 +174,12 @@ impl File {
         })
     }
 
-    pub(super) fn config(&self, executor: ExecutorKind, runs_api_workflows: bool) -> Config {
+    /// What decisions follow with these executors, of which the first is the default.
+    ///
+    /// # Errors
+    ///
+    /// When a record has no room for it.
+    pub(super) fn config(&self, executors: &[ExecutorSettings]) -> anyhow::Result<Config> {
         let defaults = Config::default();
         let or = |value: Option<Iso>, default: TimeDelta| value.map_or(default, |Iso(value)| value);
         let backoff = |file: &FileBackoff, default: Backoff| Backoff {
@@ -181,11 +195,8 @@ impl File {
                 by_state.insert(state, *value);
             }
         }
-        let limit = match executor {
-            ExecutorKind::Local => Some(local_limit()),
-            ExecutorKind::Fake => None,
-        };
-        Config {
+        let limit = executors.iter().any(|executor| executor.options.is_local()).then(local_limit);
+        let config = Config {
             scheduling: defaults.scheduling,
             max_executions: self.max_executions.or(limit),
             dequeue_rate: self.submission_rate_limit.map(|PerSecond(rate)| rate).or(defaults.dequeue_rate),
@@ -199,18 +210,15 @@ impl File {
                 by_state,
                 max_running: max_running.map(|Iso(value)| value).or(defaults.timeouts.max_running),
             },
-            executor: ExecutorCapabilities {
-                runner: executor.name().into(),
-                runs_api_workflows: runs_api_workflows || executor != ExecutorKind::Local,
-                mounts_secrets: executor != ExecutorKind::Local,
-            },
+            executor: defaults.executor,
             infrastructure_limit: FailureLimit {
                 count: self.infrastructure_limit.failures.unwrap_or(defaults.infrastructure_limit.count),
                 span: or(self.infrastructure_limit.span, defaults.infrastructure_limit.span),
             },
             runtime: defaults.runtime,
             extensions: defaults.extensions,
-        }
+        };
+        executors::record(self, executors, config)
     }
 }
 

@@ -11,17 +11,23 @@ pub(crate) mod states;
 pub(crate) mod waits;
 pub(crate) mod workflows;
 
-use std::ops::ControlFlow;
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, OnceLock},
+};
 
 use styx_client::{ExecutionDescription, FlyteExecConf, Message, MessageLevel, Trigger, json};
 use styx_core::{
+    config::Config,
     effects::{environment, filled_in},
     event::{self, Description, TriggerParameters},
     history::Ran,
     id::{InstanceId, Position},
     log::{Definition, Definitions, LogError, LogReader},
     record::{Record, Subject},
+    run::{Run, State},
     workflow::{Span, WorkflowConfiguration},
+    world::{Row, RowKey},
 };
 
 /// Spells out what executions run, from the workflow records that their `submit` names.
@@ -29,12 +35,32 @@ pub(crate) struct Descriptions<'a> {
     reader: &'a dyn LogReader,
     definitions: &'a Definitions,
     declared_env_only: bool,
+    config: OnceLock<Arc<Config>>,
 }
 
 impl<'a> Descriptions<'a> {
     /// With `declared_env_only` a trigger sets only variables that the workflow names, as the executor has it.
     pub(crate) fn new(reader: &'a dyn LogReader, definitions: &'a Definitions, declared_env_only: bool) -> Self {
-        Self { reader, definitions, declared_env_only }
+        Self { reader, definitions, declared_env_only, config: OnceLock::new() }
+    }
+
+    /// What is to be said of a run whose executor isn't configured: nobody reports about it.
+    fn missing_executor(&self, run: &Run) -> Result<Option<Message>, LogError> {
+        // The executor of an imported run is another system's.
+        let executes = !run.imported && matches!(run.state, State::Submitting | State::Submitted | State::Running);
+        let Some(runner) = run.runner.as_ref().filter(|_| executes) else { return Ok(None) };
+        let config = match self.config.get() {
+            Some(config) => config,
+            None => {
+                let config = match self.reader.get(&RowKey::Config)? {
+                    Some(Row::Config(config)) => config,
+                    _ => Arc::default(),
+                };
+                self.config.get_or_init(|| config)
+            }
+        };
+        let line = || format!("executor `{runner}` isn't configured: configure it again, or halt the run");
+        Ok((!config.has_executor(runner)).then(|| Message { level: MessageLevel::Warning, line: line() }))
     }
 
     /// What a try of `instance` runs. `flyte_execution_id` stays null: there is none without Flyte.

@@ -19,6 +19,7 @@ pub(crate) fn state(
     let description =
         description.map(|description| descriptions.spell_out(instance, description, run.parameters.as_ref()));
     let resources = run.resources.as_ref();
+    let notes = run.note.iter().map(|note| message(&note.message()));
     Ok(RunStateData {
         workflow_instance: WorkflowInstance::from(instance),
         state: run.state.to_string(),
@@ -36,7 +37,7 @@ pub(crate) fn state(
             execution_description: description.transpose()?,
             resource_ids: resources.map(|resources| resources.iter().map(ToString::to_string).collect()),
             trigger_parameters: run.parameters.as_ref().map(trigger_parameters),
-            messages: run.note.iter().map(|note| message(&note.message())).collect(),
+            messages: notes.chain(descriptions.missing_executor(run)?).collect(),
         },
         initial_timestamp: None,
         latest_timestamp: Some(run.last_event_at.timestamp_millis()),

@@ -54,7 +54,8 @@ fn no_run(reader: &dyn LogReader, instance: &InstanceId) -> Result<Waits, LogErr
     };
     let config = config(reader)?;
     let missed = missed(reader, id, config.catch_up.max(1))?;
-    let mut reasons: Vec<_> = explain_schedule(&config, &workflow, missed).iter().map(ToString::to_string).collect();
+    let mut reasons: Vec<_> =
+        explain_schedule(&config, id, &workflow, missed).iter().map(ToString::to_string).collect();
     let owed = workflow.owed_partition(instance.parameter()).filter(|(name, _)| name == instance.parameter());
     Ok(if let Some((_, owed)) = owed {
         let schedule = &owed.schedule;

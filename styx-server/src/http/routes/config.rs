@@ -7,7 +7,7 @@ use styx_client::{
     Change, ClockChange, ConfigSource, ConfigSources, Limit as LimitJson, RuntimeConfig, RuntimeConfigPatch,
 };
 use styx_core::{
-    config::{Config, Limit, Rate},
+    config::{Config, ExecutorName, Limit, Rate},
     decide::{Request, RuntimePatch, Setting},
     world::{Row, RowKey},
 };
@@ -38,6 +38,7 @@ pub(super) async fn change(call: &Call) -> Result<Response, ApiError> {
         blocked_clients: value(patch.client_blacklist, Default::default())
             .map(|clients| Arc::new(clients.iter().map(|client| client.as_str().into()).collect())),
         debug: value(patch.debug, false),
+        default_executor: setting(patch.executor, executor)?,
         accept_clock: patch.clock == Some(ClockChange::Accept),
     };
     let reply = call.ask(Request::Operate(patch)).await?;
@@ -80,6 +81,10 @@ fn rate(rate: f64) -> Result<Rate, ApiError> {
     })
 }
 
+fn executor(name: String) -> Result<ExecutorName, ApiError> {
+    ExecutorName::parse(&name).map_err(|error| ApiError::bad_request(format!("executor: {error}")))
+}
+
 async fn current(call: &Call) -> Result<RuntimeConfig, ApiError> {
     let row = call.read_now(|reader| reader.get(&RowKey::Config))?;
     let config = match row {
@@ -107,6 +112,8 @@ fn shown(config: &Config, blocked: &[String]) -> RuntimeConfig {
             .chain(blocked.iter().cloned())
             .collect(),
         debug: runtime.debug,
+        executor: config.default_executor().runner.to_string(),
+        executors: config.executor_names().iter().map(ToString::to_string).collect(),
         clock: None,
         sources: ConfigSources {
             enabled: by(!config.scheduling, ConfigSource::Default),
@@ -120,6 +127,10 @@ fn shown(config: &Config, blocked: &[String]) -> RuntimeConfig {
             ),
             client_blacklist: by(!runtime.blocked_clients.is_empty(), of_file(blocked.is_empty())),
             debug: by(runtime.debug, ConfigSource::Default),
+            executor: by(
+                config.chosen_executor().is_some_and(|name| config.has_executor(name)),
+                of_file(config.executor.runner == defaults.executor.runner),
+            ),
         },
     }
 }
