@@ -283,7 +283,7 @@ fn workflows_executions_and_the_configuration_as_they_were() {
             timeouts.running                     PT24H
             timeouts.terminated                  PT30M
             timeouts.failed                      PT30M
-            runner                               default
+            runner                               local
             runs_api_workflows                   true
             mounts_secrets                       true
             operated.max_executions              -

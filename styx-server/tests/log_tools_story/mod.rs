@@ -51,7 +51,10 @@ struct Story {
 impl Story {
     fn begin(&mut self) {
         let started = LogEvent::Started { log_id: Uuid::from_u128(0x10), root_seed: Uuid::from_u128(0x5eed) };
-        let config = ConfigEvent::Set(Arc::new(Config { max_executions: Some(8), ..Config::default() }));
+        let mut config = Config { max_executions: Some(8), ..Config::default() };
+        // That of the executions.
+        config.executor.runner = "local".into();
+        let config = ConfigEvent::Set(Arc::new(config));
         self.decide(Cause::Engine, vec![Fact::Log(started), Fact::Config(config)]);
 
         self.at = time("06:59:59");
