@@ -17,6 +17,7 @@ mod entry;
 mod error;
 mod folder;
 mod keys;
+mod kubernetes;
 mod named;
 mod seeming;
 mod sent;

@@ -106,7 +106,7 @@ pub(super) fn is_plain(tree: &Tree, text: &str) -> bool {
 }
 
 /// A value as it is written; empty when nothing is.
-fn written<'a>(tree: &Tree, text: &'a str) -> &'a str {
+pub(super) fn written<'a>(tree: &Tree, text: &'a str) -> &'a str {
     tree.range.clone().and_then(|range| text.get(range)).unwrap_or_default()
 }
 

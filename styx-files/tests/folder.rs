@@ -17,7 +17,7 @@ use styx_files::{FileWorkflow, Folder, read_named};
 /// The rules of a server that runs no programs.
 fn rules() -> Rules {
     let fires_after = Some("2026-03-29T06:30:00Z".parse().unwrap());
-    Rules { max_running_timeout: Some(TimeDelta::hours(48)), needs_program: false, fires_after }
+    Rules { max_running_timeout: Some(TimeDelta::hours(48)), needs_program: false, pod_check: None, fires_after }
 }
 
 /// Reads a folder of these files.

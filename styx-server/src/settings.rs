@@ -296,6 +296,7 @@ impl Settings {
         Rules {
             max_running_timeout: Some(self.max_running_timeout()),
             needs_program: self.executors.iter().all(|executor| executor.options.is_local()),
+            pod_check: Some(styx_k8s::template::check),
             fires_after: None,
         }
     }

@@ -138,6 +138,18 @@ fn wrong_workflows_are_refused_with_the_texts_of_the_original() {
     );
     let secret = post(r#"{"id":"a","schedule":"days","secret":{"name":"k","mount_path":"keys"}}"#);
     assert!(secret.status == 400 && secret.reason.contains("secret mount path must be an absolute path"), "{secret:?}");
+    let pod = post(
+        r#"{"id":"a","schedule":"days","docker_image":"b","docker_args":["c"],
+            "pod":{"spec":{"contaners":[],"volumes":[{"name":"v","secret":{"secretName":"a","defaultMode":"0400"}}]}}}"#,
+    );
+    for wrong in [
+        "[pod.spec.contaners: unknown field, did you mean `containers`?",
+        "pod.spec.volumes[0].secret.defaultMode: expected",
+    ] {
+        assert!(pod.status == 400 && pod.reason.contains(wrong), "{wrong}: {pod:?}");
+    }
+    let keys = post(r#"{"id":"a","schedule":"days","secret":{"name":"styx-wf-sa-keys-1-a","mount_path":"/k"}}"#);
+    assert!(keys.status == 400 && keys.reason.contains("secret.name: names that begin with"), "{keys:?}");
     assert!(post(r#"{"id":"a","schedule":"0 0 30 2 *"}"#).reason.starts_with("invalid schedule"));
     assert_eq!(server.get("/api/v3/workflows").body, "[]");
 

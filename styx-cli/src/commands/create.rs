@@ -82,11 +82,12 @@ fn parse(text: &str) -> Result<Vec<WorkflowConfiguration>, Failure> {
 }
 
 fn check(component: &str, configurations: &[WorkflowConfiguration]) -> Result<(), Failure> {
+    let rules = Rules { pod_check: Some(styx_k8s::template::check), ..Rules::default() };
     let invalid: Vec<_> = configurations
         .iter()
         .map(|configuration| InvalidWorkflow {
             id: configuration.id.clone(),
-            errors: workflow::check(component, &configuration.id, configuration, &Rules::default())
+            errors: workflow::check(component, &configuration.id, configuration, &rules)
                 .iter()
                 .map(ToString::to_string)
                 .collect(),

@@ -42,7 +42,12 @@ pub(crate) fn run(command: Command, global: &Global, printer: &mut Printer) -> R
             let now = now.unwrap_or_else(|| SystemTime::now().into());
             let limit = max_running_timeout.unwrap_or_else(|| Config::default().timeouts.max_running());
             let needs_program = executor == LintExecutor::Local;
-            let rules = Rules { max_running_timeout: Some(limit), needs_program, fires_after: Some(now) };
+            let rules = Rules {
+                max_running_timeout: Some(limit),
+                needs_program,
+                pod_check: Some(styx_k8s::template::check),
+                fires_after: Some(now),
+            };
             lint::lint(&paths, &rules, now, printer)
         }
         command => {

@@ -361,3 +361,44 @@ fn nothing_in_a_file_acts_on_the_terminal() {
         }
     }
 }
+
+#[test]
+fn a_pod_template_is_read_and_checked_as_kubernetes_would() {
+    let workflow =
+        |pod: &str| format!("id: nightly\nschedule: daily\ndocker_image: busybox\ndocker_args: [ls]\npod:\n{pod}");
+    // What kubectl takes: an octal mode in either form, a flag that isn't written as JSON has it.
+    let sound = workflow(
+        "  spec:
+    hostNetwork: no
+    volumes:
+    - {name: a, secret: {secretName: team-a, defaultMode: 0400, optional: yes}}
+    - {name: b, configMap: {name: b, defaultMode: 0o444}}
+",
+    );
+    let output = Files::new(&[("flows/sales.yaml", &sound)]).lint(&["flows"]);
+    assert_eq!((text(&output.stderr), output.status.code()), (String::new(), Some(0)));
+    let broken = workflow(
+        "  spec:
+    restartPolicy: Always
+    contaners: []
+    containers:
+    - name: styx-run
+      image: other
+      env:
+      - {name: A, value: yes}
+    volumes:
+    - name: conf
+      secret: {secretName: styx-wf-sa-keys-1-a, defaultMode: '0400'}
+",
+    );
+    let expected = "\
+flows/sales.yaml:7:20: pod.spec.restartPolicy: is always Never in a pod of Styx, which retries by itself: leave it out [L-5]
+flows/sales.yaml:8:16: pod.spec.contaners: unknown field, did you mean `containers`? [L-5]
+flows/sales.yaml:11:14: pod.spec.containers[0].image: is the workflow's docker_image: leave it out [L-5]
+flows/sales.yaml:13:26: pod.spec.containers[0].env[0].value: expected a text, found true or false; a text needs quotes [L-5]
+flows/sales.yaml:16:28: pod.spec.volumes[0].secret.secretName: names that begin with styx-wf-sa-keys are those of the keys that Styx manages: no workflow may use them [L-5]
+
+0 sound workflows, 5 errors, 0 warnings
+";
+    Files::new(&[("flows/sales.yaml", &broken)]).check(&["flows"], 1, expected, "5 errors\n");
+}

@@ -8,15 +8,21 @@ use super::{WorkflowConfiguration, launch::launch_errors, validate};
 use crate::schedule::{Offset, OffsetLeadsOut, Schedule};
 
 /// What a workflow must keep to on the server that it is meant for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Rules {
     /// The longest `running_timeout` (V-26), if it is known.
     pub max_running_timeout: Option<TimeDelta>,
     /// Whether the executor runs `docker_args` as a program, as the local one does, so that there has to be one.
     pub needs_program: bool,
+    /// Finds what is wrong with what a pod is made of; `None` leaves that to the executor.
+    pub pod_check: Option<PodCheck>,
     /// After when the schedule must have an instant; `None` leaves that to the engine.
     pub fires_after: Option<DateTime<Utc>>,
 }
+
+/// Finds what is wrong with a workflow's `pod` and `secret`: fields of the workflow, and what is wrong with each. The core
+/// doesn't know the types of Kubernetes; `styx_k8s::template::check` does.
+pub type PodCheck = fn(&WorkflowConfiguration) -> Vec<(String, String)>;
 
 /// Something that is wrong with a workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +76,8 @@ pub fn check(
     let launch: Vec<_> =
         launch_errors(component_id, configuration, rules.needs_program).into_iter().filter(is_new).collect();
     findings.extend(launch);
+    let of_pod = rules.pod_check.map(|check| check(configuration)).unwrap_or_default();
+    findings.extend(of_pod.into_iter().map(|(field, text)| Finding { rule: Some("L-5"), field, text }));
     findings.extend(rules.fires_after.and_then(|after| never_fires(configuration, after)));
     findings
 }

@@ -28,7 +28,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-pub use check::{Finding, Rules, check};
+pub use check::{Finding, PodCheck, Rules, check};
 pub use instant::{instant_after_epoch, parse_instant};
 pub use json::{JsonError, Strictness};
 pub use launch::{MAX_LAUNCH_BYTES, MAX_TEXT_BYTES, launch_errors, variable_errors};

@@ -12,11 +12,24 @@ mod typed;
 
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use serde_json::Value;
-use styx_core::workflow::PodTemplate;
+use styx_core::workflow::{PodTemplate, WorkflowConfiguration};
 
 pub use error::TemplateError;
 pub use merge::check_merged;
 pub use refs::SecretPatterns;
+
+/// Finds what is wrong with the pod template and the secret of a workflow: the field, such as `pod.spec.containers[0].image`, and
+/// what is wrong with it. `styx_core::workflow::Rules` takes it.
+pub fn check(configuration: &WorkflowConfiguration) -> Vec<(String, String)> {
+    let allowed = SecretPatterns::all();
+    let template = configuration.pod.as_ref().map(|pod| Template::parse(pod.as_json(), &allowed));
+    let of_pod = template.and_then(Result::err).unwrap_or_default();
+    let field = |path: &str| if path.is_empty() { "pod".to_owned() } else { error::member("pod", path) };
+    let of_pod = of_pod.into_iter().map(|error| (field(&error.path), error.text));
+    let secret = configuration.secret.as_ref().map(|secret| allowed.check("secret.name", &secret.name));
+    let of_secret = secret.and_then(Result::err).map(|error| (error.path, error.text));
+    of_pod.chain(of_secret).collect()
+}
 
 /// A pod template that keeps the rules.
 ///

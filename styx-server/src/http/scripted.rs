@@ -241,7 +241,11 @@ impl ScriptedServer {
             access,
             http: HttpSettings::default(),
             disk: Arc::new(Disk::new(data.to_owned(), 0)),
-            rules: Rules { max_running_timeout: Some(TimeDelta::days(1)), ..Rules::default() },
+            rules: Rules {
+                max_running_timeout: Some(TimeDelta::days(1)),
+                pod_check: Some(styx_k8s::template::check),
+                ..Rules::default()
+            },
             runs_api_workflows: true,
             declared_env_only: false,
             checkpoints,

@@ -19,7 +19,12 @@ const SCHEDULES: [&str; 4] = ["hourly", "daily", "yearly", "0 0 31 2 *"];
 /// Those of a server that was started when the story begins.
 fn rules() -> Rules {
     let fires_after = Some("2026-03-29T06:30:00Z".parse().unwrap());
-    Rules { max_running_timeout: Some(chrono::TimeDelta::hours(48)), needs_program: false, fires_after }
+    Rules {
+        max_running_timeout: Some(chrono::TimeDelta::hours(48)),
+        needs_program: false,
+        pod_check: None,
+        fires_after,
+    }
 }
 
 /// What happens next; numbers choose among what there is.
