@@ -28,6 +28,9 @@ use crate::{
 const UNFINISHED: &str = ".new-";
 /// What the names of things begin with that were in the way of a file of ours.
 const IN_THE_WAY: &str = ".in-the-way-";
+/// How often a job's process is noted until it counts as impossible. A removal of the folder that is under way spoils two tries:
+/// it takes the file away, and then the folder.
+const JOB_TRIES: usize = 10;
 
 /// Run folder and state folder of an execution of one log.
 #[derive(Debug, Clone)]
@@ -225,9 +228,13 @@ impl RunFolder {
     /// Notes the job's process. Not synced: after a crash of the machine the process is gone too. The job may have removed the state
     /// folder by now, which is mended.
     pub(crate) fn write_job(&self, job: &Job) -> io::Result<()> {
-        match self.try_write_job(job) {
-            Ok(()) => return Ok(()),
-            Err(error) => self.mend(JOB, &error)?,
+        for _ in 1..JOB_TRIES {
+            let Err(error) = self.try_write_job(job) else { return Ok(()) };
+            match self.mend(JOB, &error) {
+                // The folder went again while it was made.
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
         self.try_write_job(job)
     }
@@ -365,7 +372,7 @@ fn to_json(value: &impl Serialize) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::STATE;
+    use crate::{place::STATE, process::ProcessId};
 
     fn folder(place: &Arc<Place>, log: u128) -> RunFolder {
         RunFolder::new(place, &ExecutionId::parse("e"), Uuid::from_u128(log)).unwrap()
@@ -424,6 +431,27 @@ mod tests {
             run.write_exit(&Exit { at: now_text(), how: how.clone() }).unwrap();
             assert_eq!(run.read_exit().unwrap().unwrap().how, how, "{n}");
             assert_eq!(run.owner().unwrap(), Owner::Us, "{n}");
+        }
+    }
+
+    #[test]
+    fn a_job_is_noted_while_it_removes_the_folder() {
+        let (_root, place) = place();
+        let run = folder(&place, 1);
+        let process = ProcessId::current().unwrap();
+        for n in 0..300 {
+            let _ = fs::remove_dir_all(run.state());
+            assert_eq!(run.ensure().unwrap(), Owner::Us);
+            let (state, begin) = (run.state(), Arc::new(std::sync::Barrier::new(2)));
+            let begins = Arc::clone(&begin);
+            let remover = std::thread::spawn(move || {
+                begins.wait();
+                (0..4).for_each(|_| drop(fs::remove_dir_all(&state)));
+            });
+            begin.wait();
+            let noted = run.write_job(&Job { process, at: now_text() });
+            remover.join().unwrap();
+            assert!(noted.is_ok(), "{n}: {noted:?}");
         }
     }
 
