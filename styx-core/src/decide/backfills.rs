@@ -66,7 +66,7 @@ pub(super) fn create(
         return Err(Refusal::NothingBefore);
     }
     let last = calendar.previous(end).ok_or(Refusal::NoInstant)?;
-    if !asked.allow_future && (start > present || last > present) {
+    if !asked.allow_future && last > present {
         return Err(Refusal::FutureBackfill);
     }
     let active = active_in(world, asked.workflow, &calendar, start, end);
