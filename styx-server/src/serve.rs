@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use axum::Router;
 use chrono::{DateTime, Utc};
-use styx_core::workflow::Rules;
+use styx_core::{config::Config, workflow::Rules};
 use styx_engine::{
     clock::{Clock, SystemClock},
     engine::{self, EngineError, EngineHandle, EngineThread, Inbox},
@@ -107,6 +107,7 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let executor = Arc::new(runners.clone());
     let loaded =
         deploy(&mut machine, executor.as_ref(), clock.as_ref(), &settings.config, settings.scheduling, loader)?;
+    warn_of_unconfigured_choice(machine.world().config());
     let follower = Follower {
         metrics: Arc::clone(&metrics),
         run_log: RunLog::new(settings.log_runs, metrics.run_lines_left_out.clone()),
@@ -221,6 +222,17 @@ fn guard(settings: &Settings) -> Guard {
     Guard {
         reachable: !settings.listen.ip().is_loopback(),
         hosts: settings.http.hosts.iter().map(|host| host.to_lowercase()).collect(),
+    }
+}
+
+/// Warns that the executor that operators chose isn't configured: it runs nothing, and would again once it is.
+fn warn_of_unconfigured_choice(config: &Config) {
+    if let Some(chosen) = config.chosen_executor().filter(|name| !config.has_executor(name)) {
+        let default = config.default_executor().runner;
+        tracing::warn!(
+            "operators chose the executor `{chosen}`, which isn't configured: `{default}` runs what no route is for; \
+             configure it again, or take the choice back with `styx config unset executor`"
+        );
     }
 }
 

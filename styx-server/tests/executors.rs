@@ -75,6 +75,7 @@ fn the_default_is_switched_while_runs_live_and_what_is_not_configured_is_reporte
     assert_eq!((&config["executor"], &config["sources"]["executor"]), (&json!("green"), &json!("file")));
     let log = server.log();
     assert!(log.contains("is with the executor `blue`, which isn't configured"), "{log}");
+    assert!(log.contains("operators chose the executor `blue`, which isn't configured: `green` runs"), "{log}");
     let listed = server.get("/api/v3/status/activeStates?component=sales").body;
     assert!(listed.contains("executor `blue` isn't configured"), "{listed}");
     let why = server.get("/api/v4/explain/sales/w/2024-01-02").body;
