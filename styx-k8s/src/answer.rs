@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de::MapAccess};
+use serde::de::MapAccess;
 use styx_core::id::ExecutionId;
 use uuid::Uuid;
 
 use crate::{
-    lenient::{Lenient, Read, members, skip, value},
+    lenient::{Lenient, Read, value},
     view::PodView,
 };
 
@@ -248,23 +248,10 @@ struct StatusCause {
 impl Said {
     /// Reads the body of an answer.
     pub(crate) fn read(status: u16, body: &[u8]) -> Self {
-        match serde_json::from_slice::<Self>(body) {
-            Ok(said) if said.is_status => said,
+        match serde_json::from_slice(body) {
+            Ok(Read(said @ Self { is_status: true, .. })) => said,
             _ => Self { message: format!("{status}: {}", shown(body)), ..Self::default() },
         }
-    }
-
-    /// Reads the value of a member, if it is one of a Status.
-    pub(crate) fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
-        match name {
-            "kind" => self.is_status = value::<String, _>(object)? == "Status",
-            "reason" => self.reason = value(object)?,
-            "message" => self.message = value(object)?,
-            "code" => self.code = value(object)?,
-            "details" => self.details = value(object)?,
-            _ => return Ok(false),
-        }
-        Ok(true)
     }
 
     /// Whether a version of the past was asked for that isn't kept any more.
@@ -347,48 +334,40 @@ impl Said {
     }
 }
 
-impl<'de> Deserialize<'de> for Said {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Read::deserialize(deserializer).map(|read| read.0)
-    }
-}
-
 impl Lenient for Said {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut said = Self::default();
-        members(object, |name, object| if said.read_member(name, object)? { Ok(()) } else { skip(object) })?;
-        Ok(said)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "kind" => self.is_status = value::<String, _>(object)? == "Status",
+            "reason" => self.reason = value(object)?,
+            "message" => self.message = value(object)?,
+            "code" => self.code = value(object)?,
+            "details" => self.details = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
 impl Lenient for Details {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut details = Self::default();
-        members(object, |name, object| {
-            match name {
-                "name" => details.name = value(object)?,
-                "kind" => details.kind = value(object)?,
-                "retryAfterSeconds" => details.retry_after_seconds = value(object)?,
-                "causes" => details.causes = value(object)?,
-                _ => skip(object)?,
-            }
-            Ok(())
-        })?;
-        Ok(details)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "name" => self.name = value(object)?,
+            "kind" => self.kind = value(object)?,
+            "retryAfterSeconds" => self.retry_after_seconds = value(object)?,
+            "causes" => self.causes = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
 impl Lenient for StatusCause {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut cause = Self::default();
-        members(object, |name, object| {
-            match name {
-                "reason" => cause.reason = value(object)?,
-                _ => skip(object)?,
-            }
-            Ok(())
-        })?;
-        Ok(cause)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "reason" => self.reason = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 

@@ -5,7 +5,7 @@ use styx_core::run::State;
 
 use crate::{
     pod::INSTANCE_ANNOTATION,
-    view::{ContainerState, PodView},
+    view::{ContainerState, ContainerView, PodView},
 };
 
 /// Reasons of a waiting container whose image can't be had.
@@ -84,20 +84,18 @@ pub fn removal(pod: &PodView, owner: Option<State>, now: DateTime<Utc>, rules: &
     if rules.keep_for_debugging || !is_ours(pod) {
         return Removal::Keep;
     }
-    let state = pod.job().map(|job| &job.state);
     match owner {
-        None if !matches!(state, Some(ContainerState::Terminated(_))) => Removal::LookAgain,
+        None if !job_has_ended(pod) => Removal::LookAgain,
         Some(owner) if !has_ended(owner) => Removal::Keep,
-        _ => state.map_or(Removal::Keep, |state| removal_of_ended(state, now, rules)),
+        _ => pod.job().map_or(Removal::Keep, |job| removal_of_ended(&job.state, now, rules)),
     }
 }
 
 /// What is done with a pod that nothing wants and that still ran: `pod` is what there is of it now.
 pub fn after_second_look(pod: Option<&PodView>) -> Removal {
-    let has_ended = |pod: &PodView| matches!(pod.job().map(|job| &job.state), Some(ContainerState::Terminated(_)));
     match pod {
         // The next round removes it when its time has come.
-        Some(pod) if !has_ended(pod) => Removal::Delete(Reason::Unowned),
+        Some(pod) if !job_has_ended(pod) => Removal::Delete(Reason::Unowned),
         _ => Removal::Keep,
     }
 }
@@ -122,6 +120,10 @@ fn removal_of_ended(state: &ContainerState, now: DateTime<Utc>, rules: &CleanupR
 /// Whether a run in this state has seen the end of its execution.
 fn has_ended(state: State) -> bool {
     matches!(state, State::Terminated | State::Failed | State::Error | State::Done)
+}
+
+fn job_has_ended(pod: &PodView) -> bool {
+    pod.job().is_some_and(ContainerView::has_ended)
 }
 
 fn is_ours(pod: &PodView) -> bool {

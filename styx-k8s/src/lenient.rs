@@ -39,33 +39,26 @@ pub(crate) trait Lenient: Sized + Default {
         Ok(Self::default())
     }
 
-    /// From an object.
+    /// From an object: each of its members. Of one that stands there twice the last one counts.
     fn from_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Self, A::Error> {
-        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Self::default())
+        let mut read = Self::default();
+        while let Some(Key(name)) = object.next_key()? {
+            if !read.member(&name, &mut object)? {
+                object.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(read)
     }
-}
 
-/// Reads every member of an object: `member` reads those that it knows with [`value`] and the others with [`skip`]. Of a
-/// member that stands there twice the last one counts.
-pub(crate) fn members<'de, A: MapAccess<'de>>(
-    mut object: A,
-    mut member: impl FnMut(&str, &mut A) -> Result<(), A::Error>,
-) -> Result<(), A::Error> {
-    while let Some(Key(name)) = object.next_key()? {
-        member(&name, &mut object)?;
+    /// From a member of an object: reads its [`value`] and returns true, or leaves it unread.
+    fn member<'de, A: MapAccess<'de>>(&mut self, _name: &str, _object: &mut A) -> Result<bool, A::Error> {
+        Ok(false)
     }
-    Ok(())
 }
 
 /// The value of the member that comes next.
 pub(crate) fn value<'de, T: Lenient, A: MapAccess<'de>>(object: &mut A) -> Result<T, A::Error> {
     object.next_value::<Read<T>>().map(|read| read.0)
-}
-
-/// Passes over the value of the member that comes next.
-pub(crate) fn skip<'de, A: MapAccess<'de>>(object: &mut A) -> Result<(), A::Error> {
-    object.next_value::<IgnoredAny>().map(drop)
 }
 
 /// A value that is read leniently.
@@ -169,14 +162,8 @@ impl<T: Lenient> Lenient for Vec<T> {
 }
 
 impl Lenient for BTreeMap<String, String> {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut texts = Self::new();
-        members(object, |name, object| {
-            if let Some(text) = value::<Option<String>, _>(object)? {
-                texts.insert(name.to_owned(), text);
-            }
-            Ok(())
-        })?;
-        Ok(texts)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        self.extend(value::<Option<String>, _>(object)?.map(|text| (name.to_owned(), text)));
+        Ok(true)
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     labels,
-    lenient::{Lenient, Read, members, skip, value},
+    lenient::{Lenient, Read, value},
     pod::{
         EXECUTION_ID_LABEL, INIT_CONTAINERS_ANNOTATION, INSTANCE_ANNOTATION, KEEPALIVE_CONTAINER, LOG_ID_LABEL,
         MAIN_CONTAINER, TERMINATION_LOGGING_ANNOTATION,
@@ -190,6 +190,11 @@ impl PodView {
 }
 
 impl ContainerView {
+    /// Whether it has ended, or the kubelet says so.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, ContainerState::Terminated(_))
+    }
+
     /// Whether it runs.
     pub fn is_running(&self) -> bool {
         matches!(self.state, ContainerState::Running { .. })
@@ -204,9 +209,7 @@ impl<'de> Deserialize<'de> for PodView {
 
 impl Lenient for PodView {
     fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut parts = Parts::default();
-        members(object, |name, object| if parts.read(name, object)? { Ok(()) } else { skip(object) })?;
-        Ok(parts.into_pod())
+        Parts::from_object(object).map(Parts::into_pod)
     }
 }
 
@@ -218,9 +221,8 @@ pub(crate) struct Parts {
     status: Status,
 }
 
-impl Parts {
-    /// Reads the value of a member, if it is one of a pod.
-    pub(crate) fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+impl Lenient for Parts {
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
         match name {
             "metadata" => self.metadata = value(object)?,
             "spec" => self.spec = value(object)?,
@@ -229,7 +231,9 @@ impl Parts {
         }
         Ok(true)
     }
+}
 
+impl Parts {
     pub(crate) fn into_pod(self) -> PodView {
         let Self { metadata, spec, status } = self;
         let grace_seconds = metadata.grace_seconds;
@@ -269,22 +273,18 @@ struct Metadata {
 }
 
 impl Lenient for Metadata {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut metadata = Self::default();
-        members(object, |name, object| {
-            match name {
-                "name" => metadata.name = value(object)?,
-                "uid" => metadata.uid = value(object)?,
-                "resourceVersion" => metadata.resource_version = value(object)?,
-                "labels" => metadata.labels = value(object)?,
-                "annotations" => metadata.annotations = value(object)?,
-                "deletionTimestamp" => metadata.deletion = value(object)?,
-                "deletionGracePeriodSeconds" => metadata.grace_seconds = value(object)?,
-                _ => skip(object)?,
-            }
-            Ok(())
-        })?;
-        Ok(metadata)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "name" => self.name = value(object)?,
+            "uid" => self.uid = value(object)?,
+            "resourceVersion" => self.resource_version = value(object)?,
+            "labels" => self.labels = value(object)?,
+            "annotations" => self.annotations = value(object)?,
+            "deletionTimestamp" => self.deletion = value(object)?,
+            "deletionGracePeriodSeconds" => self.grace_seconds = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
@@ -295,17 +295,13 @@ struct Spec {
 }
 
 impl Lenient for Spec {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut spec = Self::default();
-        members(object, |name, object| {
-            match name {
-                "nodeName" => spec.node = value(object)?,
-                "initContainers" => spec.init_containers = value(object)?,
-                _ => skip(object)?,
-            }
-            Ok(())
-        })?;
-        Ok(spec)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "nodeName" => self.node = value(object)?,
+            "initContainers" => self.init_containers = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
@@ -322,17 +318,13 @@ impl InitContainer {
 }
 
 impl Lenient for InitContainer {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut container = Self::default();
-        members(object, |name, object| {
-            match name {
-                "name" => container.name = value(object)?,
-                "restartPolicy" => container.restart_policy = value(object)?,
-                _ => skip(object)?,
-            }
-            Ok(())
-        })?;
-        Ok(container)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "name" => self.name = value(object)?,
+            "restartPolicy" => self.restart_policy = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
@@ -347,103 +339,96 @@ struct Status {
 }
 
 impl Lenient for Status {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut status = Self::default();
-        members(object, |name, object| {
-            match name {
-                "phase" => status.phase = value(object)?,
-                "reason" => status.reason = value(object)?,
-                "message" => status.message = value(object)?,
-                "conditions" => status.conditions = value(object)?,
-                "initContainerStatuses" => status.init_containers = value(object)?,
-                "containerStatuses" => status.containers = value(object)?,
-                _ => skip(object)?,
-            }
-            Ok(())
-        })?;
-        Ok(status)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "phase" => self.phase = value(object)?,
+            "reason" => self.reason = value(object)?,
+            "message" => self.message = value(object)?,
+            "conditions" => self.conditions = value(object)?,
+            "initContainerStatuses" => self.init_containers = value(object)?,
+            "containerStatuses" => self.containers = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
 impl Lenient for Condition {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut condition = Self::default();
-        members(object, |name, object| {
-            match name {
-                "type" => condition.kind = value(object)?,
-                "status" => condition.status = value(object)?,
-                "reason" => condition.reason = value(object)?,
-                "message" => condition.message = value(object)?,
-                "lastTransitionTime" => condition.since = value(object)?,
-                _ => skip(object)?,
-            }
-            Ok(())
-        })?;
-        Ok(condition)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "type" => self.kind = value(object)?,
+            "status" => self.status = value(object)?,
+            "reason" => self.reason = value(object)?,
+            "message" => self.message = value(object)?,
+            "lastTransitionTime" => self.since = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
 impl Lenient for ContainerView {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut container = Self::default();
-        members(object, |name, object| {
-            match name {
-                "name" => container.name = value(object)?,
-                "image" => container.image = value(object)?,
-                "containerID" => container.container_id = value(object)?,
-                "restartCount" => container.restart_count = value::<Option<i64>, _>(object)?.unwrap_or(0),
-                "state" => container.state = value(object)?,
-                _ => skip(object)?,
-            }
-            Ok(())
-        })?;
-        Ok(container)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "name" => self.name = value(object)?,
+            "image" => self.image = value(object)?,
+            "containerID" => self.container_id = value(object)?,
+            "restartCount" => self.restart_count = value::<Option<i64>, _>(object)?.unwrap_or(0),
+            "state" => self.state = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
 impl Lenient for ContainerState {
     fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let (mut waiting, mut running, mut terminated) = (None, None, None);
-        members(object, |name, object| {
-            match name {
-                "waiting" => waiting = value::<Option<StateMember>, _>(object)?,
-                "running" => running = value::<Option<StateMember>, _>(object)?,
-                "terminated" => terminated = value::<Option<StateMember>, _>(object)?,
-                _ => skip(object)?,
-            }
-            Ok(())
-        })?;
-        Ok(if let Some(StateMember(terminated)) = terminated {
-            Self::Terminated(terminated)
-        } else if let Some(StateMember(running)) = running {
-            Self::Running { started_at: running.started_at }
-        } else if let Some(StateMember(Termination { reason, message, .. })) = waiting {
-            Self::Waiting { reason, message }
-        } else {
-            Self::Absent
+        Ok(match States::from_object(object)? {
+            States { terminated: Some(terminated), .. } => Self::Terminated(terminated),
+            States { running: Some(running), .. } => Self::Running { started_at: running.started_at },
+            States { waiting: Some(Termination { reason, message, .. }), .. } => Self::Waiting { reason, message },
+            States { terminated: None, running: None, waiting: None } => Self::Absent,
         })
     }
 }
 
-/// A member of a state: each of the three has some of the same members.
+/// The members of a state. Each has some of those of a termination.
 #[derive(Default)]
-struct StateMember(Termination);
+struct States {
+    waiting: Option<Termination>,
+    running: Option<Termination>,
+    terminated: Option<Termination>,
+}
 
-impl Lenient for Option<StateMember> {
+impl Lenient for States {
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "waiting" => self.waiting = value(object)?,
+            "running" => self.running = value(object)?,
+            "terminated" => self.terminated = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl Lenient for Option<Termination> {
     fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut member = Termination::default();
-        members(object, |name, object| {
-            match name {
-                "exitCode" => member.exit_code = value(object)?,
-                "signal" => member.signal = value(object)?,
-                "reason" => member.reason = value(object)?,
-                "message" => member.message = value(object)?,
-                "startedAt" => member.started_at = value(object)?,
-                "finishedAt" => member.finished_at = value(object)?,
-                _ => skip(object)?,
-            }
-            Ok(())
-        })?;
-        Ok(Some(StateMember(member)))
+        Termination::from_object(object).map(Some)
+    }
+}
+
+impl Lenient for Termination {
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "exitCode" => self.exit_code = value(object)?,
+            "signal" => self.signal = value(object)?,
+            "reason" => self.reason = value(object)?,
+            "message" => self.message = value(object)?,
+            "startedAt" => self.started_at = value(object)?,
+            "finishedAt" => self.finished_at = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }

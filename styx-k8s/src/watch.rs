@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de::MapAccess};
+use serde::de::MapAccess;
 
 use crate::{
     answer::{Answer, Said},
-    lenient::{Lenient, Read, members, skip, value},
-    view::PodView,
+    lenient::{Lenient, Read, value},
+    view::{Parts, PodView},
 };
 
 /// How often a version that the API server hasn't reached is tried again before the pods are listed.
@@ -109,7 +109,8 @@ impl Event {
     ///
     /// When it isn't JSON: it was cut off, and the watch is to be resumed.
     pub fn from_json(line: &[u8]) -> Result<Self, serde_json::Error> {
-        let Line { kind, object: Object { pod, said } } = serde_json::from_slice(line)?;
+        let Read(Line { kind, object: Object { pod, said } }) = serde_json::from_slice(line)?;
+        let pod = pod.into_pod();
         Ok(match kind.as_str() {
             "ADDED" | "MODIFIED" => Self::Applied(Box::new(pod)),
             "DELETED" => Self::Deleted(Box::new(pod)),
@@ -344,46 +345,27 @@ struct Line {
     object: Object,
 }
 
-impl<'de> Deserialize<'de> for Line {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Read::deserialize(deserializer).map(|read| read.0)
-    }
-}
-
 impl Lenient for Line {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut line = Self::default();
-        members(object, |name, object| {
-            match name {
-                "type" => line.kind = value(object)?,
-                "object" => line.object = value(object)?,
-                _ => skip(object)?,
-            }
-            Ok(())
-        })?;
-        Ok(line)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "type" => self.kind = value(object)?,
+            "object" => self.object = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
 /// What an event carries: a pod, or a Status.
 #[derive(Default)]
 struct Object {
-    pod: PodView,
+    pod: Parts,
     said: Said,
 }
 
 impl Lenient for Object {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut read = Self::default();
-        let mut parts = crate::view::Parts::default();
-        members(object, |name, object| {
-            if !parts.read(name, object)? && !read.said.read_member(name, object)? {
-                skip(object)?;
-            }
-            Ok(())
-        })?;
-        read.pod = parts.into_pod();
-        Ok(read)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        Ok(self.pod.member(name, object)? || self.said.member(name, object)?)
     }
 }
 
@@ -394,22 +376,18 @@ struct List {
 }
 
 impl Lenient for List {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut list = Self::default();
-        members(object, |name, object| {
-            match name {
-                "kind" => list.is_list = matches!(value::<String, _>(object)?.as_str(), "PodList" | "List"),
-                "metadata" => {
-                    let metadata: ListMetadata = value(object)?;
-                    list.page.resource_version = metadata.resource_version;
-                    list.page.continue_token = Some(metadata.continue_token).filter(|token| !token.is_empty());
-                }
-                "items" => list.page.pods = value(object)?,
-                _ => skip(object)?,
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "kind" => self.is_list = matches!(value::<String, _>(object)?.as_str(), "PodList" | "List"),
+            "metadata" => {
+                let metadata: ListMetadata = value(object)?;
+                self.page.resource_version = metadata.resource_version;
+                self.page.continue_token = Some(metadata.continue_token).filter(|token| !token.is_empty());
             }
-            Ok(())
-        })?;
-        Ok(list)
+            "items" => self.page.pods = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
@@ -420,16 +398,12 @@ struct ListMetadata {
 }
 
 impl Lenient for ListMetadata {
-    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
-        let mut metadata = Self::default();
-        members(object, |name, object| {
-            match name {
-                "resourceVersion" => metadata.resource_version = value(object)?,
-                "continue" => metadata.continue_token = value(object)?,
-                _ => skip(object)?,
-            }
-            Ok(())
-        })?;
-        Ok(metadata)
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, object: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "resourceVersion" => self.resource_version = value(object)?,
+            "continue" => self.continue_token = value(object)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
