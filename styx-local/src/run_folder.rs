@@ -28,9 +28,9 @@ use crate::{
 const UNFINISHED: &str = ".new-";
 /// What the names of things begin with that were in the way of a file of ours.
 const IN_THE_WAY: &str = ".in-the-way-";
-/// How often a job's process is noted until it counts as impossible. A removal of the folder that is under way spoils two tries:
-/// it takes the file away, and then the folder.
-const JOB_TRIES: usize = 10;
+/// How often a note is written until it counts as impossible. A removal of the folder that is under way spoils two tries: it
+/// takes the file away, and then the folder.
+const WRITE_TRIES: usize = 10;
 
 /// Run folder and state folder of an execution of one log.
 #[derive(Debug, Clone)]
@@ -228,15 +228,7 @@ impl RunFolder {
     /// Notes the job's process. Not synced: after a crash of the machine the process is gone too. The job may have removed the state
     /// folder by now, which is mended.
     pub(crate) fn write_job(&self, job: &Job) -> io::Result<()> {
-        for _ in 1..JOB_TRIES {
-            let Err(error) = self.try_write_job(job) else { return Ok(()) };
-            match self.mend(JOB, &error) {
-                // The folder went again while it was made.
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        self.try_write_job(job)
+        self.write_and_mend(JOB, || self.try_write_job(job))
     }
 
     fn try_write_job(&self, job: &Job) -> io::Result<()> {
@@ -247,11 +239,7 @@ impl RunFolder {
 
     /// Notes how it ended, for good. Whatever was done to the state folder meanwhile is mended first.
     pub(crate) fn write_exit(&self, exit: &Exit) -> io::Result<()> {
-        match self.try_write_exit(exit) {
-            Ok(()) => return Ok(()),
-            Err(error) => self.mend(EXIT, &error)?,
-        }
-        self.try_write_exit(exit)
+        self.write_and_mend(EXIT, || self.try_write_exit(exit))
     }
 
     fn try_write_exit(&self, exit: &Exit) -> io::Result<()> {
@@ -265,6 +253,19 @@ impl RunFolder {
         write(&aside, exit)?.sync_all()?;
         fs::rename(aside, state.join(EXIT))?;
         sync_folder(&state)
+    }
+
+    /// Writes a note, and mends what keeps it from being written as often as the job may spoil it.
+    fn write_and_mend(&self, note: &str, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        for _ in 1..WRITE_TRIES {
+            let Err(error) = write() else { return Ok(()) };
+            match self.mend(note, &error) {
+                // The folder went again while it was made.
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        write()
     }
 
     /// Undoes what keeps a note from being written, if that can be done: a folder that is gone or closed to its owner, and
