@@ -17,8 +17,11 @@ use crate::{
 const MAX_REASON: usize = 300;
 
 /// Reads a workflow of the component; `text` is the one that it stands in.
-pub(super) fn read(component: &str, tree: Tree, text: &str, rules: &Rules) -> Result<FileWorkflow, Vec<Problem>> {
-    let mut reader = Reader { text, tree: as_of_kubernetes(tree, text), problems: Vec::new(), broken: Vec::new() };
+pub(super) fn read(component: &str, mut tree: Tree, text: &str, rules: &Rules) -> Result<FileWorkflow, Vec<Problem>> {
+    if let Some(pod) = tree.member_mut("pod") {
+        kubernetes::read_again(pod, text);
+    }
+    let mut reader = Reader { text, tree, problems: Vec::new(), broken: Vec::new() };
     if !matches!(reader.tree.value, Value::Map(_)) {
         let mut text = "expected a workflow, that is keys and values, or a list of workflows".to_owned();
         text.push_str(seeming::joined_hint(&reader.tree));
@@ -45,18 +48,6 @@ pub(super) fn read(component: &str, tree: Tree, text: &str, rules: &Rules) -> Re
         }
         _ => Err(reader.problems),
     }
-}
-
-/// The same with its pod template as the tools of Kubernetes read it.
-fn as_of_kubernetes(mut tree: Tree, text: &str) -> Tree {
-    if let Value::Map(members) = &mut tree.value {
-        for member in members.iter_mut().filter(|member| member.name == "pod") {
-            let place = member.tree.place;
-            let pod = std::mem::replace(&mut member.tree, Tree::text(place, ""));
-            member.tree = kubernetes::read(pod, text);
-        }
-    }
-    tree
 }
 
 /// A workflow on the way from text to configuration.

@@ -3,7 +3,7 @@
 
 use crate::{
     seeming::{is_plain, written},
-    tree::{Member, Tree, Value},
+    tree::{Tree, Value},
 };
 
 /// What YAML 1.1 takes for true.
@@ -12,17 +12,18 @@ const TRUE: [&str; 11] = ["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE",
 const FALSE: [&str; 11] = ["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"];
 
 /// Reads the scalars of a tree anew that are written without quotes.
-pub(super) fn read(tree: Tree, text: &str) -> Tree {
-    let plain = is_plain(&tree, text).then(|| scalar(written(&tree, text))).flatten();
-    let value = match tree.value {
-        Value::List(items) => Value::List(items.into_iter().map(|item| read(item, text)).collect()),
-        Value::Map(members) => {
-            let member = |member: Member| Member { tree: read(member.tree, text), ..member };
-            Value::Map(members.into_iter().map(member).collect())
+pub(super) fn read_again(tree: &mut Tree, text: &str) {
+    match &mut tree.value {
+        Value::List(items) => items.iter_mut().for_each(|item| read_again(item, text)),
+        Value::Map(members) => members.iter_mut().for_each(|member| read_again(&mut member.tree, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {
+            if is_plain(tree, text)
+                && let Some(value) = scalar(written(tree, text))
+            {
+                tree.value = value;
+            }
         }
-        value => plain.unwrap_or(value),
-    };
-    Tree { value, ..tree }
+    }
 }
 
 /// What is written plainly, if it is a flag or a number.

@@ -139,6 +139,14 @@ impl Tree {
         }
     }
 
+    /// The same, to be changed.
+    pub(super) fn member_mut(&mut self, name: &str) -> Option<&mut Self> {
+        match &mut self.value {
+            Value::Map(members) => members.iter_mut().find(|member| member.name == name).map(|found| &mut found.tree),
+            _ => None,
+        }
+    }
+
     /// Finds what a path such as `secret.name` or `docker_args[1]` leads to, as far as it can be followed.
     pub(super) fn find(&self, path: &str) -> &Self {
         let (tree, rest) = match (&self.value, path.strip_prefix('[').and_then(|rest| rest.split_once(']'))) {
