@@ -180,20 +180,30 @@ impl Config {
 
     /// An executor by its name; `None` when no such one is configured.
     pub fn executor_by_name(&self, name: &str) -> Option<ExecutorCapabilities> {
+        // The table needn't be read for the one that most logs have.
         if *self.executor.runner == *name {
             return Some(self.executor.clone());
         }
-        self.executor_table().others.into_iter().find(|executor| *executor.runner == *name)
+        self.executor_in(&self.executor_table(), name)
+    }
+
+    /// The same where the table has been read.
+    fn executor_in(&self, table: &ExecutorTable, name: &str) -> Option<ExecutorCapabilities> {
+        std::iter::once(&self.executor).chain(&table.others).find(|executor| *executor.runner == *name).cloned()
     }
 
     /// Whether an executor of this name is configured.
     pub fn has_executor(&self, name: &str) -> bool {
-        *self.executor.runner == *name || self.executor_by_name(name).is_some()
+        self.executor_by_name(name).is_some()
     }
 
     /// The executor of all that no route is for: the one that operators chose, while it is configured, else the configuration's.
     pub fn default_executor(&self) -> ExecutorCapabilities {
-        let chosen = self.chosen_executor().and_then(|name| self.executor_by_name(name));
+        self.default_in(&self.executor_table())
+    }
+
+    fn default_in(&self, table: &ExecutorTable) -> ExecutorCapabilities {
+        let chosen = self.chosen_executor().and_then(|name| self.executor_in(table, name));
         chosen.unwrap_or_else(|| self.executor.clone())
     }
 
@@ -202,10 +212,10 @@ impl Config {
         if self.extensions.is_empty() {
             return self.executor.clone();
         }
-        let routes = self.executor_table().routes;
-        let route = routes.iter().find(|route| route.component.matches(workflow.component()));
-        let routed = route.and_then(|route| self.executor_by_name(route.executor.as_str()));
-        routed.unwrap_or_else(|| self.default_executor())
+        let table = self.executor_table();
+        let route = table.routes.iter().find(|route| route.component.matches(workflow.component()));
+        let routed = route.and_then(|route| self.executor_in(&table, route.executor.as_str()));
+        routed.unwrap_or_else(|| self.default_in(&table))
     }
 
     /// The names of all executors, the configuration's default first.

@@ -136,10 +136,10 @@ impl EffectTracker {
         self.retries.first().map(|(at, _)| *at)
     }
 
-    /// Takes an observation; `world` is the one before it is folded.
+    /// Takes an observation of the executor that has the execution; `world` is the one before it is folded.
     ///
     /// A refusal lets the launch wait. What runs under the log's name and isn't in the world is stopped, and what is left of
-    /// it is cleaned up, by the executor that reports it. What another executor reports than the one that has it is ignored.
+    /// it is cleaned up, by the executor that reports it.
     pub fn observe(&mut self, world: &World, observation: &Observation, now: Now) {
         let id = &observation.execution;
         if !world.executions().contains_key(id) {
@@ -149,9 +149,6 @@ impl EffectTracker {
                 _ => EffectKind::CleanUp,
             };
             self.unknown.push((Arc::clone(&observation.runner), id.clone(), kind));
-            return;
-        }
-        if world.executions().get(id).is_some_and(|submitted| submitted.runner != observation.runner) {
             return;
         }
         let (Some(retry_at), Some(tracked)) = (observation.retry_at(now), self.tracked.get_mut(id)) else {
