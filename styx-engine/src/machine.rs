@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, sync::Arc};
 use chrono::{DateTime, Utc};
 use styx_core::{
     decide::{Input, Reply, Request, RuntimePatch},
-    effects::TrackerOptions,
     executor::Effect,
     id::{Epoch, ExecutionId},
     log::{Log, LogError, LogReader, for_each_row},
@@ -25,42 +24,27 @@ pub struct Machine {
     log: Box<dyn Log>,
     reader: Box<dyn LogReader>,
     epoch: Epoch,
-    options: MachineOptions,
+    max_records: usize,
     clock: TrustedClock,
     /// Of the requests in the open step, in their order.
     tickets: Vec<Ticket>,
 }
 
 /// How a machine behaves; not part of the log.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct MachineOptions {
-    /// A trigger may only set environment variables that the workflow itself names.
-    pub declared_env_only: bool,
-    /// A step stops deciding after about as many records; what is left comes with the next step.
-    pub max_records: usize,
+    /// How its scheduler behaves.
+    pub scheduler: SchedulerOptions,
     /// How far the wall clock is believed.
     pub wall_limits: WallLimits,
-    /// How long a refused launch waits until it is asked for again.
-    pub tracker: TrackerOptions,
-}
-
-impl Default for MachineOptions {
-    fn default() -> Self {
-        Self {
-            declared_env_only: false,
-            max_records: 2_000,
-            wall_limits: WallLimits::default(),
-            tracker: TrackerOptions::default(),
-        }
-    }
 }
 
 impl MachineOptions {
-    /// Sets [`declared_env_only`](Self::declared_env_only).
+    /// Sets [`scheduler`](Self::scheduler).
     #[must_use]
-    pub fn declared_env_only(mut self, only: bool) -> Self {
-        self.declared_env_only = only;
+    pub fn scheduler(mut self, options: SchedulerOptions) -> Self {
+        self.scheduler = options;
         self
     }
 
@@ -69,20 +53,6 @@ impl MachineOptions {
     pub fn wall_limits(mut self, limits: WallLimits) -> Self {
         self.wall_limits = limits;
         self
-    }
-
-    /// Sets [`tracker`](Self::tracker).
-    #[must_use]
-    pub fn tracker(mut self, options: TrackerOptions) -> Self {
-        self.tracker = options;
-        self
-    }
-
-    fn scheduler(self) -> SchedulerOptions {
-        SchedulerOptions::default()
-            .declared_env_only(self.declared_env_only)
-            .max_records(self.max_records)
-            .tracker(self.tracker)
     }
 }
 
@@ -139,11 +109,11 @@ impl Machine {
         }
         let last = world.log_id().map(|_| world.at());
         Ok(Self {
-            scheduler: Scheduler::resume(world).with_epoch(epoch).with_options(options.scheduler()),
+            scheduler: Scheduler::resume(world).with_epoch(epoch).with_options(options.scheduler),
             log,
             reader,
             epoch,
-            options,
+            max_records: options.scheduler.max_records,
             clock: TrustedClock::new(options.wall_limits, last),
             tickets: Vec::new(),
         })
@@ -214,8 +184,8 @@ impl Machine {
     /// Whether the step has taken as many inputs as one may: what comes now is for the next. A quarter of its records is for
     /// what is due, however many inputs there are.
     pub fn is_full(&self) -> bool {
-        let due = self.options.max_records / 4;
-        self.scheduler.open_records() >= (self.options.max_records - due).max(1)
+        let max = self.max_records;
+        self.scheduler.open_records() >= (max - max / 4).max(1)
     }
 
     /// Ends a step: decides about all that is due, appends the records in one batch, and returns what is to be answered and

@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use axum::Router;
 use chrono::{DateTime, Utc};
-use styx_core::{config::Config, workflow::Rules};
+use styx_core::{config::Config, scheduler::SchedulerOptions, workflow::Rules};
 use styx_engine::{
     clock::{Clock, SystemClock},
     engine::{self, EngineError, EngineHandle, EngineThread, Inbox},
@@ -93,7 +93,8 @@ fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let served = Served::start(&runtime, &settings, listener, router, http_metrics.clone());
 
     let declared_env_only = settings.declared_env_only();
-    let options = MachineOptions::default().declared_env_only(declared_env_only).wall_limits(settings.wall_limits);
+    let scheduler = SchedulerOptions::default().declared_env_only(declared_env_only);
+    let options = MachineOptions::default().scheduler(scheduler).wall_limits(settings.wall_limits);
     let checkpoints = Arc::new(Checkpoints::new(log.rocks_reader(), settings.data.clone(), settings.keep_checkpoints));
     let log_metrics = LogMetrics::default();
     let (log, watched) = WatchedLog::new(log, log_metrics.clone()).context("reading the log")?;

@@ -47,7 +47,7 @@ impl Process {
     pub(super) fn open(log: &SimLog, random: &mut Random) -> Result<Self, MachineError> {
         let mut options = MachineOptions::default().wall_limits(WALL_LIMITS);
         if random.chance(20) {
-            options.max_records = random.between(1, 12) as usize;
+            options.scheduler.max_records = random.between(1, 12) as usize;
         }
         Ok(Self {
             machine: Machine::open(log.writer(), options)?,
