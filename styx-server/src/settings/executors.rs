@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, ops::Range};
 
 use anyhow::bail;
+use clap::ValueEnum as _;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use styx_core::config::{ComponentPattern, Config, ExecutorCapabilities, ExecutorName, ExecutorTable, Route};
 use toml::Spanned;
@@ -31,11 +32,10 @@ pub(crate) enum ExecutorOptions {
 }
 
 impl ExecutorSettings {
-    /// The executor of the top level, named after its kind.
-    fn of_kind(kind: ExecutorKind, local: &LocalSettings, run_api_workflows: bool) -> Self {
-        let name = ExecutorName::parse(kind.name()).expect("the name of a kind is one of an executor");
+    /// An executor of this kind; `local` are its options if that is `local`.
+    fn new(name: ExecutorName, kind: ExecutorKind, local: LocalSettings, run_api_workflows: bool) -> Self {
         let options = match kind {
-            ExecutorKind::Local => ExecutorOptions::Local(local.clone()),
+            ExecutorKind::Local => ExecutorOptions::Local(local),
             ExecutorKind::Fake => ExecutorOptions::Fake,
         };
         Self { name, runs_api_workflows: run_api_workflows || !options.is_local(), options }
@@ -55,10 +55,10 @@ impl ExecutorOptions {
         matches!(self, Self::Local(_))
     }
 
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> ExecutorKind {
         match self {
-            Self::Local(_) => "local",
-            Self::Fake => "fake",
+            Self::Local(_) => ExecutorKind::Local,
+            Self::Fake => ExecutorKind::Fake,
         }
     }
 }
@@ -66,7 +66,7 @@ impl ExecutorOptions {
 /// Its name, and its kind where that is another text.
 impl fmt::Display for ExecutorSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, kind) = (self.name.as_str(), self.options.kind());
+        let (name, kind) = (self.name.as_str(), self.options.kind().name());
         if **name == *kind { f.write_str(name) } else { write!(f, "{name} ({kind})") }
     }
 }
@@ -82,22 +82,14 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Local,
-    Fake,
-}
-
-impl<'de> Deserialize<'de> for Kind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
-            "local" => Ok(Self::Local),
-            "fake" => Ok(Self::Fake),
-            "kubernetes" => Err(D::Error::custom(
-                "kind `kubernetes`: this version has no executor for Kubernetes yet, expected `local` or `fake`",
-            )),
-            other => Err(D::Error::custom(format!("kind `{other}` is unknown, expected `local` or `fake`"))),
-        }
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ExecutorKind, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "local" => Ok(ExecutorKind::Local),
+        "fake" => Ok(ExecutorKind::Fake),
+        "kubernetes" => Err(D::Error::custom(
+            "kind `kubernetes`: this version has no executor for Kubernetes yet, expected `local` or `fake`",
+        )),
+        other => Err(D::Error::custom(format!("kind `{other}` is unknown, expected `local` or `fake`"))),
     }
 }
 
@@ -105,7 +97,8 @@ impl<'de> Deserialize<'de> for Kind {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a section of its own, with keys and values")]
 pub(super) struct FileExecutor {
-    kind: Kind,
+    #[serde(deserialize_with = "kind")]
+    kind: ExecutorKind,
     run_api_workflows: Option<bool>,
     path: Option<String>,
     environment: Option<String>,
@@ -173,13 +166,14 @@ pub(super) type Sections = BTreeMap<Name, Spanned<FileExecutor>>;
 pub(super) fn check(file: &File) -> Result<(), (Range<usize>, String)> {
     for (Name(name), section) in &file.executors {
         let executor = section.get_ref();
-        if let Some(option) = executor.local_option().filter(|_| executor.kind != Kind::Local) {
+        if let Some(option) = executor.local_option().filter(|_| executor.kind != ExecutorKind::Local) {
             return Err((section.span(), format!("executors.{name}: `{option}` is an option of the kind `local`")));
         }
     }
     let has = |name: &Name| {
         // A flag may add the executor of the top level.
-        file.executors.contains_key(name) || ["local", "fake"].contains(&&**name.0.as_str())
+        file.executors.contains_key(name)
+            || ExecutorKind::value_variants().iter().any(|kind| *kind.name() == **name.0.as_str())
     };
     let routed = file.route.iter().map(|route| ("route.executor", &route.executor));
     for (key, name) in file.default_executor.iter().map(|name| ("default_executor", name)).chain(routed) {
@@ -206,16 +200,15 @@ pub(super) fn executors(
         .iter()
         .map(|(Name(name), section)| {
             let section = section.get_ref();
-            let options = match section.kind {
-                Kind::Local => ExecutorOptions::Local(section.local()),
-                Kind::Fake => ExecutorOptions::Fake,
-            };
-            let runs = section.run_api_workflows.unwrap_or(run_api_workflows) || !options.is_local();
-            ExecutorSettings { name: name.clone(), options, runs_api_workflows: runs }
+            let run_api_workflows = section.run_api_workflows.unwrap_or(run_api_workflows);
+            ExecutorSettings::new(name.clone(), section.kind, section.local(), run_api_workflows)
         })
         .collect();
     let top = if executors.is_empty() { Some(kind.unwrap_or(ExecutorKind::Local)) } else { kind };
-    let top = top.map(|kind| ExecutorSettings::of_kind(kind, &file.local, run_api_workflows));
+    let top = top.map(|kind| {
+        let name = ExecutorName::parse(kind.name()).expect("the name of a kind is one of an executor");
+        ExecutorSettings::new(name, kind, file.local.clone(), run_api_workflows)
+    });
     if !executors.is_empty()
         && file.local != LocalSettings::default()
         && top.as_ref().is_none_or(|top| !top.options.is_local())
