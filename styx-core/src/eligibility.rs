@@ -30,7 +30,7 @@ pub(crate) fn run_obstacle(
     }
 }
 
-/// Why no execution of a workflow may begin, whoever asks for it: it runs nothing, or nothing that the executor runs.
+/// Why no execution of a workflow may begin, whatever asks for it: it runs nothing, or nothing that the executor runs.
 pub(crate) fn workflow_obstacle(config: &Config, id: &WorkflowId, workflow: &Workflow) -> Option<Refusal> {
     match workflow.spec.runs {
         Runs::Nothing => Some(Refusal::NotRunnable),

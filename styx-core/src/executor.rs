@@ -35,7 +35,7 @@ pub trait Executor: Send + Sync {
 
     /// All that earlier processes have left has been requested, by effects that came before this. Returns at once. When each of
     /// them has been answered, the executor reports that all it knows is reported, on the channel of its observations and
-    /// after them. One that is out of contact keeps silent; whoever waits has a bound.
+    /// after them. One that is out of contact keeps silent; the wait for it has a bound.
     fn all_requested(&self);
 }
 

@@ -3,7 +3,7 @@
 //! No clock, no randomness, no I/O: time and seed are arguments, and what they decided stands in the record.
 //!
 //! [`Scheduler`](scheduler::Scheduler) is the entry, and `examples/embed.rs` a complete use, with a store, a clock and jobs of
-//! its own. Whoever wants those as well takes `styx-engine` and `styx-store`. The world of a past moment is the
+//! its own; `styx-engine` and `styx-store` have those as well. The world of a past moment is the
 //! [fold](world::World::fold) of the records up to it.
 
 pub mod condition;

@@ -1,4 +1,4 @@
-//! The scheduler: the core's one entry, for whoever has a store, a clock and something that runs jobs.
+//! The scheduler: the core's one entry, for a program with a store, a clock and something that runs jobs.
 //!
 //! A step takes what happened and what was requested, and decides. Its [`batch`](Step::batch) is appended to the store, and
 //! only [`durable`](Step::durable) gives its replies and effects: nothing is answered or done that isn't in the log.
@@ -85,7 +85,7 @@ use crate::{
 
 /// A world, what its executor was asked for, and the step that is being decided.
 ///
-/// It reads nothing but [`Rows`] and appends nothing: whoever holds it appends what a [`Step`] has. It goes on only from what
+/// It reads nothing but [`Rows`] and appends nothing: its holder appends what a [`Step`] has. It goes on only from what
 /// is durable: once a step was dropped before [`Step::durable`], or ended by an error, its world is ahead of the log, and every
 /// further call returns [`StepError::Poisoned`].
 #[derive(Debug)]
@@ -246,7 +246,7 @@ impl Scheduler {
         self.finish(now, rows)
     }
 
-    /// Decides about an input, as a part of the step that [`finish`](Self::finish) ends: for whoever gathers inputs one by one.
+    /// Decides about an input, as a part of the step that [`finish`](Self::finish) ends: for callers that gather inputs one by one.
     ///
     /// # Errors
     ///

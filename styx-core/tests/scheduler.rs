@@ -1,4 +1,4 @@
-//! What the scheduler promises to whoever has a store, a clock and an executor of their own.
+//! What the scheduler promises to a program with a store, a clock and an executor of its own.
 
 use std::collections::BTreeMap;
 
@@ -355,7 +355,7 @@ fn a_restart_requests_again_what_the_world_desires() {
 }
 
 #[test]
-fn a_refusal_is_an_error_for_whoever_wants_one() {
+fn a_refusal_can_be_taken_as_an_error() {
     let mut host = Host::new();
     let mut done = host.step(vec![ann().triggers(&id("a"), "2026-03-27"), ann().stores(workflow("a", "days"))]);
     assert!(matches!(done.replies.pop().map(Reply::accepted), Some(Ok(Reply::Stored(_)))));

@@ -221,7 +221,7 @@ enum Kind {
     Never,
 }
 
-/// What an answer says: a Status of Kubernetes, or a text of whoever stands before it.
+/// What an answer says: a Status of Kubernetes, or a text of a proxy before it.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
     is_status: bool,

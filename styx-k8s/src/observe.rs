@@ -149,7 +149,7 @@ impl Observer {
         batch
     }
 
-    /// We asked Kubernetes to delete the execution's pod. Whoever wants to know first why it waits asks before.
+    /// We asked Kubernetes to delete the execution's pod. Why it waits must be asked before.
     pub fn stop_asked(&mut self, execution: &ExecutionId, at: DateTime<Utc>) {
         if let Some(known) = self.pods.get_mut(execution) {
             known.stop.get_or_insert(StopAsked { at });

@@ -256,7 +256,7 @@ fn life() -> impl Strategy<Value = Vec<TestPod>> {
         let mut life = vec![empty_pod("Pending"), pod("Pending", starting.clone(), starting)];
         let view = end.view();
         let state = &view.job().expect("there is a job").state;
-        // Whoever misses that a job ran, and sees no real end, can't know that it ran.
+        // An observer that misses that a job ran, and sees no real end, can't know that it ran.
         let is_told_later = matches!(state, ContainerState::Running { .. })
             || matches!(state, ContainerState::Terminated(end) if end.reason.as_deref() != Some("ContainerStatusUnknown"));
         if is_seen_running && is_told_later {
