@@ -37,7 +37,7 @@ pub const INIT_CONTAINERS_ANNOTATION: &str = "styx-init-containers";
 pub const KEYS_PATH: &str = "/etc/styx-wf-sa-keys/";
 
 const CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
-const CREDENTIALS_FILE: &str = "/etc/styx-wf-sa-keys/styx-wf-sa.json";
+pub(crate) const CREDENTIALS_FILE: &str = "/etc/styx-wf-sa-keys/styx-wf-sa.json";
 const TERMINATION_LOG: &str = "/dev/termination-log";
 
 /// What an executor's configuration says about its pods.

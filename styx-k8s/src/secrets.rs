@@ -15,12 +15,27 @@ pub const PREFIX: &str = "styx-wf-sa-keys";
 /// # Panics
 /// When an epoch lasts no whole millisecond.
 pub fn epoch(account: &str, now: DateTime<Utc>, length: TimeDelta) -> i64 {
+    let (offset, length) = offset(account, length);
+    // Like Java, the division rounds towards zero.
+    (now.timestamp_millis() + offset) / length
+}
+
+/// When an account's epoch ends and the next one begins. None is a time that nobody will see.
+///
+/// # Panics
+/// When an epoch lasts no whole millisecond.
+pub fn epoch_end(account: &str, epoch: i64, length: TimeDelta) -> Option<DateTime<Utc>> {
+    let (offset, length) = offset(account, length);
+    let millis = epoch.checked_add(1)?.checked_mul(length)?.checked_sub(offset)?;
+    DateTime::from_timestamp_millis(millis)
+}
+
+/// By how much an account's epochs begin earlier than those from 1970 on, and how long they are, in milliseconds.
+fn offset(account: &str, length: TimeDelta) -> (i64, i64) {
     let length = length.num_milliseconds();
     assert!(length > 0, "an epoch lasts at least a millisecond");
-    // For one hash in four milliards the absolute value overflows and stays negative, in Java and here. Like Java, the
-    // division rounds towards zero.
-    let offset = i64::from(string_hash(account).wrapping_abs()) % length;
-    (now.timestamp_millis() + offset) / length
+    // For one hash in four milliards the absolute value overflows and stays negative, in Java and here.
+    (i64::from(string_hash(account).wrapping_abs()) % length, length)
 }
 
 /// The name of an account's secret in an epoch.
